@@ -1,0 +1,1 @@
+"""Series and sizes in, cells out.  No app, no widget."""

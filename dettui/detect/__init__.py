@@ -1,0 +1,1 @@
+"""Symptoms in the series of one run.  One folder a family: context, policy (thresholds), rules."""

@@ -1,0 +1,1 @@
+"""Causes: the catalogue, the weighing of evidence, and the words in which it is told."""

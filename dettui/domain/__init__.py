@@ -1,0 +1,1 @@
+"""What things are: run, series, finding, cause, evidence, frame.  Frozen values, no behaviour that needs a clock."""

@@ -1,0 +1,1 @@
+"""Where messages come from: the local agent, a recorded run, a script."""

@@ -1,0 +1,1 @@
+"""Pure maths on arrays: smoothing, trend, oscillation, noise, changepoint, decimation."""

@@ -1,0 +1,1 @@
+"""Textual widgets: thin shells around charts and frames."""

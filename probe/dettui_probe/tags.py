@@ -1,0 +1,189 @@
+"""The vocabulary of series: every tag the probe streams by itself, with its unit and meaning.
+
+A tag is a "/"-grouped name.  ``{name}`` stands for a part that the run supplies: a loss term, a layer, the index
+of a param group.  Tags that a user logs are free; ``eval/...`` marks them as evaluations.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Tag(NamedTuple):
+    """What one series (or a family of them) holds."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+# --- the loss -----------------------------------------------------------------------------------------------
+LOSS_TOTAL: Final = "loss/total"
+LOSS: Final = "loss/"  # + term: loss/loss_classifier, loss/loss_box_reg, ... as the model names them
+
+# --- the optimizer ------------------------------------------------------------------------------------------
+LR: Final = "lr/pg"  # + index of the param group
+MOMENTUM: Final = "momentum/pg"
+WEIGHT_DECAY: Final = "weight_decay/pg"
+MISSING_PARAMS: Final = "optim/missing_params"
+STRANGER_PARAMS: Final = "optim/stranger_params"
+FROZEN_SHARE: Final = "optim/frozen_share"
+TRAINABLE_HELD_SHARE: Final = "optim/held_share"
+MICRO_STEPS: Final = "optim/micro_steps"
+AMP_SCALE: Final = "amp/scale"
+AMP_SKIPPED: Final = "amp/skipped"
+
+# --- gradients, updates, weights ----------------------------------------------------------------------------
+GRAD_NORM: Final = "grad/norm"
+GRAD_CLIP: Final = "grad/clip_max_norm"
+GRAD_NONFINITE: Final = "grad/nonfinite_tensors"
+GRAD_ZERO: Final = "grad/zero_share"
+GRAD_NONE: Final = "grad/none_tensors"
+GRAD_AGREEMENT: Final = "grad/agreement"
+UPDATE_RATIO: Final = "update/ratio"
+UPDATE_UNCHANGED: Final = "update/unchanged_share"
+WEIGHT_NORM: Final = "weight/norm"
+WEIGHT_NONFINITE: Final = "weight/nonfinite_tensors"
+LAYER_GRAD_NORM: Final = "layer/grad_norm/"  # + parameter name
+LAYER_GRAD_ZERO: Final = "layer/grad_zero/"
+LAYER_UPDATE_RATIO: Final = "layer/update_ratio/"
+LAYER_WEIGHT_NORM: Final = "layer/weight_norm/"
+
+# --- targets, as the model receives them (one row a step, counted over the images of that step) -------------
+BATCH_SIZE: Final = "batch/size"
+TARGET_BOXES: Final = "targets/boxes"
+TARGET_EMPTY: Final = "targets/empty_images"
+TARGET_DEGENERATE: Final = "targets/degenerate"
+TARGET_NONFINITE: Final = "targets/nonfinite"
+TARGET_OUTSIDE: Final = "targets/outside"
+TARGET_TINY: Final = "targets/tiny"
+TARGET_MAX_COORD: Final = "targets/max_coord"
+TARGET_MIN_COORD: Final = "targets/min_coord"
+TARGET_IMAGE_SIDE: Final = "targets/image_side"
+TARGET_LABEL_MIN: Final = "targets/label_min"
+TARGET_LABEL_MAX: Final = "targets/label_max"
+TARGET_LABEL_ILLEGAL: Final = "targets/label_illegal"
+TARGET_BACKGROUND: Final = "targets/label_background"
+TARGET_MISMATCH: Final = "targets/length_mismatch"
+TARGET_TOP_LEFT: Final = "targets/centre_top_left"
+TARGET_LEGAL_XYXY: Final = "targets/legal_xyxy"
+TARGET_LEGAL_XYWH: Final = "targets/legal_xywh"
+TARGET_LEGAL_CXCYWH: Final = "targets/legal_cxcywh"
+TARGET_LEGAL_YXYX: Final = "targets/legal_yxyx"
+TARGET_DUPLICATES: Final = "targets/duplicates"
+
+# --- do the boxes describe the pixels?  (catalogue row A17; sampled) ----------------------------------------
+PAIRING_BOXES: Final = "pairing/boxes"
+PAIRING_BEATS_OTHER: Final = "pairing/beats_other_image"
+PAIRING_BEATS_HFLIP: Final = "pairing/beats_hflip"
+PAIRING_BEATS_VFLIP: Final = "pairing/beats_vflip"
+
+# --- inputs -------------------------------------------------------------------------------------------------
+IMAGE: Final = "images/"  # + mean, std, min, max: what the model was given
+INPUT: Final = (
+    "inputs/"  # + mean, std, min, max: what the backbone receives (after the model's own transform)
+)
+IMAGE_MEAN, IMAGE_STD, IMAGE_MIN, IMAGE_MAX = (IMAGE + s for s in ("mean", "std", "min", "max"))
+INPUT_MEAN, INPUT_STD, INPUT_MIN, INPUT_MAX = (INPUT + s for s in ("mean", "std", "min", "max"))
+IMAGE_CONSTANT: Final = "images/constant"
+IMAGE_NONFINITE: Final = "images/nonfinite"
+
+# --- time and memory ----------------------------------------------------------------------------------------
+TIME_STEP: Final = "time/step"
+TIME_DATA: Final = "time/data"
+TIME_FORWARD: Final = "time/forward"
+TIME_BACKWARD: Final = "time/backward"
+TIME_OPTIMIZER: Final = "time/optimizer"
+MEM_RSS: Final = "mem/rss"
+MEM_DEVICE: Final = "mem/device"
+MEM_DEVICE_PEAK: Final = "mem/device_peak"
+
+# --- the probe itself ---------------------------------------------------------------------------------------
+PROBE_OVERHEAD: Final = "probe/overhead"
+
+VOCABULARY: Final[tuple[Tag, ...]] = (
+    Tag(
+        LOSS_TOTAL,
+        "",
+        "the scalar on which backward was called, undone from accumulation and AMP scale where known",
+    ),
+    Tag(LOSS + "{term}", "", "one entry of the loss dict that the model returned"),
+    Tag(LR + "{i}", "", "learning rate of param group i"),
+    Tag(MOMENTUM + "{i}", "", "momentum (SGD) or beta1 (Adam family) of param group i"),
+    Tag(WEIGHT_DECAY + "{i}", "", "weight decay of param group i"),
+    Tag(MISSING_PARAMS, "tensors", "parameters that require a gradient and that no optimizer holds"),
+    Tag(STRANGER_PARAMS, "tensors", "parameters that the optimizer holds and the model does not have"),
+    Tag(FROZEN_SHARE, "share", "share of the model's elements with requires_grad False"),
+    Tag(TRAINABLE_HELD_SHARE, "share", "share of the trainable elements that an optimizer holds"),
+    Tag(MICRO_STEPS, "", "backward passes since the last optimizer step"),
+    Tag(AMP_SCALE, "", "loss scale of the GradScaler"),
+    Tag(AMP_SKIPPED, "", "1 where the GradScaler skipped the optimizer step"),
+    Tag(GRAD_NORM, "", "L2 norm over all gradients, before clipping"),
+    Tag(GRAD_CLIP, "", "max_norm given to clip_grad_norm_ in this step"),
+    Tag(GRAD_NONFINITE, "tensors", "gradients with a NaN or an infinity"),
+    Tag(GRAD_ZERO, "share", "share of sampled gradient elements that are exactly zero"),
+    Tag(GRAD_NONE, "tensors", "trainable parameters that received no gradient"),
+    Tag(GRAD_AGREEMENT, "cosine", "cosine between the sampled gradients of successive steps (c_t)"),
+    Tag(UPDATE_RATIO, "", "median over tensors of ||dw|| / ||w|| of one step"),
+    Tag(UPDATE_UNCHANGED, "share", "share of tensors that the optimizer step left exactly as they were"),
+    Tag(WEIGHT_NORM, "", "L2 norm over all trainable parameters"),
+    Tag(WEIGHT_NONFINITE, "tensors", "parameters with a NaN or an infinity"),
+    Tag(LAYER_GRAD_NORM + "{layer}", "", "L2 norm of one parameter's gradient"),
+    Tag(LAYER_GRAD_ZERO + "{layer}", "share", "share of exactly zero elements in one gradient"),
+    Tag(LAYER_UPDATE_RATIO + "{layer}", "", "||dw|| / ||w|| of one parameter in one step"),
+    Tag(LAYER_WEIGHT_NORM + "{layer}", "", "L2 norm of one parameter"),
+    Tag(BATCH_SIZE, "images", "images (or rows) in the batch"),
+    Tag(TARGET_BOXES, "boxes", "boxes in the targets"),
+    Tag(TARGET_EMPTY, "images", "images without a box"),
+    Tag(TARGET_DEGENERATE, "boxes", "boxes with x2 <= x1 or y2 <= y1"),
+    Tag(TARGET_NONFINITE, "boxes", "boxes with a NaN or an infinity"),
+    Tag(TARGET_OUTSIDE, "boxes", "boxes that reach more than a pixel beyond their image"),
+    Tag(TARGET_TINY, "boxes", "boxes with a side under 2 pixels"),
+    Tag(TARGET_MAX_COORD, "px", "largest box coordinate"),
+    Tag(TARGET_MIN_COORD, "px", "smallest box coordinate"),
+    Tag(TARGET_IMAGE_SIDE, "px", "shortest side of the images as the model receives them"),
+    Tag(TARGET_LABEL_MIN, "", "smallest class id in the targets"),
+    Tag(TARGET_LABEL_MAX, "", "largest class id in the targets"),
+    Tag(TARGET_LABEL_ILLEGAL, "labels", "class ids below 0 or at or above the number of classes of the head"),
+    Tag(TARGET_BACKGROUND, "labels", "objects labelled with the id that this head keeps for background"),
+    Tag(TARGET_MISMATCH, "images", "images whose per-box fields differ in length"),
+    Tag(TARGET_TOP_LEFT, "boxes", "boxes whose centre, read as xyxy, lies in the top left quadrant"),
+    Tag(TARGET_LEGAL_XYXY, "boxes", "boxes that are legal when read as x1, y1, x2, y2"),
+    Tag(TARGET_LEGAL_XYWH, "boxes", "boxes that are legal when read as x, y, width, height"),
+    Tag(TARGET_LEGAL_CXCYWH, "boxes", "boxes that are legal when read as centre x, centre y, width, height"),
+    Tag(TARGET_LEGAL_YXYX, "boxes", "boxes that are legal when read as y1, x1, y2, x2"),
+    Tag(TARGET_DUPLICATES, "boxes", "boxes repeated exactly within one image"),
+    Tag(PAIRING_BOXES, "boxes", "boxes that took part in the pairing comparison of this step"),
+    Tag(
+        PAIRING_BEATS_OTHER,
+        "boxes",
+        "boxes that stand out more on their own image than on the next one of the batch",
+    ),
+    Tag(PAIRING_BEATS_HFLIP, "boxes", "boxes that stand out more than their horizontal mirror"),
+    Tag(PAIRING_BEATS_VFLIP, "boxes", "boxes that stand out more than their vertical mirror"),
+    Tag(
+        IMAGE + "{mean,std,min,max}", "", "pixels of the images as the model was given them (strided sample)"
+    ),
+    Tag(INPUT + "{mean,std,min,max}", "", "pixels as the backbone receives them (strided sample)"),
+    Tag(IMAGE_CONSTANT, "images", "images whose pixels are all equal"),
+    Tag(IMAGE_NONFINITE, "images", "images with a NaN or an infinity"),
+    Tag(TIME_STEP, "s", "wall time from one optimizer step to the next"),
+    Tag(TIME_DATA, "s", "from the end of the optimizer step to the start of the forward pass"),
+    Tag(TIME_FORWARD, "s", "forward pass and loss, up to the start of backward"),
+    Tag(TIME_BACKWARD, "s", "backward pass"),
+    Tag(TIME_OPTIMIZER, "s", "from the end of backward to the end of the optimizer step"),
+    Tag(MEM_RSS, "bytes", "resident memory of the process"),
+    Tag(MEM_DEVICE, "bytes", "memory allocated on the device"),
+    Tag(MEM_DEVICE_PEAK, "bytes", "peak of the memory allocated on the device"),
+    Tag(PROBE_OVERHEAD, "share", "share of the step that the probe itself took, on the training thread"),
+)
+"""Every tag with its unit and meaning: the source of the table in WIRE.md and of the units on screen."""
+
+
+def unit_of(tag: str) -> str:
+    """The unit of *tag*, "" where it has none or where the tag is a user's own."""
+    for known in VOCABULARY:
+        head = known.name.partition("{")[0]
+        if tag == known.name or (head != known.name and tag.startswith(head)):
+            return known.unit
+    return ""

@@ -1,0 +1,142 @@
+"""Every message that a probe sends, to its log and to the agent alike.  WIRE.md is the specification.
+
+Messages are msgpack arrays, tagged by name; fields are only ever appended, with defaults, so that an old reader
+reads a new writer and the reverse.  An unknown tag is skipped and counted, never an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+MAJOR: Final = 1
+MINOR: Final = 0
+
+
+class Message(msgspec.Struct, array_like=True, gc=False, frozen=True, omit_defaults=False):
+    """Base of everything on the wire."""
+
+
+class Hello(Message, frozen=True, tag="hello"):
+    """Who is speaking.  The first message of every log, and of every live stream."""
+
+    version: tuple[int, int]
+    run: str  # id of the run; the ranks of one job share it
+    boot: str  # 16 hex digits, new at every start of a probe
+    rank: int
+    world: int
+    name: str
+    host: str
+    host_boot: str  # the kernel's boot id
+    pid: int
+    pid_start: int  # start time of the process in clock ticks since boot; identifies it together with pid
+    started: float  # seconds since the epoch
+    argv: list[str]
+    cwd: str
+    python: str  # sys.executable
+    probe_version: str
+    config: dict[str, Any] = {}  # plain scalars: what the user passed, environment digest
+    class_names: list[str] = []  # index = class id
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+
+
+class Tags(Message, frozen=True, tag="tags"):
+    """Names of columns: ``names[i]`` gets the column id ``first + i``.  Sent before the first use."""
+
+    first: int
+    names: list[str]
+
+
+class Block(Message, frozen=True):
+    """T rows of the same K columns."""
+
+    columns: list[int]  # K column ids
+    steps: bytes  # T little-endian int64
+    times: bytes  # T little-endian float64, seconds since the epoch
+    values: bytes  # T x K little-endian float64, row by row; NaN and inf as they are
+
+
+class Batch(Message, frozen=True, tag="b"):
+    """The rows since the last batch, grouped by their columns; rows of one block are in order."""
+
+    blocks: list[Block]
+
+
+class Counts(Message, frozen=True, tag="cnt"):
+    """How often each class occurred since the last message of this kind."""
+
+    step: int
+    time: float
+    kind: str  # "targets" | "predictions"
+    classes: list[int]
+    counts: list[int]
+
+
+class Event(Message, frozen=True, tag="ev"):
+    """Something that happened once."""
+
+    step: int
+    time: float
+    kind: str  # lr, epoch, evaluation, checkpoint, warning, nonfinite, bad_target, coverage, thinned, dropped, ...
+    text: str
+    data: dict[str, Any] = {}  # plain scalars and lists of them
+
+
+class Model(Message, frozen=True, tag="model"):
+    """What is being trained; sent when first seen and when it changes."""
+
+    step: int
+    time: float
+    family: str  # "torchvision.FasterRCNN", ..., "classification", "unknown"
+    num_classes: int | None  # size of the head, background included where it has one
+    background: int | None  # the class id kept for background; None where the head has none or is unknown
+    parameters: int
+    trainable: int
+    held: int  # trainable elements that an optimizer holds
+    missing: list[str] = []  # names (at most 64) of trainable parameters that no optimizer holds
+    strangers: int = 0  # tensors that the optimizer holds and the model does not have
+    optimizer: str = ""  # class name
+    in_training_mode: bool = True
+
+
+class Beat(Message, frozen=True, tag="hb"):
+    """A sign of life of the writer thread, once a second, and the probe's account of itself."""
+
+    time: float
+    step: int
+    phase: str  # data | forward | backward | optimizer | idle
+    overhead: float  # share of the training thread's time since the last beat
+    dropped: int  # rows lost so far because the queue was full or the disk refused them
+    thinned: dict[str, int] = {}  # instrument -> measured every so many steps
+
+
+class Bye(Message, frozen=True, tag="bye"):
+    """The last message of an orderly end."""
+
+    time: float
+    step: int
+    reason: str  # "finished" | "exception" | "exit"
+    exit_code: int | None = None
+    text: str = ""  # the end of the traceback, at most 16 KiB
+
+
+AnyMessage: TypeAlias = Hello | Tags | Batch | Counts | Event | Model | Beat | Bye
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode(message: AnyMessage) -> bytes:
+    """*message* as msgpack."""
+    return _ENCODER.encode(message)
+
+
+def decode(payload: bytes) -> AnyMessage | None:
+    """The message in *payload*; None where it is of an unknown kind or broken.  Never raises."""
+    try:
+        message: AnyMessage = _DECODER.decode(payload)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return message
