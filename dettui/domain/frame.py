@@ -10,9 +10,7 @@ from dettui.domain.finding import Diagnosis
 from dettui.domain.run import Liveness, ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Series
 
-MarkKind: TypeAlias = Literal[
-    "lr", "evaluation", "epoch", "checkpoint", "finding", "nonfinite", "event", "hole"
-]
+MarkKind: TypeAlias = Literal["lr", "evaluation", "epoch", "checkpoint", "finding", "nonfinite", "event", "hole"]
 
 
 @dataclass(frozen=True)

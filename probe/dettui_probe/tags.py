@@ -80,9 +80,7 @@ PAIRING_BEATS_VFLIP: Final = "pairing/beats_vflip"
 
 # --- inputs -------------------------------------------------------------------------------------------------
 IMAGE: Final = "images/"  # + mean, std, min, max: what the model was given
-INPUT: Final = (
-    "inputs/"  # + mean, std, min, max: what the backbone receives (after the model's own transform)
-)
+INPUT: Final = "inputs/"  # + mean, std, min, max: what the backbone receives (after the model's own transform)
 IMAGE_MEAN, IMAGE_STD, IMAGE_MIN, IMAGE_MAX = (IMAGE + s for s in ("mean", "std", "min", "max"))
 INPUT_MEAN, INPUT_STD, INPUT_MIN, INPUT_MAX = (INPUT + s for s in ("mean", "std", "min", "max"))
 IMAGE_CONSTANT: Final = "images/constant"
@@ -161,9 +159,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     ),
     Tag(PAIRING_BEATS_HFLIP, "boxes", "boxes that stand out more than their horizontal mirror"),
     Tag(PAIRING_BEATS_VFLIP, "boxes", "boxes that stand out more than their vertical mirror"),
-    Tag(
-        IMAGE + "{mean,std,min,max}", "", "pixels of the images as the model was given them (strided sample)"
-    ),
+    Tag(IMAGE + "{mean,std,min,max}", "", "pixels of the images as the model was given them (strided sample)"),
     Tag(INPUT + "{mean,std,min,max}", "", "pixels as the backbone receives them (strided sample)"),
     Tag(IMAGE_CONSTANT, "images", "images whose pixels are all equal"),
     Tag(IMAGE_NONFINITE, "images", "images with a NaN or an infinity"),
