@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from dettui.domain.finding import Diagnosis
-from dettui.domain.frame import Frame
+from dettui.domain.frame import Frame, RunFrame
 from dettui.feed.base import Feed
 
 
@@ -29,6 +28,6 @@ class Engine:
         raise NotImplementedError
 
 
-def diagnose_recording(feed: Feed, run: str | None = None, at_step: int | None = None) -> Diagnosis:
-    """Replay *feed* to its end, or to *at_step*, and say what was known then."""
+def replay(feed: Feed, run: str | None = None, at_step: int | None = None) -> RunFrame:
+    """Read *feed* to its end, or to *at_step*, and say what was known then.  Raises NotARun where nothing came."""
     raise NotImplementedError

@@ -1,0 +1,37 @@
+"""Everything that can go wrong in a way the user can mend, as a tree:
+
+DettuiError                one line that says what to do; exit code 2
+|- RunNotFound             no run of that name or path
+|- NotARun                 the path exists and holds no run log
+|- AgentUnavailable        the local agent could not be started or reached
+|- NoTerminal              a screen was asked for and there is no terminal
+`- BadUsage                arguments that make no sense together
+"""
+
+from __future__ import annotations
+
+
+class DettuiError(Exception):
+    """An error whose text is one line for the user and says what to do."""
+
+    exit_code = 2
+
+
+class RunNotFound(DettuiError):
+    """No run of that name or path."""
+
+
+class NotARun(DettuiError):
+    """The path exists and holds no run log."""
+
+
+class AgentUnavailable(DettuiError):
+    """The local agent could not be started or reached."""
+
+
+class NoTerminal(DettuiError):
+    """A screen was asked for and there is no terminal."""
+
+
+class BadUsage(DettuiError):
+    """Arguments that make no sense together."""
