@@ -2,50 +2,162 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Series
+from dettui.store import introductions
+from dettui.store.rows import Columns, between, rows_of
+from dettui.store.table import Block, Table
+from dettui.store.tally import Tally
 from dettui_probe import wire
+
+_KINDS_OF_COUNTS = frozenset({"targets", "predictions"})
+
+
+@dataclass(frozen=True)
+class StorePolicy:
+    """Bounds on the memory of one run.  Both sides of each bound have a test."""
+
+    max_points: int = 6_000_000  # about 60 MB; beyond it the oldest half is thinned to extremes
+    max_tags: int = 20_000
+    max_events: int = 5_000  # the oldest go first
 
 
 class RunStore:
     """Everything the stream told about one run.  Not safe for concurrent use: the engine's thread owns it.
-    What it hands out (Series, ClassCounts, tuples) is immutable and may be read by any thread."""
+    What it hands out (Series, ClassCounts, tuples) is immutable and may be read by any thread.
 
-    info: RunInfo | None
-    model: ModelInfo | None
-    last_step: int
-    last_time: float
+    A hello with another boot begins a new strand of the same run: what was known stays, and steps may begin again.
+    """
+
+    def __init__(self, policy: StorePolicy | None = None) -> None:
+        policy = policy or StorePolicy()
+        self.info: RunInfo | None = None
+        self.model: ModelInfo | None = None
+        self.last_step = 0  # greatest step of the newest strand
+        self.last_time = 0.0  # of the newest row, seconds since the epoch
+        self.boots: tuple[str, ...] = ()  # in order of arrival; the last one speaks
+        self.malformed = 0  # blocks left out because their sizes contradict each other
+        self.events_forgotten = 0  # older than the policy keeps
+        self._table = Table(policy.max_points)
+        self._columns = Columns(policy.max_tags)
+        self._tallies: dict[str, Tally] = {}
+        self._counts: dict[str, ClassCounts] = {}
+        self._events: deque[wire.Event] = deque(maxlen=policy.max_events)
+        self._events_by_kind: dict[str | None, tuple[wire.Event, ...]] = {}
+        self._beat: wire.Beat | None = None
+        self._bye: wire.Bye | None = None
 
     def apply(self, message: wire.AnyMessage) -> None:
         """Take in one message."""
-        raise NotImplementedError
+        if isinstance(message, wire.Batch):
+            self.apply_rows(message, after=None, upto=None)
+        elif isinstance(message, wire.Beat):
+            self._beat = message
+        elif isinstance(message, wire.Tags):
+            self._columns.learn(message.first, introductions.tag_names(message))
+        elif isinstance(message, wire.Counts):
+            self._count(message)
+        elif isinstance(message, wire.Event):
+            self._note(introductions.clean_event(message))
+        elif isinstance(message, wire.Model):
+            self.model = introductions.model_info(message)
+        elif isinstance(message, wire.Hello):
+            self._greet(message)
+        else:
+            self._bye = introductions.clean_bye(message)
 
     def apply_rows(self, batch: wire.Batch, *, after: int | None, upto: int | None) -> None:
         """Take in those rows of *batch* whose step s satisfies ``after < s <= upto`` (None: no bound)."""
-        raise NotImplementedError
+        blocks = []
+        for block in batch.blocks:
+            rows = rows_of(block)
+            if rows is None:
+                self.malformed += 1
+                continue
+            wanted = between(rows, after, upto)
+            if len(wanted):
+                blocks.append(Block(*self._columns.name(block.columns, wanted)))
+        if blocks:
+            self._table.append([block for block in blocks if block.names])
+            self._advance(max(int(b.rows.steps.max()) for b in blocks), max(float(b.rows.times.max()) for b in blocks))
 
     def tags(self) -> tuple[str, ...]:
         """Names of all series, in order of first arrival."""
-        raise NotImplementedError
+        return tuple(self._table.tags)
 
     def series(self, tag: str) -> Series | None:
-        """The series of *tag*, None where it never came: absent is not zero."""
-        raise NotImplementedError
+        """The series of *tag* over all strands, None where it never came: absent is not zero."""
+        return self._table.series(tag)
+
+    def strand_series(self, tag: str) -> Series | None:
+        """The series of *tag* since the newest start of the run; empty where it has not come since."""
+        return self._table.strand_series(tag)
 
     def counts(self, kind: str) -> ClassCounts | None:
-        """Class counts of *kind* so far."""
-        raise NotImplementedError
+        """Class counts of *kind* ("targets", "predictions") so far."""
+        tally = self._tallies.get(kind)
+        if tally is None:
+            return None
+        if kind not in self._counts:
+            self._counts[kind] = tally.result(self.info.class_names if self.info else ())
+        return self._counts[kind]
 
     def events(self, kind: str | None = None) -> tuple[wire.Event, ...]:
         """Events so far, all or of one kind."""
-        raise NotImplementedError
+        if kind not in self._events_by_kind:
+            self._events_by_kind[kind] = tuple(e for e in self._events if kind is None or e.kind == kind)
+        return self._events_by_kind[kind]
 
     @property
     def beat(self) -> wire.Beat | None:
         """The newest beat."""
-        raise NotImplementedError
+        return self._beat
 
     @property
     def bye(self) -> wire.Bye | None:
-        """The goodbye, if it came."""
-        raise NotImplementedError
+        """The goodbye of the newest strand, if it came."""
+        return self._bye
+
+    @property
+    def points(self) -> int:
+        """Values held."""
+        return self._table.points
+
+    @property
+    def thinned(self) -> bool:
+        """True once old rows had to be thinned to stay within the bounds."""
+        return self._table.thinned
+
+    def _greet(self, hello: wire.Hello) -> None:
+        self.info = introductions.run_info(hello)
+        self._counts.clear()
+        if hello.boot in self.boots[-1:]:
+            return
+        if self.boots:
+            self._begin_strand()
+        self.boots = (*self.boots, hello.boot)
+
+    def _begin_strand(self) -> None:
+        self._columns.forget()
+        self._table.begin_strand()
+        self._beat = None
+        self._bye = None
+        self.last_step = 0
+
+    def _count(self, counts: wire.Counts) -> None:
+        if counts.kind in _KINDS_OF_COUNTS:
+            self._tallies.setdefault(counts.kind, Tally(counts.kind)).add(counts)
+            self._counts.pop(counts.kind, None)
+
+    def _note(self, event: wire.Event) -> None:
+        if len(self._events) == self._events.maxlen:
+            self.events_forgotten += 1
+        self._events.append(event)
+        self._events_by_kind.clear()
+
+    def _advance(self, step: int, time: float) -> None:
+        self.last_step = max(self.last_step, step)
+        self.last_time = max(self.last_time, time)

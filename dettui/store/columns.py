@@ -1,0 +1,156 @@
+"""Numbers in families of columns that always came together.
+
+A family is a block of shape (T, K) with one step and one time per row, so that a point costs 8 + 16/K bytes.  Values
+are float64: series are handed out as views, and a narrower block would have to be copied to be read.
+
+Every tag lives in exactly one family.  A row brings its columns to the families that hold them; where a row brings
+only some columns of a family, the family is split in two for good.  Families therefore only ever get finer, a tag's
+points are always in order of arrival in one array, and nothing has to be stitched when it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dettui.domain.series import Floats, Series, Steps
+
+_FIRST_CAPACITY = 64
+_BUCKET = 4
+"""Rows that become two when old rows are thinned."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the same K columns: ``steps`` and ``times`` of shape (T,), ``values`` of shape (T, K)."""
+
+    steps: Steps
+    times: Floats
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Rows:
+        """The rows that *which* selects."""
+        return Rows(self.steps[which], self.times[which], self.values[which])
+
+
+def in_order(pieces: Sequence[Rows]) -> Rows:
+    """The rows of *pieces*, which came in one message, in the order in which they were made.
+
+    By step; by time where a piece itself goes back in its steps, as a resumed or freely numbered loop does.
+    """
+    if len(pieces) == 1:
+        return pieces[0]
+    steps = np.concatenate([piece.steps for piece in pieces])
+    times = np.concatenate([piece.times for piece in pieces])
+    values = np.concatenate([piece.values for piece in pieces])
+    goes_back = any(bool((np.diff(piece.steps) < 0).any()) for piece in pieces)
+    order = np.argsort(times if goes_back else steps, kind="stable")
+    return Rows(steps, times, values).take(order)
+
+
+class Family:
+    """Columns that have always come together.  Append-only: an array that was handed out never changes."""
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        self.tags = tuple(tags)
+        self.strand_start = 0  # first row of the newest strand
+        self._length = 0
+        self._allocate(_FIRST_CAPACITY)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def points(self) -> int:
+        """Values held."""
+        return self._length * len(self.tags)
+
+    def append(self, rows: Rows) -> None:
+        """Take in *rows*, whose columns are in the order of ``tags``."""
+        end = self._length + len(rows)
+        self._reserve(end)
+        fresh = slice(self._length, end)
+        self._steps[fresh] = rows.steps
+        self._times[fresh] = rows.times
+        self._values[fresh] = rows.values
+        self._length = end
+
+    def rows(self) -> Rows:
+        """All rows, as read-only views."""
+        rows = Rows(self._steps[: self._length], self._times[: self._length], self._values[: self._length])
+        for view in (rows.steps, rows.times, rows.values):
+            view.setflags(write=False)
+        return rows
+
+    def part(self, tags: Sequence[str]) -> Family:
+        """A family of some of the columns, with the same rows."""
+        part = Family(tags)
+        rows = self.rows()
+        part.append(Rows(rows.steps, rows.times, rows.values[:, [self.tags.index(tag) for tag in tags]]))
+        part.strand_start = self.strand_start
+        return part
+
+    def begin_strand(self) -> None:
+        """Rows from here on belong to another boot of the run."""
+        self.strand_start = self._length
+
+    def thin_oldest_half(self) -> None:
+        """Replace each four rows of the older half by their extremes, so that no spike is lost.
+
+        A kept value may move by up to three rows, within its bucket.  Buckets do not cross strands.
+        """
+        rows = self.rows()
+        half = len(rows) // 2
+        cut = min(self.strand_start, half)
+        before = _extremes(rows.take(np.arange(cut)))
+        since = _extremes(rows.take(np.arange(cut, half)))
+        start = len(before) + max(0, self.strand_start - half)
+        self._length = 0
+        self._allocate(max(_FIRST_CAPACITY, len(rows)))
+        for piece in (before, since, rows.take(np.arange(half, len(rows)))):
+            self.append(piece)
+        self.strand_start = start
+
+    def _reserve(self, rows: int) -> None:
+        if rows <= len(self._steps):
+            return
+        old = self.rows()
+        self._allocate(max(rows, 2 * len(self._steps)))
+        self._steps[: len(old)] = old.steps
+        self._times[: len(old)] = old.times
+        self._values[: len(old)] = old.values
+
+    def _allocate(self, rows: int) -> None:
+        self._steps: Steps = np.empty(rows, np.int64)
+        self._times: Floats = np.empty(rows, np.float64)
+        self._values: Floats = np.empty((rows, len(self.tags)), np.float64)
+
+
+def column(family: Family, tag: str, unit: str) -> Series:
+    """The series of *tag*, a view on *family*."""
+    rows = family.rows()
+    return Series(tag, rows.steps, rows.values[:, family.tags.index(tag)], rows.times, unit)
+
+
+def _extremes(rows: Rows) -> Rows:
+    """Minimum and maximum of each bucket of rows, per column, in the order in which they occurred.
+
+    A NaN takes the place of the minimum: it is news.  Rows that do not fill a bucket are kept as they are.
+    """
+    whole = len(rows) - len(rows) % _BUCKET
+    shaped = rows.values[:whole].reshape(-1, _BUCKET, rows.values.shape[1])
+    low, high = np.min(shaped, axis=1), np.fmax.reduce(shaped, axis=1)  # min keeps a NaN, fmax passes over it
+    low_first = np.argmin(shaped, axis=1) <= np.argmax(shaped, axis=1)
+    pairs = np.stack([np.where(low_first, low, high), np.where(low_first, high, low)], axis=1)
+    ends = np.arange(whole).reshape(-1, _BUCKET)[:, [0, -1]].ravel()
+    return Rows(
+        np.concatenate([rows.steps[ends], rows.steps[whole:]]),
+        np.concatenate([rows.times[ends], rows.times[whole:]]),
+        np.concatenate([pairs.reshape(len(ends), rows.values.shape[1]), rows.values[whole:]]),
+    )

@@ -1,0 +1,64 @@
+"""What a run says about itself, made safe: the one place where its strings become ours."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dettui.domain.run import ModelInfo, RunInfo
+from dettui.store.text import MAX_TEXT, clean, clean_lines, clean_mapping
+from dettui_probe import wire
+
+_MAX_ARGUMENTS = 200
+_MAX_NAMES = 10_000
+
+
+def run_info(hello: wire.Hello) -> RunInfo:
+    """Who the run is."""
+    return RunInfo(
+        id=clean(hello.run),
+        name=clean(hello.name) or clean(hello.run),
+        host=clean(hello.host),
+        pid=hello.pid,
+        rank=hello.rank,
+        world=hello.world,
+        started=hello.started,
+        argv=tuple(clean(argument, MAX_TEXT) for argument in hello.argv[:_MAX_ARGUMENTS]),
+        cwd=clean(hello.cwd, MAX_TEXT),
+        config=clean_mapping(hello.config),
+        class_names=tuple(clean(name) for name in hello.class_names[:_MAX_NAMES]),
+        total_steps=hello.total_steps,
+        steps_per_epoch=hello.steps_per_epoch,
+    )
+
+
+def model_info(model: wire.Model) -> ModelInfo:
+    """What it trains."""
+    return ModelInfo(
+        family=clean(model.family),
+        num_classes=model.num_classes,
+        background=model.background,
+        parameters=model.parameters,
+        trainable=model.trainable,
+        held=model.held,
+        missing=tuple(clean(name) for name in model.missing[:64]),
+        strangers=model.strangers,
+        optimizer=clean(model.optimizer),
+        in_training_mode=model.in_training_mode,
+    )
+
+
+def tag_names(tags: wire.Tags) -> tuple[str, ...]:
+    """Names of its columns."""
+    return tuple(clean(name) for name in tags.names)
+
+
+def clean_event(event: wire.Event) -> wire.Event:
+    """*event* with safe strings."""
+    return msgspec.structs.replace(
+        event, kind=clean(event.kind), text=clean(event.text, MAX_TEXT), data=clean_mapping(event.data)
+    )
+
+
+def clean_bye(bye: wire.Bye) -> wire.Bye:
+    """*bye* with safe strings; the traceback keeps its lines."""
+    return msgspec.structs.replace(bye, reason=clean(bye.reason), text=clean_lines(bye.text))

@@ -1,0 +1,87 @@
+"""Blocks of the wire, checked and turned into rows of named columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from dettui.store.columns import Rows
+from dettui_probe import wire
+
+_STEP = np.dtype("<i8")
+_VALUE = np.dtype("<f8")
+_NATIVE = sys.byteorder == "little"
+
+
+def rows_of(block: wire.Block) -> Rows | None:
+    """The rows of *block*, as views on its bytes; None where its sizes contradict each other."""
+    count = len(block.steps) // _STEP.itemsize
+    expected = (count * _STEP.itemsize, count * _VALUE.itemsize, count * len(block.columns) * _VALUE.itemsize)
+    if (len(block.steps), len(block.times), len(block.values)) != expected:
+        return None
+    steps = np.frombuffer(block.steps, _STEP)
+    times = np.frombuffer(block.times, _VALUE)
+    values = np.frombuffer(block.values, _VALUE).reshape(count, len(block.columns))
+    if _NATIVE:
+        return Rows(steps, times, values)
+    return Rows(steps.astype(np.int64), times.astype(np.float64), values.astype(np.float64))
+
+
+def between(rows: Rows, after: int | None, upto: int | None) -> Rows:
+    """The rows with ``after < step <= upto``; *rows* itself where that is all of them."""
+    if (after is None and upto is None) or not len(rows):
+        return rows
+    wanted = np.ones(len(rows), np.bool_)
+    if after is not None:
+        wanted &= rows.steps > after
+    if upto is not None:
+        wanted &= rows.steps <= upto
+    return rows if wanted.all() else rows.take(wanted)
+
+
+class Columns:
+    """Names of the column ids of one boot."""
+
+    def __init__(self, max_tags: int) -> None:
+        self._names: dict[int, str] = {}
+        self._known: set[str] = set()
+        self._max_tags = max_tags
+        self._layouts: dict[tuple[int, ...], tuple[tuple[str, ...], list[int] | None]] = {}
+
+    def learn(self, first: int, names: Sequence[str]) -> None:
+        """Column ids from *first* on have these *names*."""
+        self._names.update(enumerate(names, first))
+        self._layouts.clear()
+
+    def forget(self) -> None:
+        """Another boot numbers its columns anew; names that were admitted stay admitted."""
+        self._names.clear()
+        self._layouts.clear()
+
+    def name(self, columns: Sequence[int], rows: Rows) -> tuple[tuple[str, ...], Rows]:
+        """Names of *columns*, each once, and *rows* without the columns that have no name of their own.
+
+        Beyond the greatest number of tags, new ones are left out: a run that invents names must not fill the memory.
+        A column whose name was lost in a hole of the log is called ``unnamed/<id>``.
+        """
+        key = tuple(columns)
+        layout = self._layouts.get(key)
+        if layout is None:
+            layout = self._layouts[key] = self._layout(key)
+        names, kept = layout
+        return names, rows if kept is None else Rows(rows.steps, rows.times, rows.values[:, kept])
+
+    def _layout(self, columns: tuple[int, ...]) -> tuple[tuple[str, ...], list[int] | None]:
+        kept: dict[str, int] = {}
+        for place, column in enumerate(columns):
+            name = self._names.get(column, f"unnamed/{column}")
+            if self._admit(name):
+                kept.setdefault(name, place)
+        return tuple(kept), None if len(kept) == len(columns) else list(kept.values())
+
+    def _admit(self, name: str) -> bool:
+        if name not in self._known and len(self._known) < self._max_tags:
+            self._known.add(name)
+        return name in self._known

@@ -1,0 +1,128 @@
+"""All numbers of one run: blocks of rows in, series out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from dettui.domain.series import Series
+from dettui.store.columns import Family, Rows, column, in_order
+from dettui_probe import tags as vocabulary
+
+_FEWEST_ROWS_TO_THIN = 64
+
+
+class Block(NamedTuple):
+    """Rows of named columns; the names all differ."""
+
+    names: tuple[str, ...]
+    rows: Rows
+
+
+class _Stop(NamedTuple):
+    """One family that a block goes to, and which of the block's columns it takes."""
+
+    family: Family
+    columns: list[int] | slice
+
+
+class Table:
+    """Families of columns, split so that every tag has one home; see ``columns``."""
+
+    def __init__(self, max_points: int) -> None:
+        self.points = 0
+        self.thinned = False  # True once old rows had to be thinned
+        self._max_points = max_points
+        self._homes: dict[str, Family] = {}
+        self._routes: dict[tuple[str, ...], tuple[_Stop, ...]] = {}
+        self._views: dict[str, Series] = {}
+
+    @property
+    def tags(self) -> Iterable[str]:
+        """Names in order of first arrival."""
+        return self._homes.keys()
+
+    def append(self, blocks: Sequence[Block]) -> None:
+        """Take in the blocks of one message."""
+        for block in blocks:
+            if block.names not in self._routes:
+                self._settle(block.names)
+        pieces: dict[Family, list[Rows]] = {}
+        for names, rows in blocks:
+            for family, columns in self._route(names):
+                piece = Rows(rows.steps, rows.times, rows.values[:, columns])
+                pieces.setdefault(family, []).append(piece)
+        for family, parts in pieces.items():
+            family.append(in_order(parts))
+        self.points += sum(block.rows.values.size for block in blocks)
+        self._stay_within_bounds()
+
+    def series(self, tag: str) -> Series | None:
+        """All points of *tag*, None where it never came."""
+        family = self._homes.get(tag)
+        if family is None:
+            return None
+        known = self._views.get(tag)
+        if known is None or len(known) != len(family):
+            known = self._views[tag] = column(family, tag, vocabulary.unit_of(tag))
+        return known
+
+    def strand_series(self, tag: str) -> Series | None:
+        """The points of *tag* since the newest start of the run."""
+        whole = self.series(tag)
+        if whole is None or not self._homes[tag].strand_start:
+            return whole
+        since = slice(self._homes[tag].strand_start, None)
+        return Series(tag, whole.steps[since], whole.values[since], whole.times[since], whole.unit)
+
+    def begin_strand(self) -> None:
+        """What comes from here on is of another boot."""
+        for family in self._families():
+            family.begin_strand()
+
+    def _families(self) -> tuple[Family, ...]:
+        return tuple(dict.fromkeys(self._homes.values()))
+
+    def _settle(self, names: tuple[str, ...]) -> None:
+        """Give every name a home, so that the block fills whole families only."""
+        arriving = frozenset(names)
+        for family in dict.fromkeys(self._homes[name] for name in names if name in self._homes):
+            self._split(family, arriving)
+        newcomers = [name for name in names if name not in self._homes]
+        if newcomers:
+            self._move_in(Family(newcomers))
+
+    def _split(self, family: Family, arriving: frozenset[str]) -> None:
+        staying = [tag for tag in family.tags if tag not in arriving]
+        if not staying:
+            return
+        self._move_in(family.part([tag for tag in family.tags if tag in arriving]))
+        self._move_in(family.part(staying))
+        self._routes.clear()
+
+    def _move_in(self, family: Family) -> None:
+        self._homes.update(dict.fromkeys(family.tags, family))
+
+    def _route(self, names: tuple[str, ...]) -> tuple[_Stop, ...]:
+        known = self._routes.get(names)
+        if known is None:
+            known = self._routes[names] = self._find_route(names)
+        return known
+
+    def _find_route(self, names: tuple[str, ...]) -> tuple[_Stop, ...]:
+        place = {name: index for index, name in enumerate(names)}
+        families = dict.fromkeys(self._homes[name] for name in names)
+        if len(families) == 1 and next(iter(families)).tags == names:
+            return (_Stop(next(iter(families)), slice(None)),)
+        return tuple(_Stop(family, [place[tag] for tag in family.tags]) for family in families)
+
+    def _stay_within_bounds(self) -> None:
+        while self.points > self._max_points:
+            largest = max(self._families(), key=lambda family: family.points)
+            if len(largest) < _FEWEST_ROWS_TO_THIN:
+                return
+            before = largest.points
+            largest.thin_oldest_half()
+            self.points -= before - largest.points
+            self.thinned = True
+            self._views.clear()
