@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
-from dettui.store.run_store import RunStore
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,13 @@ class Symptom:
 
 
 class Rule(Protocol):
-    """One symptom family.  Pure: the same store gives the same answer; no clock, no state of its own."""
+    """One symptom family.  Pure: the same context gives the same answer; no clock, no state of its own."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the rule, as abstentions give it."""
+        ...
 
-    def evaluate(self, store: RunStore, step: int) -> Sequence[Symptom] | Abstention:
-        """Judge the run as *store* knows it at *step*."""
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """Judge the run as *context* reads it."""
         ...

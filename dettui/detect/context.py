@@ -1,0 +1,141 @@
+"""What the rules share at one evaluation: the store at a step, read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from dettui.detect.loss_curve import LossCurve, read_loss
+from dettui.detect.schedule import Schedule, read_schedule
+from dettui.domain.run import ModelInfo, RunInfo
+from dettui.domain.series import ClassCounts, Floats, Series
+from dettui.store.run_store import RunStore
+from dettui_probe import tags, wire
+
+
+class Context:
+    """A reading of *store* at *step*; later points are not seen.  Lives for one evaluation, caches what it reads.
+
+    Series are those since the newest start of the run, so that steps never go back within one.
+    """
+
+    def __init__(self, store: RunStore, step: int) -> None:
+        self.step = step
+        self._store = store
+        self._series: dict[str, Series | None] = {}
+        self._totals: dict[str, float | None] = {}
+
+    # --- series -----------------------------------------------------------------------------------------------
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """Names of all series in order of first arrival."""
+        return self._store.tags()
+
+    def series(self, tag: str) -> Series | None:
+        """The points of *tag* up to the step, None where there are none."""
+        if tag not in self._series:
+            self._series[tag] = self._cut(self._store.strand_series(tag))
+        return self._series[tag]
+
+    def _cut(self, series: Series | None) -> Series | None:
+        if series is None or len(series) == 0:
+            return None
+        if series.steps[-1] <= self.step:
+            return series
+        earlier = series.between(int(series.steps[0]), self.step)
+        return earlier if len(earlier) else None
+
+    def missing(self, *wanted: str) -> tuple[str, ...]:
+        """Those of *wanted* that never came."""
+        return tuple(tag for tag in wanted if self.series(tag) is None)
+
+    def window(self, tag: str, points: int) -> Floats:
+        """The finite ones among the newest *points* of *tag*, shape (<= points,); empty where it never came."""
+        series = self.series(tag)
+        if series is None:
+            return np.empty(0)
+        newest = series.values[-points:]
+        return newest[np.isfinite(newest)]
+
+    def median(self, tag: str, points: int, at_least: int = 1) -> float | None:
+        """Median of the newest *points* of *tag*, None where fewer than *at_least* finite ones came."""
+        newest = self.window(tag, points)
+        return float(np.median(newest)) if len(newest) >= at_least else None
+
+    def early_median(self, tag: str, points: int) -> float | None:
+        """Median of the first *points* of *tag*, None where it never came."""
+        series = self.series(tag)
+        if series is None:
+            return None
+        first = series.values[:points]
+        first = first[np.isfinite(first)]
+        return float(np.median(first)) if len(first) else None
+
+    def total(self, tag: str) -> float | None:
+        """Sum of the finite values of *tag* so far, None where it never came."""
+        if tag not in self._totals:
+            series = self.series(tag)
+            self._totals[tag] = None if series is None else float(np.nansum(series.values))
+        return self._totals[tag]
+
+    def last(self, tag: str) -> float | None:
+        """The newest value of *tag*."""
+        series = self.series(tag)
+        return None if series is None else series.last
+
+    def span(self, tag: str, points: int) -> tuple[int, int]:
+        """First and last step of the newest *points* of *tag*; (step, step) where it never came."""
+        series = self.series(tag)
+        if series is None:
+            return self.step, self.step
+        newest = series.steps[-points:]
+        return int(newest[0]), int(newest[-1])
+
+    # --- readings that several rules need -----------------------------------------------------------------------
+    @cached_property
+    def loss(self) -> LossCurve | None:
+        """The total loss, None where too few points came."""
+        return read_loss(self.series(tags.LOSS_TOTAL))
+
+    @cached_property
+    def schedule(self) -> Schedule | None:
+        """The LR of the first param group."""
+        lr = self.series(tags.LR + "0")
+        return None if lr is None else read_schedule(lr)
+
+    @cached_property
+    def warmup_end(self) -> int:
+        """Step at which the LR first came near its first peak; the first step where no LR came."""
+        if self.schedule is not None:
+            return self.schedule.warmup_end
+        return 0 if self.loss is None else int(self.loss.steps[0])
+
+    # --- the run ------------------------------------------------------------------------------------------------
+    @property
+    def info(self) -> RunInfo | None:
+        """Who the run is."""
+        return self._store.info
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """What is being trained."""
+        return self._store.model
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """As the run declared it."""
+        return None if self.info is None else self.info.steps_per_epoch
+
+    @property
+    def total_steps(self) -> int | None:
+        """As the run declared it."""
+        return None if self.info is None else self.info.total_steps
+
+    def counts(self, kind: str) -> ClassCounts | None:
+        """Class counts so far."""
+        return self._store.counts(kind)
+
+    def events(self, kind: str) -> tuple[wire.Event, ...]:
+        """Events of *kind* up to the step."""
+        return tuple(event for event in self._store.events(kind) if event.step <= self.step)

@@ -1,0 +1,88 @@
+"""What the learning rate has done so far: warm-up, peaks, drops, restarts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.domain.series import Floats, Series, Steps
+
+DROP_FACTOR = 3.0
+"""A fall by this factor between two steps is a drop (detection.md L7); smooth decay is not."""
+WARMUP_SHARE = 0.95
+"""Warm-up ends where the LR first reaches this share of its first peak (diagnosis.md 3.0)."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The LR of one param group up to one step."""
+
+    now: float
+    first: float
+    peak: float
+    warmup_end: int  # step at which the LR first came near its first peak
+    rising: bool  # still on its way to the first peak
+    drops: tuple[int, ...]  # steps at which the LR fell by DROP_FACTOR or more at once
+    restarts: tuple[int, ...]  # steps at which it rose by DROP_FACTOR or more at once, after the first peak
+    zero_since: int | None  # first step of the newest stretch of exactly zero
+    constant: bool
+
+    @property
+    def decayed_share(self) -> float:
+        """LR as a share of its peak; 1 where it never rose above zero."""
+        return self.now / self.peak if self.peak > 0 else 1.0
+
+    @property
+    def last_change(self) -> int | None:
+        """The newest drop or restart."""
+        return max((*self.drops, *self.restarts), default=None)
+
+
+def read_schedule(lr: Series) -> Schedule | None:
+    """The schedule behind the points of *lr* (shape (n,)); None where no finite point came."""
+    finite = np.isfinite(lr.values)
+    steps, values = (lr.steps, lr.values) if finite.all() else (lr.steps[finite], lr.values[finite])
+    if len(values) == 0:
+        return None
+    changes = np.flatnonzero(np.diff(values))
+    top = _first_peak(values, changes)
+    warm = int(np.argmax(values[: top + 1] >= WARMUP_SHARE * values[top]))
+    drops, restarts = _jumps(steps, values, changes, after=top)
+    return Schedule(
+        now=float(values[-1]),
+        first=float(values[0]),
+        peak=float(values.max()),
+        warmup_end=int(steps[warm]) if warm > 0 else int(steps[0]),
+        rising=top == len(values) - 1 and _rose_lately(values, changes),
+        drops=drops,
+        restarts=restarts,
+        zero_since=_zero_since(steps, values),
+        constant=len(changes) == 0,
+    )
+
+
+def _first_peak(values: Floats, changes: Steps) -> int:
+    """Index of the last point before the first fall; the newest point where the LR never fell."""
+    falls = changes[values[changes + 1] < values[changes]]
+    return int(falls[0]) if len(falls) else len(values) - 1
+
+
+def _rose_lately(values: Floats, changes: Steps) -> bool:
+    """True where the newest rise lies within the newest 5 % of the points (at least 20)."""
+    return bool(len(changes) and len(values) - changes[-1] <= max(20, len(values) // 20))
+
+
+def _jumps(steps: Steps, values: Floats, changes: Steps, after: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    before, behind = values[changes], values[changes + 1]
+    positive = (before > 0) & (behind > 0)
+    drops = changes[positive & (before >= DROP_FACTOR * behind)] + 1
+    restarts = changes[positive & (behind >= DROP_FACTOR * before) & (changes >= after)] + 1
+    return tuple(int(s) for s in steps[drops]), tuple(int(s) for s in steps[restarts])
+
+
+def _zero_since(steps: Steps, values: Floats) -> int | None:
+    if values[-1] != 0:
+        return None
+    moving = np.flatnonzero(values != 0)
+    return int(steps[moving[-1] + 1]) if len(moving) else int(steps[0])
