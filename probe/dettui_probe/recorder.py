@@ -6,10 +6,16 @@ The training thread appends; it never waits, encodes, or touches a file or a soc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
-from dettui_probe import wire
+if TYPE_CHECKING:
+    from dettui_probe import wire
+
+CAPACITY: Final = 65_536
 
 
 class Row(NamedTuple):
@@ -36,12 +42,76 @@ class Deferred(Protocol):
         ...
 
 
+Item: TypeAlias = "Row | Deferred | wire.Counts | wire.Event | wire.Model"
+
+
 class Recorder:
-    """The queue and the writer thread behind one run."""
+    """The queue between the threads of one run, and what the capture tells the beat.
+
+    ``put`` and ``put_urgent`` may be called from any thread, from a signal handler, from ``__del__`` and while
+    another ``put`` is under way; ``take`` and ``wait`` belong to the writer thread.
+    """
 
     step: int  # optimizer steps completed so far; the capture advances it
     phase: str  # data | forward | backward | optimizer | idle
+    overhead: float  # share of the training thread's time that the probe took lately
+    thinned: Mapping[str, int]  # instrument -> measured every so many steps; replaced, never changed in place
 
-    def put(self, item: Row | Deferred | wire.Counts | wire.Event | wire.Model) -> None:
-        """Append; drop the oldest and count it where the queue is full.  A microsecond, from any thread."""
-        raise NotImplementedError
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.step = 0
+        self.phase = "idle"
+        self.overhead = 0.0
+        self.thinned = {}
+        self._queue: deque[tuple[int, Item]] = deque(maxlen=capacity)
+        self._append: Callable[[tuple[int, Item]], None] = self._queue.append
+        # Every item gets a number, so that the writer sees how many the queue pushed out: a length looked up
+        # before an append would miscount between threads.
+        self._numbers = itertools.count(1)
+        self._taken = 0
+        self._newest = 0
+        # SimpleQueue.put is reentrant, Event.set is not: it could deadlock in a signal handler.
+        self._bell: SimpleQueue[None] = SimpleQueue()
+
+    def put(self, item: Item) -> None:
+        """Append; drop the oldest where the queue is full.  A microsecond."""
+        self._append((next(self._numbers), item))
+
+    def put_urgent(self, item: Item) -> None:
+        """As ``put``, and wake the writer thread.  That costs the training thread some 100 us: for news only."""
+        self.put(item)
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake the writer thread, once, however often it is called before the writer looks."""
+        if self._bell.empty():
+            self._bell.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until *seconds* have passed or somebody rings."""
+        try:
+            self._bell.get(timeout=seconds)
+        except Empty:
+            return
+
+    def take(self) -> Item | None:
+        """The oldest item; None where the queue is empty."""
+        try:
+            number, item = self._queue.popleft()
+        except IndexError:
+            return None
+        self._taken += 1
+        self._newest = max(self._newest, number)
+        return item
+
+    @property
+    def dropped(self) -> int:
+        """Items pushed out by newer ones, as far as the items taken so far tell."""
+        return max(self._newest - self._taken, 0)
+
+    def silence(self) -> None:
+        """Ignore whatever is put from now on: after the end of the run, and in a forked child."""
+        self._append = _ignore
+
+
+def _ignore(_item: tuple[int, Item]) -> None:
+    return None

@@ -1,0 +1,116 @@
+"""One run as the training script holds it: log, event, finish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from dettui_probe import wire
+from dettui_probe.fence import Fence, Ledger
+from dettui_probe.recorder import Recorder, Row
+
+if TYPE_CHECKING:
+    from dettui_probe.writer import Writer
+
+URGENT_KINDS: Final = frozenset({"nonfinite", "exception"})
+MAX_TEXT: Final = 16_384
+_PLAIN: Final = frozenset({float, int})
+
+
+class Run:
+    """A run that records.  Every method may be called from any thread and never raises; after ``finish`` and in a
+    forked child they do nothing.  Made by ``start_run``, one per process."""
+
+    def __init__(self, run_id: str, name: str, recorder: Recorder, writer: Writer | None) -> None:
+        self.id = run_id
+        self.name = name
+        self.recorder = recorder
+        self.active = writer is not None
+        self._writer = writer
+        self._ledger = Ledger(self._report_fault)
+        self._log_fence = self._ledger.fence("log", patience=5)
+        self._at_finish: list[Callable[[], None]] = []
+
+    def fence(self, part: str) -> Fence:
+        """A fence for the named *part* of the probe: its first fault switches it off."""
+        fence = self._ledger.fence(part)
+        fence.open = self.active
+        return fence
+
+    def at_finish(self, undo: Callable[[], None]) -> None:
+        """Call *undo* (behind a fence) when the run finishes: take hooks off again."""
+        self._at_finish.append(self.fence("finish")(undo))
+
+    def log(self, /, step: int | None = None, **scalars: Any) -> None:
+        """Record *scalars* at *step* (default: the optimizer steps counted so far).
+
+        A value is a number, or a 0-dim tensor, which is read later, off this thread; anything else is counted,
+        reported once and dropped.
+        """
+        if self._log_fence.open:
+            self._log_fence.run(self._log, step, scalars)
+
+    def _log(self, step: int | None, scalars: dict[str, Any]) -> None:
+        if not _PLAIN.issuperset(map(type, scalars.values())):
+            scalars = {tag: _snapshot(value) for tag, value in scalars.items()}
+        recorder = self.recorder
+        recorder.put(Row(recorder.step if step is None else step, time.time(), scalars))
+
+    def event(self, /, kind: str, text: str, **data: Any) -> None:
+        """Record something that happened once; *data* holds plain scalars and lists of them."""
+        self._log_fence.run(self._event, kind, text, data)
+
+    def _event(self, kind: str, text: str, data: dict[str, Any]) -> None:
+        event = wire.Event(self.recorder.step, time.time(), str(kind), str(text)[:MAX_TEXT], data)
+        if kind in URGENT_KINDS:
+            self.recorder.put_urgent(event)
+        else:
+            self.recorder.put(event)
+
+    def finish(self) -> None:
+        """Write what is queued, say goodbye and let go.  Waits at most a second.  Idempotent."""
+        self.end("finished", 0)
+
+    def end(self, reason: str, exit_code: int | None = None, text: str = "") -> None:
+        """As ``finish``, for an end of another kind: *reason* is "finished", "exception" or "exit"."""
+        if not self.active:
+            return
+        self.active = False
+        for undo in self._at_finish:
+            undo()
+        self.recorder.silence()
+        self._ledger.close_all()
+        if self._writer is not None:
+            self._writer.close(wire.Bye(time.time(), self.recorder.step, reason, exit_code, text[-MAX_TEXT:]))
+
+    def abandon(self) -> None:
+        """Become a permanent no-op without a word: what a forked child does.  Touches no lock, file or socket."""
+        self.active = False
+        self._writer = None
+        self.recorder.silence()
+        self._ledger.close_all()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            from dettui_probe.ending import farewell_of  # noqa: PLC0415 - pulls in traceback, seldom needed
+
+            self.end(*farewell_of(error))
+
+    def _report_fault(self, part: str, text: str) -> None:
+        self.event("probe_fault", f"the probe's {part} failed and is switched off: {text}", part=part)
+
+
+def _snapshot(value: Any) -> Any:
+    """*value* as it is now.  A tensor is detached and copied (asynchronously on a device), because the script
+    may change it in place before the writer thread reads it."""
+    detach = getattr(value, "detach", None)
+    return value if detach is None else detach().clone()
