@@ -1,0 +1,103 @@
+"""How numbers are written on screen and on paper: the one owner of number formats."""
+
+from __future__ import annotations
+
+import math
+
+_SCALES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+MISSING = "–"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """*value* with *digits* significant digits in at most seven characters: 0.0123, 1.2e-5, 12.3k, NaN, –."""
+    if value is None:
+        return MISSING
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 1e-3 or size >= 1e15:
+        return _scientific(value, digits)
+    if size < 999.5:
+        return _plain(value, digits)
+    scale, suffix = next((s for s in _SCALES if size >= s[0] * 0.9995), _SCALES[-1])
+    return _plain(value / scale, digits) + suffix
+
+
+def _plain(value: float, digits: int) -> str:
+    whole = math.floor(math.log10(abs(value))) + 1
+    text = f"{value:.{max(0, digits - whole)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _scientific(value: float, digits: int) -> str:
+    mantissa, _, exponent = f"{value:.{max(0, digits - 2)}e}".partition("e")
+    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{int(exponent)}"
+
+
+def tick(value: float, step: float) -> str:
+    """*value* as a label on an axis whose labels are *step* apart: every label of an axis has the same decimals."""
+    if value == 0 or abs(value) < step * 1e-6:
+        return "0"
+    size = max(abs(value), step)
+    if size < 1e-3 or size >= 1e15:
+        return _scientific(value, 3)
+    scale, suffix = next((s for s in _SCALES if abs(value) >= s[0] * 0.9995 and size >= s[0]), (1.0, ""))
+    decimals = max(0, -math.floor(math.log10(step / scale) + 1e-9))
+    return f"{value / scale:.{min(decimals, 6)}f}{suffix}"
+
+
+def count(value: int) -> str:
+    """A whole number in full, with thousands separated: 12,345."""
+    return f"{value:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage: 0.42 %, 12 %, –."""
+    if share is None or not math.isfinite(share):
+        return MISSING
+    scaled = share * 100
+    return f"{scaled:.0f} %" if scaled >= 9.95 or scaled == 0 else f"{_plain(scaled, 2)} %"
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time in its two largest units: 12ms, 4.2s, 3m20s, 2h05m, 1d03h."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 59.5:
+        return _short_duration(seconds)
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def _short_duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1e3:.0f}ms"
+    return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
+
+
+def size(n_bytes: float | None) -> str:
+    """An amount of memory in binary units: 512 B, 1.5 KiB, 2.3 GiB."""
+    if n_bytes is None or not math.isfinite(n_bytes):
+        return MISSING
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(n_bytes) < 1023.5:
+            return f"{number(n_bytes)} {unit}"
+        n_bytes /= 1024
+    return f"{number(n_bytes)} TiB"
+
+
+def with_unit(value: float | None, unit: str) -> str:
+    """*value* in the format that its *unit* asks for: seconds as a duration, bytes as memory, shares as percent."""
+    if unit == "s":
+        return duration(value)
+    if unit == "bytes":
+        return size(value)
+    if unit == "share":
+        return percent(value)
+    return number(value)
