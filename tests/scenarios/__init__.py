@@ -1,0 +1,1 @@
+"""Named synthetic runs with known symptoms and causes, as the wire messages that a probe would send."""
