@@ -47,7 +47,8 @@ class Ledger:
         self.in_a_row += 1
         if first:
             self._report(part, _one_line(fault))
-        if self.in_a_row >= FAULTS_IN_A_ROW:
+        if self.in_a_row == FAULTS_IN_A_ROW:
+            self._report("probe", f"{FAULTS_IN_A_ROW} faults in a row, everything is switched off")
             self.close_all()
 
 

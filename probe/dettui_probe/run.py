@@ -23,15 +23,26 @@ class Run:
     """A run that records.  Every method may be called from any thread and never raises; after ``finish`` and in a
     forked child they do nothing.  Made by ``start_run``, one per process."""
 
-    def __init__(self, run_id: str, name: str, recorder: Recorder, writer: Writer | None) -> None:
+    def __init__(self, run_id: str, name: str) -> None:
         self.id = run_id
         self.name = name
-        self.recorder = recorder
-        self.active = writer is not None
-        self._writer = writer
+        self.recorder = Recorder()
+        self.active = False  # until its writer works
+        self._writer: Writer | None = None
         self._ledger = Ledger(self._report_fault)
         self._log_fence = self._ledger.fence("log", patience=5)
         self._at_finish: list[Callable[[], None]] = []
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the faults of this run's probe are counted."""
+        return self._ledger
+
+    def begin(self, writer: Writer) -> None:
+        """Record from now on, through *writer*.  Raises RuntimeError where the system has no thread left."""
+        writer.start()
+        self._writer = writer
+        self.active = True
 
     def fence(self, part: str) -> Fence:
         """A fence for the named *part* of the probe: its first fault switches it off."""
@@ -106,7 +117,8 @@ class Run:
             self.end(*farewell_of(error))
 
     def _report_fault(self, part: str, text: str) -> None:
-        self.event("probe_fault", f"the probe's {part} failed and is switched off: {text}", part=part)
+        said = f"a part of the probe failed and is switched off: {part}: {text}"
+        self.recorder.put(wire.Event(self.recorder.step, time.time(), "probe_fault", said, {"part": part}))
 
 
 def _snapshot(value: Any) -> Any:

@@ -1,0 +1,171 @@
+"""Starting the one run of this process, and ending it with the process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from dettui_probe import identity, registry, wire
+from dettui_probe.encode import Encoder, plain
+from dettui_probe.ending import EndWatch, farewell_of
+from dettui_probe.fence import Fence, Ledger
+from dettui_probe.live import LivePath
+from dettui_probe.log import RunLog
+from dettui_probe.outlets import Outlets
+from dettui_probe.run import Run
+from dettui_probe.writer import Writer
+
+SYNC_S: Final = 30.0
+MAX_ARGS: Final = 256
+MAX_CLASSES: Final = 16_384
+
+
+class _Process:
+    """The run of this process.  A run that forked away belongs to the parent: the child keeps the silenced one."""
+
+    run: Run | None = None
+    pid: int = 0
+    ending: EndWatch | None = None
+
+
+def current_run() -> Run | None:
+    """The run of this process; None where none was started, or where it is finished."""
+    return _Process.run
+
+
+def start_run(
+    name: str | None = None,
+    class_names: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    total_steps: int | None = None,
+    steps_per_epoch: int | None = None,
+) -> Run:
+    """The run of this process, started where there is none yet: a second call returns the same one.
+
+    Returns a run that does nothing in the forked child of a process that has one, and where starting fails.
+    Never raises and never waits for anybody.
+    """
+    present = _Process.run
+    if present is not None and (present.active or _Process.pid != os.getpid()):
+        return present
+    hello_parts = (name, tuple(class_names), config or {}, total_steps, steps_per_epoch)
+    fence = Fence("start", Ledger(lambda part, text: None))
+    run = fence.run(_start, *hello_parts) or Run("", name or "")
+    _Process.run, _Process.pid = run, os.getpid()
+    return run
+
+
+def _start(
+    name: str | None,
+    class_names: Sequence[str],
+    config: Mapping[str, Any],
+    total_steps: int | None,
+    steps_per_epoch: int | None,
+) -> Run:
+    place = identity.place(os.environ)
+    called = identity.run_name(os.environ, name, place.world, registry.runs_dir())
+    process = identity.process()
+    hello = wire.Hello(
+        version=(wire.MAJOR, wire.MINOR),
+        run=called.id,
+        boot=secrets.token_hex(8),
+        rank=place.rank,
+        world=place.world,
+        name=called.name,
+        host=process.host,
+        host_boot=process.host_boot,
+        pid=process.pid,
+        pid_start=process.pid_start,
+        started=time.time(),
+        argv=[argument[:1024] for argument in sys.argv[:MAX_ARGS]],
+        cwd=str(Path.cwd()),
+        python=sys.executable,
+        probe_version=_version(),
+        config=plain(config),
+        class_names=[str(class_name)[:256] for class_name in class_names[:MAX_CLASSES]],
+        total_steps=total_steps,
+        steps_per_epoch=steps_per_epoch,
+    )
+    run = Run(called.id, called.name)
+    run.begin(_writer(run, hello))
+    _watch_the_end(run)
+    return run
+
+
+def _version() -> str:
+    from dettui_probe import __version__  # noqa: PLC0415 - the package imports this module
+
+    return __version__
+
+
+def _writer(run: Run, hello: wire.Hello) -> Writer:
+    log = _open_log(hello)
+    entry = _entry(hello, log)
+    _announce(entry)
+    live_fence = Fence("live", run.ledger)
+    live = LivePath(hello.run, hello.boot, hello.rank)
+    outlets = Outlets(log, live, live_fence, entry, float(os.environ.get("DETTUI_SYNC_S", SYNC_S)))
+    return Writer(run.recorder, Encoder(hello), outlets, Fence("writer", run.ledger, patience=20))
+
+
+def _open_log(hello: wire.Hello) -> RunLog | None:
+    """The log in the first directory that can be written; None where there is none, and only the agent hears."""
+    for parent in (registry.runs_dir(), registry.runtime_dir() / "runs"):
+        try:
+            return RunLog(parent / hello.run, hello.rank, hello.boot)
+        except OSError:
+            continue
+    return None
+
+
+def _entry(hello: wire.Hello, log: RunLog | None) -> registry.Entry:
+    return registry.Entry(
+        run=hello.run,
+        name=hello.name,
+        rank=hello.rank,
+        world=hello.world,
+        boot=hello.boot,
+        pid=hello.pid,
+        pid_start=hello.pid_start,
+        host=hello.host,
+        host_boot=hello.host_boot,
+        log="" if log is None else str(log.path),
+        python=hello.python,
+        started=hello.started,
+        argv=hello.argv,
+        cwd=hello.cwd,
+    )
+
+
+def _announce(entry: registry.Entry) -> None:
+    try:
+        registry.publish(entry)
+    except OSError:
+        return  # the log tells who it is; only discovery is lost
+
+
+def _watch_the_end(run: Run) -> None:
+    ending = EndWatch(lambda error: run.event("exception", farewell_of(error).text))
+    ending.start()
+    run.at_finish(ending.stop)
+    if _Process.ending is None:
+        atexit.register(_end_with_the_process)
+        os.register_at_fork(after_in_child=_become_a_child)
+    _Process.ending = ending
+
+
+def _end_with_the_process() -> None:
+    run, ending = _Process.run, _Process.ending
+    if run is not None and ending is not None and _Process.pid == os.getpid():
+        run.end(*ending.farewell)
+
+
+def _become_a_child() -> None:
+    if _Process.run is not None:
+        _Process.run.abandon()

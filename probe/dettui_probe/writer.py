@@ -1,0 +1,131 @@
+"""The writer thread: every 50 ms from the queue to the log and to the agent."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from dettui_probe import wire
+from dettui_probe.encode import Encoder, Packet
+from dettui_probe.fence import Fence
+from dettui_probe.outlets import Outlets
+from dettui_probe.recorder import Deferred, Recorder, Row
+
+ROUND_S: Final = 0.05
+BEAT_S: Final = 1.0
+CLOSE_S: Final = 1.0  # what the end of the script waits for
+DRAIN_S: Final = 0.7  # of these, for values that are still on their way
+
+
+class Writer:
+    """Drains one recorder.  ``start`` and ``close`` belong to the script's thread, the rest to the writer's own."""
+
+    def __init__(self, recorder: Recorder, encoder: Encoder, outlets: Outlets, fence: Fence) -> None:
+        self._recorder = recorder
+        self._encoder = encoder
+        self._outlets = outlets
+        self._fence = fence
+        self._held: Deferred | None = None  # the value in front of the queue that was not ready
+        self._bye: wire.Bye | None = None
+        self._beat_at = 0.0
+        self._told_lost = 0
+        self._told_refused: frozenset[str] = frozenset()
+        self._thread = threading.Thread(target=self._work, name="dettui-probe", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread.  Raises RuntimeError where the system has none left."""
+        self._thread.start()
+
+    def close(self, bye: wire.Bye) -> None:
+        """Drain, say *bye*, let go.  Returns after at most a second, done or not."""
+        self._bye = bye
+        self._recorder.ring()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(CLOSE_S)
+
+    def _work(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):  # signals are for the threads of the user
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self._fence.run(self._outlets.send, self._encoder.preamble())
+        while self._bye is None:
+            self._fence.run(self._round)
+            self._recorder.wait(ROUND_S)
+        self._fence.run(self._end, self._bye)
+        self._fence.run(self._outlets.close)
+
+    def _round(self) -> None:
+        self._outlets.send(self._drained())
+        if time.monotonic() >= self._beat_at:
+            self._beat_at = time.monotonic() + BEAT_S
+            self._outlets.send(self._account())
+        self._outlets.keep(self._encoder.preamble)
+
+    def _end(self, bye: wire.Bye) -> None:
+        deadline = time.monotonic() + DRAIN_S
+        self._outlets.send(self._drained())
+        while self._held is not None and time.monotonic() < deadline:
+            time.sleep(ROUND_S / 5)
+            self._outlets.send(self._drained())
+        self._outlets.send([*self._account(), *self._encoder.message(bye)])
+
+    def _drained(self) -> Iterator[Packet]:
+        """Packets of everything queued, up to the first value that is still on its way."""
+        while True:
+            item = self._held or self._recorder.take()
+            self._held = None
+            if item is None:
+                break
+            if isinstance(item, (Row, wire.Counts, wire.Event, wire.Model)):
+                yield from self._encoded(item)
+                continue
+            ready = self._fence.run(item.ready)
+            if ready is False:
+                self._held = item
+                break
+            for part in self._fence.run(_resolve, item) or () if ready else ():
+                yield from self._encoded(part)
+        yield from self._encoder.flush()
+
+    def _encoded(self, item: Row | wire.Counts | wire.Event | wire.Model) -> Iterator[Packet]:
+        if isinstance(item, Row):
+            return self._encoder.row(item)
+        if isinstance(item, wire.Event):
+            self._outlets.note_news()
+        return self._encoder.message(item)
+
+    def _account(self) -> Iterator[Packet]:
+        """A beat, after news of what was lost or refused since the last one."""
+        recorder = self._recorder
+        for event in (*self._news_of_losses(), *self._news_of_refusals()):
+            yield from self._encoder.message(event)
+        beat = wire.Beat(
+            time.time(), recorder.step, recorder.phase, recorder.overhead, self._lost(), dict(recorder.thinned)
+        )
+        yield from self._encoder.message(beat)
+
+    def _lost(self) -> int:
+        return self._recorder.dropped + self._outlets.lost_rows
+
+    def _news_of_losses(self) -> Iterator[wire.Event]:
+        lost = self._lost()
+        fresh = lost - self._told_lost
+        if fresh > 0:
+            self._told_lost = lost
+            reason = self._outlets.refusal or "more came than could be written"
+            yield wire.Event(
+                self._recorder.step, time.time(), "dropped", f"{fresh} rows lost: {reason}", {"rows": fresh}
+            )
+
+    def _news_of_refusals(self) -> Iterator[wire.Event]:
+        fresh = [tag for tag in self._encoder.refused if tag not in self._told_refused]
+        if fresh:
+            self._told_refused = frozenset(self._encoder.refused)
+            text = f"not a number, not recorded: {', '.join(fresh[:8])}"
+            yield wire.Event(self._recorder.step, time.time(), "refused", text, {"tags": fresh[:64]})
+
+
+def _resolve(due: Deferred) -> Iterable[Row | wire.Counts | wire.Event | wire.Model]:
+    return list(due.resolve())
