@@ -1,0 +1,26 @@
+"""Learning rate too high: thirty times what this model learns with.
+
+It happens when a rate is copied from a recipe for a batch of hundreds, or for another optimizer.  Nothing fails: the
+loss leaps about, settles far too high, and mAP stays near nothing.
+"""
+
+from __future__ import annotations
+
+import torch
+from shapes import CLASS_NAMES, AugmentedShapes, arguments, evaluation_set, fit, tiny_faster_rcnn
+
+import dettui_probe as probe
+
+
+def main() -> None:
+    args = arguments(lr=0.6)  # the fault: healthy.py learns with 0.02
+    torch.manual_seed(args.seed)
+    model = tiny_faster_rcnn(num_classes=len(CLASS_NAMES))
+    optimizer = torch.optim.SGD(model.parameters(), args.lr, momentum=0.9, weight_decay=1e-4)
+    dataset = AugmentedShapes(args.seed)
+    with probe.watch(model, optimizer, name="lr_too_high", class_names=CLASS_NAMES, total_steps=args.steps) as run:
+        fit(model, optimizer, dataset, evaluation_set(), run=run, steps=args.steps)
+
+
+if __name__ == "__main__":
+    main()
