@@ -1,0 +1,150 @@
+"""A picture as cells: what the renderer fills and the widget compares and sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes: TypeAlias = NDArray[np.uint32]
+Styles: TypeAlias = NDArray[np.uint16]
+
+JOIN_GAP = 6
+"""Changed cells closer than this are sent as one span: a cursor move and a colour cost about as much as six cells."""
+
+
+GUTTER = 7
+"""Columns left of the curves: six for a value and one for the axis, the same in every chart, so that charts line up."""
+
+
+class Ink(IntEnum):
+    """What a cell's glyph stands for.  A theme gives it its colour; a glyph or a position says the same without one."""
+
+    PLAIN = 0
+    TITLE = 1
+    VALUE = 2
+    DIM = 3  # axes, units, hints
+    NOTE = 4  # what is clipped or cannot be drawn
+    CURSOR = 5
+    LR = 6
+    EVALUATION = 7
+    EVENT = 8
+    FINDING = 9
+    NONFINITE = 10
+    BAND = 11  # the rule of a band
+    LINE = 16  # + colour class, 0..7
+    RAW = 24  # + colour class: the unsmoothed curve under a smoothed one
+
+
+class Ground(IntEnum):
+    """What a cell's background stands for."""
+
+    NONE = 0
+    QUIET = 1  # a band in which nothing moves: a plateau
+    RESTLESS = 2  # a band in which too much moves: an oscillation, a divergence
+    CURSOR = 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring cells of one style."""
+
+    text: str
+    ink: int
+    ground: Ground
+
+
+@dataclass(frozen=True)
+class Span:
+    """Changed cells of one row: ``width`` cells from column ``x``."""
+
+    x: int
+    y: int
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Cells of shape (height, width): Unicode code points and styles (``ink | ground << 8``)."""
+
+    codes: Codes
+    styles: Styles
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.codes.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.codes.shape[0])
+
+    def row_text(self, y: int) -> str:
+        """The glyphs of row *y*."""
+        return str(self.codes[y].tobytes(), "utf-32-le")
+
+    def runs(self, y: int) -> Iterator[Run]:
+        """Row *y* as runs of equal style, left to right."""
+        text, styles = self.row_text(y), self.styles[y]
+        starts = [0, *(np.flatnonzero(np.diff(styles)) + 1).tolist(), len(text)]
+        for start, end in pairwise(starts):
+            style = int(styles[start]) if end > start else 0
+            yield Run(text[start:end], style & 0xFF, Ground(style >> 8))
+
+    def plain(self) -> str:
+        """All rows as text, without colours and trailing blanks."""
+        return "\n".join(self.row_text(y).rstrip() for y in range(self.height))
+
+    def changes(self, before: Picture | None) -> list[Span] | None:
+        """What differs from *before*, row by row; None where everything is to be drawn (first time, other size)."""
+        if before is None or before.codes.shape != self.codes.shape:
+            return None
+        changed = (self.codes != before.codes) | (self.styles != before.styles)
+        return [span for y in np.flatnonzero(changed.any(axis=1)).tolist() for span in _spans(changed[y], y)]
+
+
+def _spans(changed: NDArray[np.bool_], y: int) -> Iterator[Span]:
+    where = np.flatnonzero(changed)
+    breaks = np.flatnonzero(np.diff(where) > JOIN_GAP)
+    firsts, lasts = where[np.r_[0, breaks + 1]].tolist(), where[np.r_[breaks, len(where) - 1]].tolist()
+    for first, last in zip(firsts, lasts, strict=True):
+        yield Span(first, y, last - first + 1)
+
+
+class Canvas:
+    """Cells under construction.  Writing outside is cut off.  Not safe for concurrent use."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.codes: Codes = np.full((height, width), ord(" "), np.uint32)
+        self.inks: Styles = np.zeros((height, width), np.uint16)
+        self.grounds: Styles = np.zeros((height, width), np.uint16)
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.codes.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.codes.shape[0])
+
+    def write(self, x: int, y: int, text: str, ink: int = Ink.PLAIN) -> int:
+        """Write *text* at column *x* of row *y*; the column after it."""
+        end = x + len(text)
+        if 0 <= y < self.height and x < self.width and end > 0:
+            text = text[max(0, -x) : self.width - x]
+            start = max(0, x)
+            self.codes[y, start : start + len(text)] = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+            self.inks[y, start : start + len(text)] = ink
+        return end
+
+    def picture(self) -> Picture:
+        """What was drawn."""
+        return Picture(self.codes, self.inks | (self.grounds << np.uint16(8)))

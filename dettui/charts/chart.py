@@ -1,0 +1,293 @@
+"""A chart of curves: view + size -> picture.  Pure but for the cache, which only makes it cheap.
+
+From the top: a title row (name, newest values or the read-out of the cursor, what is clipped), a row of signs (bands,
+non-finite values, clipped points), the curves beside the value labels, the axis with its marks, the step labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dettui.charts import numbers
+from dettui.charts.annotations import draw_bands, draw_marks, draw_nonfinite
+from dettui.charts.axes import StepAxis, ValueAxis
+from dettui.charts.cells import GUTTER, Canvas, Ground, Ink, Picture
+from dettui.charts.heading import LINE_LETTERS, draw_heading, line_ink, unshown
+from dettui.charts.limits import settle, wanted
+from dettui.charts.raster import FONTS, Bits, DotFont, Spans, bits_of, curve_spans, step_spans
+from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs, Line
+from dettui.domain.series import Floats, Series
+from dettui.numerics.decimation import BucketCache, Buckets
+from dettui.numerics.smoothing import SmoothedCache
+
+ROWS_FOR_SIGNS = 8
+"""Charts with fewer rows have none for signs; then bands and non-finite values show on the axis alone."""
+
+_AxisKey: TypeAlias = tuple[object, ...]
+_Ints: TypeAlias = NDArray[np.int64]
+
+
+@dataclass
+class ChartCache:
+    """What one chart remembers between pictures.  Owned by one widget; not safe for concurrent use."""
+
+    buckets: BucketCache = field(default_factory=BucketCache)
+    smoothed: SmoothedCache = field(default_factory=SmoothedCache)
+    axis_key: _AxisKey | None = None
+    axis: ValueAxis | None = None
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the parts of a chart stand, in cells."""
+
+    width: int
+    height: int
+
+    @property
+    def columns(self) -> int:
+        """Columns for the curves."""
+        return max(1, self.width - GUTTER)
+
+    @property
+    def signs_row(self) -> int | None:
+        """The row of the signs, where there is one."""
+        return 1 if self.height >= ROWS_FOR_SIGNS else None
+
+    @property
+    def top(self) -> int:
+        """First row of the curves."""
+        return 1 if self.signs_row is None else 2
+
+    @property
+    def rows(self) -> int:
+        """Rows of the curves."""
+        return max(1, self.height - self.top - (2 if self.height >= 5 else 0))
+
+    @property
+    def axis_row(self) -> int:
+        """The row of the step axis; its labels stand below it."""
+        return self.top + self.rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Trace:
+    """One line with its visible buckets."""
+
+    line: Line
+    raw: Buckets
+    smooth: Buckets | None
+
+    @property
+    def outline(self) -> tuple[Floats, Floats]:
+        """Lowest and highest value drawn, bucket by bucket."""
+        if self.smooth is not None and not self.line.raw:
+            return self.smooth.mean, self.smooth.mean
+        return self.raw.low, self.raw.high
+
+
+def x_axis(view: CurveView, width: int, glyphs: Glyphs = "braille") -> StepAxis | None:
+    """The step axis of *view* at *width* cells, None where there is no step: for cursors and mouse positions."""
+    visible = view.visible_range
+    if visible is None:
+        return None
+    slots = Geometry(width, 0).columns * FONTS[glyphs].columns
+    return StepAxis.over(visible, slots, fixed=view.x_range is not None)
+
+
+def render(view: CurveView, width: int, height: int, cache: ChartCache, glyphs: Glyphs = "braille") -> Picture:
+    """Draw *view* on *width* x *height* cells."""
+    canvas = Canvas(width, height)
+    x = x_axis(view, width, glyphs)
+    if width <= GUTTER or height < 3 or x is None:
+        canvas.write(0, 0, view.title[:width], Ink.TITLE)
+        if x is None and height > 1:
+            canvas.write(2, height // 2, "no data yet", Ink.DIM)
+        return canvas.picture()
+    return _Drawing(view, canvas, x, cache=cache, glyphs=glyphs).draw()
+
+
+class _Drawing:
+    """One picture in the making."""
+
+    def __init__(self, view: CurveView, canvas: Canvas, x: StepAxis, *, cache: ChartCache, glyphs: Glyphs) -> None:
+        self._view, self._canvas, self._x = view, canvas, x
+        self._cache, self._glyphs = cache, glyphs
+        self._at = Geometry(canvas.width, canvas.height)
+        self._font: DotFont = FONTS[glyphs]
+
+    def draw(self) -> Picture:
+        traces = [self._trace(line) for line in self._view.lines]
+        y = self._value_axis(traces)
+        self._draw_frame(y)
+        if y is not None:
+            self._draw_curves(traces, y)
+        self._draw_signs(traces)
+        self._draw_cursor()
+        if y is not None and len(traces) > 1:
+            self._draw_letters(traces, y)
+        missing = unshown([(t.line.series, t.raw) for t in traces], y)
+        draw_heading(self._canvas, self._view, missing, self._glyphs)
+        return self._canvas.picture()
+
+    def _trace(self, line: Line) -> _Trace:
+        raw = self._buckets(line.series)
+        if self._view.smoothing <= 0 or line.style == "steps":
+            return _Trace(line, raw, None)
+        return _Trace(line, raw, self._buckets(self._cache.smoothed.series(line.series, self._view.smoothing)))
+
+    def _buckets(self, series: Series) -> Buckets:
+        return self._cache.buckets.buckets(series, self._x.first, self._x.last, self._x.k)
+
+    def _value_axis(self, traces: Sequence[_Trace]) -> ValueAxis | None:
+        if not traces:
+            return None
+        view = self._view
+        outlines = [t.outline for t in traces]
+        extent = wanted(
+            np.concatenate([low for low, _ in outlines]), np.concatenate([high for _, high in outlines]), log=view.y_log
+        )
+        if extent is None:
+            return None
+        key = (view.title, view.x_range, view.y_log, tuple(t.line.series.tag for t in traces))
+        before = self._cache.axis if self._cache.axis_key == key else None
+        self._cache.axis_key, self._cache.axis = key, settle(extent, before, log=view.y_log)
+        return self._cache.axis
+
+    # --- curves ---------------------------------------------------------------------------------------------
+
+    def _draw_curves(self, traces: Sequence[_Trace], y: ValueAxis) -> None:
+        """Raw curves first, so that smoothed ones lie over them and take whole cells; equals share a cell's dots."""
+        bits: Bits = np.zeros((self._at.rows, self._at.columns), np.uint8)
+        inks = np.zeros(bits.shape, np.uint16)
+        for trace in traces:
+            if trace.smooth is not None and trace.line.raw:
+                raw = bits_of(curve_spans(trace.raw, self._x, y, self._dot_rows), self._font, self._at.rows)
+                bits |= raw
+                inks[raw > 0] = Ink.RAW + trace.line.colour_class % LINE_COLOURS
+        under = bits.copy()
+        for trace in traces:
+            new = bits_of(self._main_spans(trace, y), self._font, self._at.rows)
+            bits[(new > 0) & (bits == under)] = 0
+            bits |= new
+            inks[new > 0] = line_ink(trace.line)
+        body = slice(self._at.top, self._at.axis_row), slice(GUTTER, None)
+        self._canvas.codes[body] = self._font.codes[bits]
+        self._canvas.inks[body] = inks
+
+    @property
+    def _dot_rows(self) -> int:
+        return self._at.rows * self._font.rows
+
+    def _main_spans(self, trace: _Trace, y: ValueAxis) -> Spans:
+        if trace.line.style == "steps":
+            before, until = _held_before(trace.line.series, self._x.first), self._x.last
+            return step_spans(trace.raw, self._x, y, self._dot_rows, before=before, until=until)
+        if trace.smooth is not None:
+            return curve_spans(trace.smooth, self._x, y, self._dot_rows, mean=True)
+        return curve_spans(trace.raw, self._x, y, self._dot_rows)
+
+    def _draw_letters(self, traces: Sequence[_Trace], y: ValueAxis) -> None:
+        """Each line's letter right of its newest point; of lines that end together the first keeps its row."""
+        taken: set[tuple[int, int]] = set()
+        for letter, trace in zip(LINE_LETTERS, traces, strict=False):
+            shown = trace.smooth if trace.smooth is not None else trace.raw
+            drawn = np.flatnonzero(shown.count)
+            if not len(drawn):
+                continue
+            last = shown.mean if trace.smooth is not None else shown.last
+            row = float(np.clip(y.rows_of(last[drawn[-1:]], self._dot_rows)[0], 0, self._dot_rows - 1))
+            end = trace.raw.first + int(drawn[-1]) if trace.line.style == "curve" else self._x.last >> self._x.k
+            column = min(self._at.width - 1, 1 + self._column_of_step(end << self._x.k))
+            cell = self._free_cell(column, self._at.top + int(row) // self._font.rows, taken)
+            taken.add((column, cell))
+            self._canvas.write(column, cell, letter, line_ink(trace.line))
+
+    def _free_cell(self, column: int, row: int, taken: set[tuple[int, int]]) -> int:
+        rows = range(self._at.top, self._at.axis_row)
+        return min((r for r in rows if (column, r) not in taken), key=lambda r: abs(r - row), default=row)
+
+    # --- frame ----------------------------------------------------------------------------------------------
+
+    def _draw_frame(self, y: ValueAxis | None) -> None:
+        canvas, at = self._canvas, self._at
+        ascii_only = self._glyphs == "ascii"
+        canvas.codes[at.top : at.axis_row, GUTTER - 1] = ord("|" if ascii_only else "│")
+        canvas.inks[at.top : at.axis_row, GUTTER - 1] = Ink.DIM
+        if y is not None:
+            self._draw_values(y)
+        if at.axis_row < at.height:
+            canvas.write(GUTTER - 1, at.axis_row, "+" if ascii_only else "└", Ink.DIM)
+            canvas.write(GUTTER, at.axis_row, ("-" if ascii_only else "─") * at.columns, Ink.DIM)
+            self._draw_steps()
+
+    def _draw_values(self, y: ValueAxis) -> None:
+        ticks = y.ticks(self._at.rows)
+        step = ticks[1] - ticks[0] if len(ticks) > 1 else abs(ticks[0]) or 1.0
+        rows = y.rows_of(np.array(ticks), self._dot_rows)
+        for value, row in zip(ticks, rows.tolist(), strict=True):
+            cell = self._at.top + min(self._at.rows - 1, int(row + 0.5) // self._font.rows)
+            text = numbers.number(value) if y.log else numbers.tick(value, step)
+            self._canvas.write(0, cell, f"{text[: GUTTER - 1]:>{GUTTER - 1}}", Ink.DIM)
+            self._canvas.write(GUTTER - 1, cell, "+" if self._glyphs == "ascii" else "┤", Ink.DIM)
+
+    def _draw_steps(self) -> None:
+        """Labels centred under their ticks, left out where they would touch."""
+        free = 0
+        ticks = self._x.ticks(12 * self._font.columns)
+        step = ticks[1] - ticks[0] if len(ticks) > 1 else 1
+        for tick in ticks:
+            column = GUTTER + self._x.slot_of(tick) // self._font.columns
+            self._canvas.write(column, self._at.axis_row, "+" if self._glyphs == "ascii" else "┴", Ink.DIM)
+            text = numbers.tick(float(tick), float(step))
+            start = max(0, column - len(text) // 2)
+            if start >= free and start + len(text) <= self._at.width:
+                free = 1 + self._canvas.write(start, self._at.axis_row + 1, text, Ink.DIM)
+
+    # --- what is said about the curves ----------------------------------------------------------------------
+
+    def _draw_signs(self, traces: Sequence[_Trace]) -> None:
+        at = self._at
+        body = slice(at.top, at.axis_row)
+        draw_bands(
+            self._canvas, self._view.bands, self._column_of_step, body, signs_row=at.signs_row, glyphs=self._glyphs
+        )
+        if at.axis_row < at.height:
+            draw_marks(self._canvas, self._view.marks, self._column_of_step, at.axis_row, self._glyphs)
+        row = at.axis_row if at.signs_row is None else at.signs_row
+        if row < at.height:
+            for trace in traces:
+                columns = GUTTER + self._slots_of(trace.raw) // self._font.columns
+                draw_nonfinite(self._canvas, columns[trace.raw.nonfinite > 0], row, self._glyphs)
+
+    def _slots_of(self, buckets: Buckets) -> _Ints:
+        steps = (buckets.first + np.arange(len(buckets))) << buckets.k
+        return self._x.slots_of(steps)
+
+    def _column_of_step(self, step: int) -> int:
+        """The cell column of *step*; left of the curves or beyond them where it is not visible."""
+        return GUTTER + self._x.slot_of(step) // self._font.columns
+
+    def _draw_cursor(self) -> None:
+        cursor = self._view.cursor
+        if cursor is None or not self._x.first <= cursor <= self._x.last:
+            return
+        column, body = self._column_of_step(cursor), slice(self._at.top, self._at.axis_row)
+        blank = self._canvas.codes[body, column] == ord(" ")
+        self._canvas.codes[body, column][blank] = ord("|" if self._glyphs == "ascii" else "│")
+        self._canvas.inks[body, column][blank] = Ink.CURSOR
+        self._canvas.grounds[body, column] = Ground.CURSOR
+
+
+def _held_before(series: Series, step: int) -> float | None:
+    """The last finite value before *step*: what a step line holds on entering the chart."""
+    index = int(np.searchsorted(series.steps, step)) - 1
+    if index < 0:
+        return None
+    value = float(series.values[index])
+    return value if np.isfinite(value) else None

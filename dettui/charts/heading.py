@@ -1,0 +1,147 @@
+"""The title row of a chart: its name, its newest values or the read-out of the cursor, and what it does not show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.charts import numbers
+from dettui.charts.axes import ValueAxis
+from dettui.charts.cells import Canvas, Ink
+from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs, Line
+from dettui.domain.series import Floats, Series
+from dettui.numerics.decimation import Buckets
+
+LINE_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+"""Lines of one chart are told apart by letters as well as by colours."""
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Points beyond one end of the value axis: how many, the farthest value, and its step."""
+
+    count: int
+    extreme: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Unshown:
+    """What a chart does not show where it is."""
+
+    above: Outliers | None = None
+    below: Outliers | None = None
+    nonfinite: int = 0
+
+    def notes(self, glyphs: Glyphs) -> list[tuple[str, Ink]]:
+        """One phrase for each: "▲ 1 above, max 30 @ 1,777"."""
+        up, down, cross = ("^", "v", "x") if glyphs == "ascii" else ("▲", "▼", "✗")
+        said = []
+        if self.nonfinite:
+            said.append((f"{cross} {numbers.count(self.nonfinite)} non-finite", Ink.NONFINITE))
+        if self.above:
+            said.append((f"{up} {_outliers(self.above, 'above, max')}", Ink.NOTE))
+        if self.below:
+            said.append((f"{down} {_outliers(self.below, 'below, min')}", Ink.NOTE))
+        return said
+
+
+def _outliers(outliers: Outliers, words: str) -> str:
+    return (
+        f"{numbers.count(outliers.count)} {words} {numbers.number(outliers.extreme)} @ {numbers.count(outliers.step)}"
+    )
+
+
+def unshown(traces: Sequence[tuple[Series, Buckets]], y: ValueAxis | None) -> Unshown:
+    """What *y* clips of the visible part of each series, and what no axis can show."""
+    nonfinite = sum(int(buckets.nonfinite.sum()) for _, buckets in traces)
+    if y is None:
+        return Unshown(nonfinite=nonfinite)
+    above = [_beyond(s, b, b.high, y.high, 1) for s, b in traces]
+    below = [_beyond(s, b, b.low, y.low, -1) for s, b in traces]
+    return Unshown(_worst(above, 1), _worst(below, -1), nonfinite)
+
+
+def _beyond(series: Series, buckets: Buckets, reach: Floats, limit: float, sign: int) -> Outliers | None:
+    """Points of *series* farther out than *limit*: *sign* 1 looks above, -1 below.
+
+    Only the buckets that reach that far are looked into, so that the count is exact and cheap.
+    """
+    where = np.flatnonzero(sign * reach > sign * limit)
+    if not len(where):
+        return None
+    count, best, step = 0, float(limit), 0
+    for bucket in (where + buckets.first).tolist():
+        part = series.between(bucket << buckets.k, ((bucket + 1) << buckets.k) - 1)
+        values = np.where(np.isfinite(part.values), part.values, limit)
+        count += int(np.count_nonzero(sign * values > sign * limit))
+        farthest = int(np.argmax(sign * values)) if len(values) else -1
+        if farthest >= 0 and sign * values[farthest] > sign * best:
+            best, step = float(values[farthest]), int(part.steps[farthest])
+    return Outliers(count, best, step) if count else None
+
+
+def _worst(found: Sequence[Outliers | None], sign: int) -> Outliers | None:
+    there = [o for o in found if o is not None]
+    if not there:
+        return None
+    worst = max(there, key=lambda o: sign * o.extreme)
+    return Outliers(sum(o.count for o in there), worst.extreme, worst.step)
+
+
+def draw_heading(canvas: Canvas, view: CurveView, missing: Unshown, glyphs: Glyphs) -> None:
+    """Fill the title row; where it is short, notes win over values, and values over the rest of the legend."""
+    width = canvas.width
+    notes = missing.notes(glyphs)
+    right = _fit_notes(notes, width - len(view.title) - 2)
+    end = canvas.write(0, 0, view.title, Ink.TITLE)
+    limit = width - sum(len(text) + 2 for text, _ in right)
+    for text, ink in _readings(view):
+        if end + 2 + len(text) > limit:
+            break
+        end = canvas.write(end + 2, 0, text, ink)
+    column = width
+    for text, ink in right:
+        column -= len(text)
+        canvas.write(column, 0, text, ink)
+        column -= 2
+
+
+def _fit_notes(notes: Sequence[tuple[str, Ink]], room: int) -> list[tuple[str, Ink]]:
+    """As many of *notes* as fit; at least the sign of the first."""
+    kept: list[tuple[str, Ink]] = []
+    for note, ink in notes:
+        text = note if len(note) + 2 <= room else note.split(",")[0]
+        if len(text) + 2 <= room:
+            kept.append((text, ink))
+            room -= len(text) + 2
+    return kept
+
+
+def _readings(view: CurveView) -> list[tuple[str, int]]:
+    """The legend with the values under the cursor, or else the newest ones."""
+    readings: list[tuple[str, int]] = []
+    if view.cursor is not None:
+        readings.append((f"@ {numbers.count(view.cursor)}", Ink.CURSOR))
+    for letter, line in zip(LINE_LETTERS, view.lines, strict=False):
+        value = line.series.last if view.cursor is None else value_at(line.series, view.cursor)
+        text = numbers.with_unit(value, view.unit or line.series.unit)
+        if len(view.lines) > 1:
+            text = f"{letter} {line.name} {text}"
+        readings.append((text, line_ink(line)))
+    if view.smoothing > 0 and any(line.style == "curve" for line in view.lines):
+        readings.append((f"smoothed {view.smoothing:g}", Ink.DIM))
+    return readings
+
+
+def line_ink(line: Line) -> int:
+    """The ink of a line's curve and of its legend."""
+    return Ink.LINE + line.colour_class % LINE_COLOURS
+
+
+def value_at(series: Series, step: int) -> float | None:
+    """The value at *step*, or else the last one before it; None before the first."""
+    index = int(np.searchsorted(series.steps, step, side="right")) - 1
+    return float(series.values[index]) if index >= 0 else None

@@ -1,0 +1,174 @@
+"""The widget that shows a chart of curves and sends only the cells that changed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from dettui.charts.cells import GUTTER, Ground, Ink, Picture
+from dettui.charts.chart import ChartCache, render, x_axis
+from dettui.charts.raster import FONTS
+from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs
+
+_INK_CLASSES: dict[int, str] = {
+    Ink.TITLE: "curve--title",
+    Ink.VALUE: "curve--value",
+    Ink.DIM: "curve--dim",
+    Ink.NOTE: "curve--note",
+    Ink.CURSOR: "curve--cursor",
+    Ink.LR: "curve--lr",
+    Ink.EVALUATION: "curve--evaluation",
+    Ink.EVENT: "curve--event",
+    Ink.FINDING: "curve--finding",
+    Ink.NONFINITE: "curve--nonfinite",
+    Ink.BAND: "curve--band",
+    **{Ink.LINE + i: f"curve--line-{i}" for i in range(LINE_COLOURS)},
+    **{Ink.RAW + i: f"curve--raw-{i}" for i in range(LINE_COLOURS)},
+}
+_GROUND_CLASSES: dict[Ground, str] = {
+    Ground.QUIET: "curve--quiet",
+    Ground.RESTLESS: "curve--restless",
+    Ground.CURSOR: "curve--under-cursor",
+}
+
+
+class CurveChart(Widget):
+    """A chart of curves.  ``show`` gives it a view; it compares the new picture with the one on screen and refreshes
+    the difference, which is nothing at all where nothing changed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*_INK_CLASSES.values(), *_GROUND_CLASSES.values()}
+
+    DEFAULT_CSS = """
+    CurveChart {
+        height: 1fr;
+        width: 1fr;
+        .curve--title { text-style: bold; color: $text; }
+        .curve--value { color: $text; }
+        .curve--dim { color: $text-muted; }
+        .curve--note { color: $text-warning; }
+        .curve--cursor { color: $text-accent; }
+        .curve--lr { color: $text-secondary; text-style: bold; }
+        .curve--evaluation { color: $text-accent; }
+        .curve--event { color: $text-muted; }
+        .curve--finding { color: $text-error; text-style: bold; }
+        .curve--nonfinite { color: $text-error; text-style: bold; }
+        .curve--band { color: $text-warning; }
+        .curve--quiet { background: $warning 14%; }
+        .curve--restless { background: $error 16%; }
+        .curve--under-cursor { background: $accent 30%; }
+        .curve--line-0 { color: $text-primary; }
+        .curve--line-1 { color: $text-warning; }
+        .curve--line-2 { color: $text-success; }
+        .curve--line-3 { color: $text-error; }
+        .curve--line-4 { color: $text-accent; }
+        .curve--line-5 { color: $text-secondary; }
+        .curve--line-6 { color: $text; }
+        .curve--line-7 { color: $text-muted; }
+        .curve--raw-0 { color: $text-primary 40%; }
+        .curve--raw-1 { color: $text-warning 40%; }
+        .curve--raw-2 { color: $text-success 40%; }
+        .curve--raw-3 { color: $text-error 40%; }
+        .curve--raw-4 { color: $text-accent 40%; }
+        .curve--raw-5 { color: $text-secondary 40%; }
+        .curve--raw-6 { color: $text 40%; }
+        .curve--raw-7 { color: $text-muted 40%; }
+    }
+    """
+
+    def __init__(
+        self,
+        view: CurveView | None = None,
+        *,
+        glyphs: Glyphs = "braille",
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """Show *view* to begin with, in *glyphs*."""
+        super().__init__(name=name, id=id, classes=classes)
+        self._view = view
+        self._glyphs = glyphs
+        self._cache = ChartCache()
+        self._picture: Picture | None = None
+        self._styles_by_code: dict[int, Style] = {}
+
+    @property
+    def view(self) -> CurveView | None:
+        """What is shown."""
+        return self._view
+
+    @property
+    def picture(self) -> Picture | None:
+        """The cells on screen, None before the first layout."""
+        return self._picture
+
+    def show(self, view: CurveView) -> None:
+        """Show *view*; only cells that differ from those on screen are drawn again."""
+        self._view = view
+        if self.size:
+            self._redraw(self.size)
+
+    def step_at(self, x: int) -> int | None:
+        """The step under column *x* of the widget, None left of the curves or where there is no step."""
+        axis = x_axis(self._view, self.size.width, self._glyphs) if self._view is not None and self.size else None
+        slot = (x - GUTTER) * FONTS[self._glyphs].columns
+        return axis.step_at(slot) if axis is not None and 0 <= slot < axis.slots else None
+
+    @property
+    def steps_per_column(self) -> int:
+        """How many steps one column holds, at least 1: how far an arrow key moves a cursor."""
+        axis = x_axis(self._view, self.size.width, self._glyphs) if self._view is not None and self.size else None
+        return max(1, round((FONTS[self._glyphs].columns << axis.k) / axis.spread)) if axis is not None else 1
+
+    def render_line(self, y: int) -> Strip:
+        """Row *y* as one segment a run of equal style."""
+        picture = self._picture
+        if picture is None or y >= picture.height:
+            return Strip.blank(self.size.width, self.rich_style)
+        segments = [Segment(run.text, self._style(run.ink, run.ground)) for run in picture.runs(y)]
+        return Strip(segments, picture.width)
+
+    def notify_style_update(self) -> None:
+        """Another theme has other colours."""
+        super().notify_style_update()
+        self._styles_by_code.clear()
+
+    def _on_resize(self, event: events.Resize) -> None:
+        self._redraw(event.size)
+
+    def _redraw(self, size: Size) -> None:
+        if self._view is None:
+            return
+        before, self._picture = self._picture, render(self._view, size.width, size.height, self._cache, self._glyphs)
+        changes = self._picture.changes(before)
+        if changes is None:
+            self.refresh()
+        elif changes:
+            origin_x, origin_y = self.gutter.left, self.gutter.top
+            self.refresh(*(Region(c.x + origin_x, c.y + origin_y, c.width, 1) for c in changes))
+
+    def _style(self, ink: int, ground: Ground) -> Style:
+        code = ink | ground << 8
+        style = self._styles_by_code.get(code)
+        if style is None:
+            style = self._styles_by_code[code] = self._component_style(ink, ground)
+        return style
+
+    def _component_style(self, ink: int, ground: Ground) -> Style:
+        """The theme's colours blended over the widget's own: Rich knows no transparency."""
+        _, background = self.background_colors
+        _, _, foreground, _ = self.colors
+        text_style = Style.null()
+        if ground in _GROUND_CLASSES:
+            background += self.get_component_styles(_GROUND_CLASSES[ground]).background
+        if ink in _INK_CLASSES:
+            component = self.get_component_styles(_INK_CLASSES[ink])
+            foreground, text_style = component.color, component.text_style
+        colours = Style.from_color((background + foreground).rich_color, background.rich_color)
+        return colours + text_style
