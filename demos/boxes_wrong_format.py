@@ -27,9 +27,7 @@ import dettui_probe as probe
 class CocoShapes(AugmentedShapes):
     def prepare(self, image: Image, annotation: Annotation) -> Example:
         out = self.augment(image=image, bboxes=annotation["bbox"], category=annotation["category"])
-        boxes = torch.tensor(np.asarray(out["bboxes"]), dtype=torch.float32).reshape(
-            -1, 4
-        )  # the fault: still x, y, w, h
+        boxes = torch.tensor(np.asarray(out["bboxes"]), dtype=torch.float32).reshape(-1, 4)  # the fault: x, y, w, h
         labels = torch.tensor(out["category"], dtype=torch.int64)
         valid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # "fixes" torchvision's complaint
         return to_tensor(out["image"]), {"boxes": boxes[valid], "labels": labels[valid]}
@@ -41,9 +39,7 @@ def main() -> None:
     model = tiny_faster_rcnn(num_classes=len(CLASS_NAMES))
     optimizer = torch.optim.SGD(model.parameters(), args.lr, momentum=0.9, weight_decay=1e-4)
     dataset = CocoShapes(args.seed)
-    with probe.watch(
-        model, optimizer, name="boxes_wrong_format", class_names=CLASS_NAMES, total_steps=args.steps
-    ) as run:
+    with probe.watch(model, optimizer, class_names=CLASS_NAMES, total_steps=args.steps) as run:
         fit(model, optimizer, dataset, evaluation_set(), run=run, steps=args.steps)
 
 

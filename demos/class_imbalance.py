@@ -19,7 +19,7 @@ def main() -> None:
     optimizer = torch.optim.SGD(model.parameters(), args.lr, momentum=0.9, weight_decay=1e-4)
     counts = (100, 1, 1)  # the fault: circles, squares, triangles; healthy.py has as many of each
     dataset = AugmentedShapes(args.seed, class_weights=[n / sum(counts) for n in counts])
-    with probe.watch(model, optimizer, name="class_imbalance", class_names=CLASS_NAMES, total_steps=args.steps) as run:
+    with probe.watch(model, optimizer, class_names=CLASS_NAMES, total_steps=args.steps) as run:
         fit(model, optimizer, dataset, evaluation_set(), run=run, steps=args.steps)
 
 

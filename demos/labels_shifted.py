@@ -33,7 +33,7 @@ def main() -> None:
     model = tiny_faster_rcnn(num_classes=len(CLASSES) + 1)
     optimizer = torch.optim.SGD(model.parameters(), args.lr, momentum=0.9, weight_decay=1e-4)
     dataset, evaluation = ZeroBased(AugmentedShapes(args.seed)), ZeroBased(evaluation_set())
-    with probe.watch(model, optimizer, name="labels_shifted", class_names=CLASSES, total_steps=args.steps) as run:
+    with probe.watch(model, optimizer, class_names=CLASSES, total_steps=args.steps) as run:
         fit(model, optimizer, dataset, evaluation, run=run, steps=args.steps)
 
 

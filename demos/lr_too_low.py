@@ -18,7 +18,7 @@ def main() -> None:
     model = tiny_faster_rcnn(num_classes=len(CLASS_NAMES))
     optimizer = torch.optim.SGD(model.parameters(), args.lr, momentum=0.9, weight_decay=1e-4)
     dataset = AugmentedShapes(args.seed)
-    with probe.watch(model, optimizer, name="lr_too_low", class_names=CLASS_NAMES, total_steps=args.steps) as run:
+    with probe.watch(model, optimizer, class_names=CLASS_NAMES, total_steps=args.steps) as run:
         fit(model, optimizer, dataset, evaluation_set(), run=run, steps=args.steps)
 
 

@@ -22,9 +22,7 @@ def main() -> None:
     model.roi_heads.box_head = TwoMLPHead(64 * 5 * 5, 128)
     model.roi_heads.box_predictor = FastRCNNPredictor(128, len(CLASS_NAMES))
     dataset = AugmentedShapes(args.seed)
-    with probe.watch(
-        model, optimizer, name="optimizer_before_head", class_names=CLASS_NAMES, total_steps=args.steps
-    ) as run:
+    with probe.watch(model, optimizer, class_names=CLASS_NAMES, total_steps=args.steps) as run:
         fit(model, optimizer, dataset, evaluation_set(), run=run, steps=args.steps)
 
 
