@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from dettui_probe import framing, wire
+from dettui_probe.fence import Fence
 from dettui_probe.recorder import Row
 
 BATCH_BYTES: Final = 16_384
 ROW_COLUMNS: Final = 1024  # longer rows are cut: 8 KiB of values
 MAX_COLUMNS: Final = 65_536
 MAX_TAG: Final = 256
+MAX_KNOWN: Final = 4096
+TAGS_A_MESSAGE: Final = 256
+_FLOAT: Final = frozenset({float})
 
 
 class Packet(NamedTuple):
@@ -26,7 +30,7 @@ class Packet(NamedTuple):
     introduces: bool = False
 
 
-class _Pending(NamedTuple):
+class _Group(NamedTuple):
     """Rows of the same tags that wait for the next batch."""
 
     columns: list[int]
@@ -38,99 +42,118 @@ class _Pending(NamedTuple):
 class Encoder:
     """Turns rows and messages into packets, in order.  Used by the writer thread only."""
 
-    def __init__(self, hello: wire.Hello) -> None:
+    def __init__(self, hello: wire.Hello, fence: Fence) -> None:
+        """*fence* stands around what is foreign: turning a tensor into a number."""
         self._hello = hello
+        self._fence = fence
         self._columns: dict[str, int] = {}
-        self._declared = 0
-        self._pending: dict[tuple[str, ...], _Pending] = {}
-        self._pending_bytes = 0
+        self._declared = 0  # columns whose names were sent
+        self._known: dict[tuple[str, ...], list[int]] = {}  # tags of a row -> its columns
+        self._groups: dict[tuple[str, ...], _Group] = {}
+        self._group_bytes = 0
+        self._packets: list[Packet] = []
         self.refused: dict[str, int] = {}  # tag -> values that were not numbers, or not recordable
 
     def preamble(self) -> list[Packet]:
-        """What a reader needs before anything else: the hello, and every column so far."""
-        return [Packet(wire.encode(self._hello), introduces=True), *self._tags(list(self._columns), 0)]
+        """What a reader needs before anything else: the hello, and every column declared so far."""
+        tags = list(self._columns)[: self._declared]
+        return [Packet(wire.encode(self._hello), introduces=True), *_declarations(tags, 0)]
 
-    def row(self, row: Row) -> Iterator[Packet]:
-        """Take in *row*; packets come out as batches fill up."""
+    def packets(self) -> list[Packet]:
+        """Everything added since the last call."""
+        self._flush()
+        done, self._packets = self._packets, []
+        return done
+
+    def add_row(self, row: Row) -> None:
+        """Take in *row*, less what is no number."""
+        tags, values = tuple(row.values), list(row.values.values())
+        if type(row.step) is int and tags in self._known and _FLOAT.issuperset(map(type, values)):
+            self._add(row.step, row.time, tags, values)
+            return
         step = _as_step(row.step)
         if step is None:
             self._refuse("step")
             return
-        values = row.values if self._is_clean(row.values) else self._numbers(row.values)
-        tags = tuple(values)
+        numbers = self._numbers(row.values)
+        tags, values = tuple(numbers), list(numbers.values())
         for start in range(0, len(tags), ROW_COLUMNS):
-            part = tags[start : start + ROW_COLUMNS]
-            yield from self._take_in(step, row.time, part, [values[tag] for tag in part])
+            part = slice(start, start + ROW_COLUMNS)
+            self._add(step, row.time, tags[part], values[part])
 
-    def message(self, message: wire.AnyMessage) -> Iterator[Packet]:
-        """The rows so far, then *message*."""
-        yield from self.flush()
+    def add_message(self, message: wire.AnyMessage) -> None:
+        """Take in *message*, behind the rows so far."""
+        self._flush()
         packet = _packed(message)
         if packet is None:
             self._refuse(type(message).__name__)
         else:
-            yield packet
+            self._packets.append(packet)
 
-    def flush(self) -> Iterator[Packet]:
-        """The rows so far as a batch, after the names of the columns that it uses for the first time."""
-        if not self._pending:
-            return
-        fresh = list(self._columns)[self._declared :]
-        yield from self._tags(fresh, self._declared)
-        self._declared = len(self._columns)
-        blocks = [_block(pending) for pending in self._pending.values()]
-        rows = sum(len(pending.steps) for pending in self._pending.values())
-        self._pending.clear()
-        self._pending_bytes = 0
-        yield Packet(wire.encode(wire.Batch(blocks)), rows)
-
-    def _take_in(self, step: int, time: float, tags: tuple[str, ...], values: list[float]) -> Iterator[Packet]:
+    def _add(self, step: int, time: float, tags: tuple[str, ...], values: list[float]) -> None:
         size = 8 * len(values) + 16
-        if self._pending_bytes and self._pending_bytes + size > BATCH_BYTES:
-            yield from self.flush()
-        pending = self._pending.get(tags)
-        if pending is None:
-            pending = self._pending[tags] = _Pending([self._column(tag) for tag in tags], [], [], [])
+        if self._group_bytes and self._group_bytes + size > BATCH_BYTES:
+            self._flush()
+        group = self._groups.get(tags)
+        if group is None:
+            group = self._groups[tags] = _Group(self._ids(tags), [], [], [])
             size += 5 * len(tags)
-        pending.steps.append(step)
-        pending.times.append(time)
-        pending.values.extend(values)
-        self._pending_bytes += size
+        group.steps.append(step)
+        group.times.append(time)
+        group.values.extend(values)
+        self._group_bytes += size
 
-    def _is_clean(self, values: Mapping[str, Any]) -> bool:
-        return all(type(value) is float and tag in self._columns for tag, value in values.items())
+    def _flush(self) -> None:
+        """Turn the rows so far into a batch, behind the names of the columns that are new."""
+        if not self._groups:
+            return
+        self._packets += _declarations(list(self._columns)[self._declared :], self._declared)
+        self._declared = len(self._columns)
+        rows = sum(len(group.steps) for group in self._groups.values())
+        batch = wire.Batch([_block(group) for group in self._groups.values()])
+        self._packets.append(Packet(wire.encode(batch), rows))
+        self._groups.clear()
+        self._group_bytes = 0
+
+    def _ids(self, tags: tuple[str, ...]) -> list[int]:
+        ids = self._known.get(tags)
+        if ids is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            ids = self._known[tags] = [self._columns.setdefault(tag, len(self._columns)) for tag in tags]
+        return ids
 
     def _numbers(self, values: Mapping[str, Any]) -> dict[str, float]:
         numbers: dict[str, float] = {}
         for tag, value in values.items():
-            number = as_number(value) if self._may_have_column(tag) else None
+            number = self._fence.run(as_number, value) if self._may_have_column(tag, len(numbers)) else None
             if number is None:
                 self._refuse(tag)
             else:
                 numbers[tag] = number
         return numbers
 
-    def _may_have_column(self, tag: str) -> bool:
-        return tag in self._columns or (len(tag) <= MAX_TAG and len(self._columns) < MAX_COLUMNS)
-
-    def _column(self, tag: str) -> int:
-        return self._columns.setdefault(tag, len(self._columns))
+    def _may_have_column(self, tag: str, ahead: int) -> bool:
+        return tag in self._columns or (len(tag) <= MAX_TAG and len(self._columns) + ahead < MAX_COLUMNS)
 
     def _refuse(self, tag: str) -> None:
         key = tag[:MAX_TAG]
-        self.refused[key] = self.refused.get(key, 0) + 1
+        if key in self.refused or len(self.refused) < MAX_KNOWN:
+            self.refused[key] = self.refused.get(key, 0) + 1
 
-    def _tags(self, names: Sequence[str], first: int) -> Iterator[Packet]:
-        """Declarations of *names*, the first of which has the column id *first*."""
-        per_message = BATCH_BYTES // 64
-        for start in range(0, len(names), per_message):
-            part = wire.Tags(first + start, list(names[start : start + per_message]))
-            yield Packet(wire.encode(part), introduces=True)
+
+def _declarations(names: Sequence[str], first: int) -> list[Packet]:
+    """Messages that declare *names*, the first of which has the column id *first*."""
+    starts = range(0, len(names), TAGS_A_MESSAGE)
+    messages = [wire.Tags(first + start, list(names[start : start + TAGS_A_MESSAGE])) for start in starts]
+    return [Packet(wire.encode(message), introduces=True) for message in messages]
 
 
 def as_number(value: Any) -> float | None:
     """*value* as a float: of a number, or of a tensor or array with one element; None for anything else."""
-    if not isinstance(value, (int, float)):
+    if isinstance(value, float):
+        return value
+    if not isinstance(value, int):
         to_list = getattr(value, "tolist", None)
         if to_list is None:
             return None
@@ -150,13 +173,13 @@ def _as_step(step: Any) -> int | None:
     return int(number) if number is not None and abs(number) < 2**53 else None
 
 
-def _block(pending: _Pending) -> wire.Block:
-    rows = len(pending.steps)
+def _block(group: _Group) -> wire.Block:
+    rows = len(group.steps)
     return wire.Block(
-        pending.columns,
-        struct.pack(f"<{rows}q", *pending.steps),
-        struct.pack(f"<{rows}d", *pending.times),
-        struct.pack(f"<{len(pending.values)}d", *pending.values),
+        group.columns,
+        struct.pack(f"<{rows}q", *group.steps),
+        struct.pack(f"<{rows}d", *group.times),
+        struct.pack(f"<{len(group.values)}d", *group.values),
     )
 
 

@@ -108,10 +108,18 @@ def _writer(run: Run, hello: wire.Hello) -> Writer:
     log = _open_log(hello)
     entry = _entry(hello, log)
     _announce(entry)
-    live_fence = Fence("live", run.ledger)
     live = LivePath(hello.run, hello.boot, hello.rank)
-    outlets = Outlets(log, live, live_fence, entry, float(os.environ.get("DETTUI_SYNC_S", SYNC_S)))
-    return Writer(run.recorder, Encoder(hello), outlets, Fence("writer", run.ledger, patience=20))
+    outlets = Outlets(log, live, Fence("live", run.ledger), entry, _sync_s(os.environ))
+    encoder = Encoder(hello, Fence("values", run.ledger, patience=20))
+    return Writer(run.recorder, encoder, outlets, run.ledger)
+
+
+def _sync_s(env: Mapping[str, str]) -> float:
+    """$DETTUI_SYNC_S: seconds between fdatasyncs, 0 for never."""
+    try:
+        return float(env["DETTUI_SYNC_S"])
+    except (KeyError, ValueError):
+        return SYNC_S
 
 
 def _open_log(hello: wire.Hello) -> RunLog | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dettui_probe import wire
-from dettui_probe.encode import Encoder, Packet
-from dettui_probe.fence import Fence
+from dettui_probe.encode import Encoder
+from dettui_probe.fence import Fence, Ledger
 from dettui_probe.outlets import Outlets
 from dettui_probe.recorder import Deferred, Recorder, Row
 
@@ -18,16 +18,19 @@ ROUND_S: Final = 0.05
 BEAT_S: Final = 1.0
 CLOSE_S: Final = 1.0  # what the end of the script waits for
 DRAIN_S: Final = 0.7  # of these, for values that are still on their way
+PATIENCE: Final = 20
 
 
 class Writer:
     """Drains one recorder.  ``start`` and ``close`` belong to the script's thread, the rest to the writer's own."""
 
-    def __init__(self, recorder: Recorder, encoder: Encoder, outlets: Outlets, fence: Fence) -> None:
+    def __init__(self, recorder: Recorder, encoder: Encoder, outlets: Outlets, ledger: Ledger) -> None:
         self._recorder = recorder
         self._encoder = encoder
         self._outlets = outlets
-        self._fence = fence
+        # Not among the ledger's own: what is off still says so, and says goodbye.
+        self._fence = Fence("writer", ledger, PATIENCE)
+        self._deferred_fence = Fence("deferred", ledger, PATIENCE)
         self._held: Deferred | None = None  # the value in front of the queue that was not ready
         self._bye: wire.Bye | None = None
         self._beat_at = 0.0
@@ -57,54 +60,57 @@ class Writer:
         self._fence.run(self._outlets.close)
 
     def _round(self) -> None:
-        self._outlets.send(self._drained())
+        self._drain()
         if time.monotonic() >= self._beat_at:
             self._beat_at = time.monotonic() + BEAT_S
-            self._outlets.send(self._account())
+            self._account()
+        self._outlets.send(self._encoder.packets())
         self._outlets.keep(self._encoder.preamble)
 
     def _end(self, bye: wire.Bye) -> None:
         deadline = time.monotonic() + DRAIN_S
-        self._outlets.send(self._drained())
+        self._drain()
         while self._held is not None and time.monotonic() < deadline:
             time.sleep(ROUND_S / 5)
-            self._outlets.send(self._drained())
-        self._outlets.send([*self._account(), *self._encoder.message(bye)])
+            self._drain()
+        self._account()
+        self._encoder.add_message(bye)
+        self._outlets.send(self._encoder.packets())
 
-    def _drained(self) -> Iterator[Packet]:
-        """Packets of everything queued, up to the first value that is still on its way."""
+    def _drain(self) -> None:
+        """Encode everything queued, up to the first value that is still on its way."""
         while True:
             item = self._held or self._recorder.take()
             self._held = None
             if item is None:
-                break
+                return
             if isinstance(item, (Row, wire.Counts, wire.Event, wire.Model)):
-                yield from self._encoded(item)
+                self._encode(item)
                 continue
-            ready = self._fence.run(item.ready)
+            ready = self._deferred_fence.run(item.ready)
             if ready is False:
                 self._held = item
-                break
-            for part in self._fence.run(_resolve, item) or () if ready else ():
-                yield from self._encoded(part)
-        yield from self._encoder.flush()
+                return
+            for part in self._deferred_fence.run(_resolve, item) or () if ready else ():
+                self._encode(part)
 
-    def _encoded(self, item: Row | wire.Counts | wire.Event | wire.Model) -> Iterator[Packet]:
+    def _encode(self, item: Row | wire.Counts | wire.Event | wire.Model) -> None:
         if isinstance(item, Row):
-            return self._encoder.row(item)
+            self._encoder.add_row(item)
+            return
         if isinstance(item, wire.Event):
             self._outlets.note_news()
-        return self._encoder.message(item)
+        self._encoder.add_message(item)
 
-    def _account(self) -> Iterator[Packet]:
-        """A beat, after news of what was lost or refused since the last one."""
+    def _account(self) -> None:
+        """Add a beat, after news of what was lost or refused since the last one."""
         recorder = self._recorder
         for event in (*self._news_of_losses(), *self._news_of_refusals()):
-            yield from self._encoder.message(event)
-        beat = wire.Beat(
-            time.time(), recorder.step, recorder.phase, recorder.overhead, self._lost(), dict(recorder.thinned)
+            self._encoder.add_message(event)
+        thinned = dict(recorder.thinned)
+        self._encoder.add_message(
+            wire.Beat(time.time(), recorder.step, recorder.phase, recorder.overhead, self._lost(), thinned)
         )
-        yield from self._encoder.message(beat)
 
     def _lost(self) -> int:
         return self._recorder.dropped + self._outlets.lost_rows
