@@ -1,0 +1,26 @@
+"""The kinds of events that the probe sends by itself.  Users' own kinds are free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+EVENTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "lr": "the learning rate of a param group changed by more than a schedule's small step",
+        "epoch": "an epoch began",
+        "evaluation": "an evaluation ended",
+        "checkpoint": "a checkpoint was written",
+        "warning": "a warning was raised in the script or one of its workers",
+        "nonfinite": "a NaN or an infinity appeared where there was none",
+        "bad_target": "targets that cannot be right, with an example",
+        "coverage": "parameters and optimizers do not cover each other",
+        "thinned": "an instrument measures more or less often from here on",
+        "dropped": "rows were lost; data.rows says how many, the text why",
+        "refused": "values that were not numbers were not recorded; data.tags names them",
+        "exception": "a thread of the script died; the text is its traceback",
+        "probe_fault": "a part of the probe failed and is switched off; data.part names it",
+    }
+)
+"""Kind -> what it says: the source of the table in WIRE.md."""
