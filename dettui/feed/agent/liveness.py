@@ -1,0 +1,242 @@
+"""Is a run alive, and if not, how did it end?  Seen from outside, through /proc and its last signs of life.
+
+Two clocks tell a blocked interpreter from a dead process: the process is looked at from here, the step counter is
+told by the beats of the probe's own thread.  A missing beat alone never means dead: one C call that holds the GIL
+silenced the beats for 8.5 s while the process was well.
+"""
+
+from __future__ import annotations
+
+import socket
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dettui.domain.run import Liveness, RunState
+from dettui.feed.agent.discovery import Member
+from dettui.feed.agent.peek import BeatSeen, ByeSeen
+
+_LAST_BEATS = 64
+
+
+@dataclass(frozen=True)
+class LivenessPolicy:
+    """When silence means something.  Beats come once a second, and are seen within 0.1 s."""
+
+    silent_s: float = 3.0  # without a beat: three were missed
+    gone_s: float = 1.0  # a process may be gone before its goodbye was read
+    settled_s: float = 2.0  # uninterruptible sleep is normal for an instant
+    stall_s: float = 10.0
+    stall_steps: float = 8.0  # median steps
+
+
+@dataclass(frozen=True)
+class ProcessSight:
+    """A process as seen now; *state* is the letter of /proc/<pid>/stat, "" where the process is gone."""
+
+    ours: bool = True  # False: of another host, of which nothing can be seen from here
+    state: str = ""
+    since_s: float = 0.0  # how long it has been in this state
+    restarted: bool = False  # the host was restarted since
+    out_of_memory: str = ""  # what says that the kernel killed for memory while we watched
+
+
+@dataclass
+class Pulse:
+    """The last signs of life in the stream."""
+
+    beat: BeatSeen | None = None
+    bye: ByeSeen | None = None
+    progressed_at: float | None = None  # when the step counter was last seen to move
+    first_beat_at: float | None = None
+    seconds_per_step: deque[float] = field(default_factory=lambda: deque(maxlen=_LAST_BEATS))
+
+    def see(self, sign: BeatSeen | ByeSeen | None) -> None:
+        """Take in what ``peek`` found."""
+        if isinstance(sign, ByeSeen):
+            self.bye = sign
+        elif sign is not None:
+            self._see_beat(sign)
+
+    def _see_beat(self, beat: BeatSeen) -> None:
+        before, self.beat = self.beat, beat
+        if before is None:
+            self.first_beat_at = self.progressed_at = beat.time
+            return
+        if beat.step == before.step:
+            return
+        if beat.step > before.step and self.progressed_at is not None:
+            self.seconds_per_step.append((beat.time - self.progressed_at) / (beat.step - before.step))
+        self.progressed_at = beat.time
+
+    @property
+    def step_s(self) -> float | None:
+        """Median seconds between steps, None where fewer than two moves of the counter were seen."""
+        return statistics.median(self.seconds_per_step) if len(self.seconds_per_step) >= 2 else None
+
+
+def judge(process: ProcessSight, pulse: Pulse, now: float, policy: LivenessPolicy | None = None) -> Liveness:
+    """What the run is doing at *now* (seconds since the epoch)."""
+    policy = policy or LivenessPolicy()
+    if pulse.bye is not None:
+        return _farewell(pulse.bye)
+    if not process.ours:
+        return Liveness(RunState.UNKNOWN, "a process of another host")
+    silent_s = now - pulse.beat.time if pulse.beat is not None else None
+    if process.state in ("", "Z", "X"):
+        return _gone(process, pulse, silent_s, policy)
+    return _held(process, policy) or _silent(silent_s, policy) or _alive(pulse, now, policy)
+
+
+def _held(process: ProcessSight, policy: LivenessPolicy) -> Liveness | None:
+    if process.state in ("T", "t"):
+        return Liveness(RunState.STOPPED, "suspended by a signal" if process.state == "T" else "held by a debugger")
+    if process.state == "D" and process.since_s >= policy.settled_s:
+        return Liveness(RunState.DISK_WAIT, f"waiting for a disk or a driver for {process.since_s:.0f} s")
+    return None
+
+
+def _silent(silent_s: float | None, policy: LivenessPolicy) -> Liveness | None:
+    if silent_s is None or silent_s <= policy.silent_s:
+        return None
+    return Liveness(RunState.GIL_BLOCKED, "alive, and the probe's thread gets no turn: something holds the GIL")
+
+
+def _farewell(bye: ByeSeen) -> Liveness:
+    if bye.reason == "exception":
+        return Liveness(RunState.CRASHED, _last_line(bye.text) or "an exception", bye.exit_code)
+    if bye.exit_code:
+        return Liveness(RunState.CRASHED, f"left with exit code {bye.exit_code}", bye.exit_code)
+    return Liveness(RunState.FINISHED, "", bye.exit_code)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _gone(process: ProcessSight, pulse: Pulse, silent_s: float | None, policy: LivenessPolicy) -> Liveness:
+    if process.restarted:
+        return Liveness(RunState.KILLED, "its host was restarted")
+    still_speaks = silent_s is not None and silent_s < policy.gone_s  # of another pid namespace, or just now gone
+    if still_speaks or process.since_s < policy.gone_s:
+        return _alive_state(pulse)
+    return Liveness(
+        RunState.KILLED, process.out_of_memory or "gone without a goodbye: killed, or crashed in native code"
+    )
+
+
+def _alive_state(pulse: Pulse) -> Liveness:
+    started = pulse.beat is not None and pulse.beat.step > 0
+    return Liveness(RunState.RUNNING if started else RunState.STARTING)
+
+
+def _alive(pulse: Pulse, now: float, policy: LivenessPolicy) -> Liveness:
+    state = _alive_state(pulse)
+    if state.state is RunState.STARTING or pulse.beat is None or pulse.progressed_at is None:
+        return state
+    usual_s = pulse.step_s
+    if usual_s is None:
+        return state
+    still_s = now - pulse.progressed_at
+    if still_s <= max(policy.stall_s, policy.stall_steps * usual_s):
+        return state
+    return Liveness(RunState.STALLED, f"no step for {still_s:.0f} s, usually {usual_s:.2g} s; in: {pulse.beat.phase}")
+
+
+class ProcessWatch:
+    """Looks at one process through /proc.  A pid alone is unsound: it is given away again."""
+
+    def __init__(self, member: Member, proc: Path = Path("/proc")) -> None:
+        self._member = member
+        self._proc = proc
+        self._last = ProcessSight()
+        self._since: float | None = None
+        self._ours, self._restarted = _same_host(member, proc)
+        self._memory = _MemoryKills(proc, member.pid)
+
+    def look(self, now: float) -> ProcessSight:
+        """The process at *now* (monotonic seconds)."""
+        state = "" if not self._ours or self._restarted else self._state()
+        if self._since is None or state != self._last.state:
+            self._since = now
+        killed = self._memory.verdict() if state == "" else ""
+        self._last = ProcessSight(self._ours, state, now - self._since, self._restarted, killed)
+        if state:
+            self._memory.note()
+        return self._last
+
+    def _state(self) -> str:
+        sight = process_state(self._proc, self._member.pid, self._member.pid_start)
+        return sight or ""
+
+
+def process_state(proc: Path, pid: int, start_ticks: int) -> str:
+    """The state letter of the process *pid* that started at *start_ticks*; "" where it is gone or another one."""
+    try:
+        fields = (proc / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        same = start_ticks in (0, int(fields[19]))
+    except (OSError, ValueError, IndexError):
+        return ""
+    return fields[0] if same else ""
+
+
+def _same_host(member: Member, proc: Path) -> tuple[bool, bool]:
+    """Whether *member* is of this host, and whether the host was restarted since."""
+    try:
+        boot = (proc / "sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        boot = ""
+    if member.host_boot and member.host_boot == boot:
+        return True, False
+    return member.host == socket.gethostname(), bool(member.host_boot and boot)
+
+
+class _MemoryKills:
+    """Whether the kernel killed for memory while we watched: the counters of the process's cgroup and of the host."""
+
+    def __init__(self, proc: Path, pid: int) -> None:
+        self._group = _cgroup_events(proc, pid)
+        self._host = proc / "vmstat"
+        self._before = self._counts()
+
+    def note(self) -> None:
+        """The process is alive: what was killed so far was another."""
+        self._before = self._counts()
+
+    def verdict(self) -> str:
+        """What the counters say after the process has gone; "" where they have not risen."""
+        group, host = self._counts()
+        if group > self._before[0]:
+            return "killed by the kernel: its memory limit (cgroup) was reached"
+        if host > self._before[1]:
+            return "gone as the kernel killed a process for want of memory"
+        return ""
+
+    def _counts(self) -> tuple[int, int]:
+        return _counter(self._group, "oom_kill") if self._group else 0, _counter(self._host, "oom_kill")
+
+
+def _cgroup_events(proc: Path, pid: int) -> Path | None:
+    try:
+        lines = (proc / str(pid) / "cgroup").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("0::"):
+            events = Path("/sys/fs/cgroup") / line[3:].lstrip("/") / "memory.events"
+            return events if events.exists() else None
+    return None
+
+
+def _counter(path: Path, name: str) -> int:
+    try:
+        lines = path.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return 0
+    for line in lines:
+        key, _, value = line.partition(" ")
+        if key == name and value.strip().isdecimal():
+            return int(value)
+    return 0

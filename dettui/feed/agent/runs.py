@@ -1,0 +1,121 @@
+"""The runs that the agent follows: found in the registry, or heard of over the socket."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from dettui.feed.agent.discovery import Member, Registry, StrandKey
+from dettui.feed.agent.liveness import process_state
+from dettui.feed.agent.strand import Strand
+from dettui_probe.framing import Frame, Scanner
+
+RECENT_RUNS = 20
+"""Runs that are over and still followed, newest first; older ones where a viewer asks for them by name."""
+RESCAN_S = 0.5
+READ_S = 0.025
+"""Between two looks at the logs: the socket is faster, the log is what nothing is lost from."""
+LOOK_AT_ENDED_S = 1.0
+"""The same for runs that are over."""
+
+
+class Runs:
+    """All strands of this host.  *now* is monotonic, *wall* seconds since the epoch."""
+
+    def __init__(self, home: Path) -> None:
+        self._registry = Registry(home)
+        self._strands: dict[StrandKey, Strand] = {}
+        self._strangers: set[StrandKey] = set()  # looked for in vain since the last scan
+        self._rescan_at = 0.0
+        self._read_at = 0.0
+        self._look_at_ended = 0.0
+
+    def strands(self) -> Iterable[Strand]:
+        """Every strand that is followed."""
+        return self._strands.values()
+
+    def pump(self, now: float, wall: float, asked_for: Collection[str]) -> bool:
+        """Look at logs and processes; True where there are news.  *asked_for*: runs to follow however old."""
+        looked = now >= self._rescan_at
+        if looked:
+            self._rescan_at = now + RESCAN_S
+            self._discover(asked_for)
+        grew = self._read_logs(now)
+        return (looked and self._judge(now, wall)) or grew
+
+    def take(self, parts: list[bytes], now: float) -> bool:
+        """Take in what a probe sent; True where it is news.  Anything that is no frame of a probe is ignored."""
+        if len(parts) != 4:
+            return False
+        key, frame = _key_of(parts), _frame_of(parts[3])
+        if key is None or frame is None:
+            return False
+        if key not in self._strands and key not in self._strangers:
+            self._discover(())  # the socket was faster than the next scan of the registry
+            self._strangers.add(key)
+        strand = self._strands.get(key)
+        return strand is not None and strand.offer_live(frame, now)
+
+    def close(self) -> None:
+        """Let go of all logs."""
+        for strand in self._strands.values():
+            strand.close()
+
+    def _read_logs(self, now: float) -> bool:
+        if now < self._read_at:
+            return False
+        self._read_at = now + READ_S
+        with_ended = now >= self._look_at_ended
+        if with_ended:
+            self._look_at_ended = now + LOOK_AT_ENDED_S
+        due = [strand for strand in self._strands.values() if with_ended or not strand.is_over]
+        news = [strand.pump_log(now) for strand in due]
+        return any(news)
+
+    def _judge(self, now: float, wall: float) -> bool:
+        before = [strand.liveness for strand in self._strands.values()]
+        for strand in self._strands.values():
+            strand.look(now, wall)
+        return before != [strand.liveness for strand in self._strands.values()]
+
+    def _discover(self, asked_for: Collection[str]) -> None:
+        members = self._registry.members()
+        followed = _worth_following(members, asked_for)
+        for member in members:
+            if member.run in followed and member.key not in self._strands:
+                self._strands[member.key] = Strand(member)
+        self._strangers.clear()
+        self._forget({member.key for member in members})
+
+    def _forget(self, announced: set[StrandKey]) -> None:
+        """Drop strands that are over and whose entry was removed."""
+        gone = [key for key, strand in self._strands.items() if strand.is_over and key not in announced]
+        for key in gone:
+            self._strands.pop(key).close()
+
+
+def _worth_following(members: Iterable[Member], asked_for: Collection[str]) -> set[str]:
+    """Ids of the runs that live, are asked for, or ended lately and still have their log."""
+    followed = set(asked_for)
+    ended: dict[str, float] = {}
+    for member in members:
+        if process_state(Path("/proc"), member.pid, member.pid_start):
+            followed.add(member.run)
+        elif member.log and Path(member.log).exists():
+            ended[member.run] = max(member.started, ended.get(member.run, 0.0))
+    newest = sorted(ended, key=lambda run: ended[run], reverse=True)[:RECENT_RUNS]
+    return followed.union(newest)
+
+
+def _key_of(parts: list[bytes]) -> StrandKey | None:
+    try:
+        run, boot, rank = parts[0].decode(), parts[1].decode("ascii"), parts[2].decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    return (run, boot, int(rank)) if rank.isdecimal() and len(rank) < 8 else None
+
+
+def _frame_of(data: bytes) -> Frame | None:
+    """The one whole frame in *data*."""
+    found = list(Scanner().feed(data))
+    return found[0] if len(found) == 1 and isinstance(found[0], Frame) else None

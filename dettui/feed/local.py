@@ -1,0 +1,175 @@
+"""A feed that asks the local agent, and starts another one where it has gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import zmq
+
+from dettui.domain.run import Liveness, RunState
+from dettui.feed.agent import protocol
+from dettui.feed.agent.discovery import StrandKey
+from dettui.feed.base import Arrival
+from dettui.feed.reading import StrandReader
+from dettui.store.text import clean
+from dettui_probe.framing import Frame, Scanner
+from dettui_probe.registry import Announcement, announced_agent
+
+ANSWER_S = protocol.PARK_S + 2.0
+"""Without an answer for so long, the agent is given up for dead or stuck."""
+START_AGAIN_S = 3.0
+"""Between two attempts to start an agent."""
+
+
+class AgentProcess:
+    """Starts agents, not too often, and reaps those that were ours."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._started_at: float | None = None
+
+    def ensure(self, now: float) -> Announcement | None:
+        """The agent that listens; None where there is none yet, and then one is being started."""
+        if self._child is not None:
+            self._child.poll()  # a zombie would look alive
+        found = announced_agent()
+        if found is None and (self._started_at is None or now - self._started_at > START_AGAIN_S):
+            self._start(now)
+        return found
+
+    def start_another(self, now: float) -> None:
+        """Start one although one is announced: it does not answer.  The lock decides who stays."""
+        if self._started_at is None or now - self._started_at > START_AGAIN_S:
+            self._start(now)
+
+    def _start(self, now: float) -> None:
+        self._started_at = now
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "dettui.feed.agent"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # it outlives this viewer, and Ctrl-C is not for it
+        )
+
+
+class LocalFeed:
+    """Every run of this host, or some of them.  Resumes behind the last frame that it got, whatever dies meanwhile."""
+
+    def __init__(self, runs: Sequence[str] = (), budget: int = protocol.MAX_BUDGET) -> None:
+        """Watch *runs* (ids; none: all); *budget* bounds the bytes of one answer."""
+        self._runs = list(runs)
+        self._budget = budget
+        self._agents = AgentProcess()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket: zmq.Socket[bytes] | None = None
+        self._asked_at = 0.0
+        self._readers: dict[StrandKey, StrandReader] = {}
+        self.refusal = ""  # why the agent does not serve us, "" while it does
+        self.is_connected = False  # True once the agent has answered on this connection
+
+    def poll(self, wait_s: float) -> Sequence[Arrival]:
+        """What the agent has, as soon as it has some; empty after *wait_s*, or while there is no agent."""
+        if self._context.closed:
+            return ()
+        deadline = time.monotonic() + wait_s
+        while True:
+            arrivals = self._exchange(max(0.0, deadline - time.monotonic()))
+            if arrivals or time.monotonic() >= deadline:
+                return arrivals
+
+    def connect(self, wait_s: float) -> None:
+        """Wait at most *wait_s* for the agent's first answer; brings no news."""
+        if self._socket is None and not self._connect():
+            time.sleep(wait_s)
+        elif self._socket is not None and self._socket.poll(round(1000 * wait_s), zmq.POLLIN):
+            self._hear(self._socket, protocol.reply_of(self._socket.recv()))
+
+    def exhausted(self) -> bool:
+        """Never: a run may start at any time."""
+        return False
+
+    def close(self) -> None:
+        """Let go of the agent, which goes by itself when nobody else asks."""
+        self._disconnect()
+        self._context.term()
+
+    def _exchange(self, wait_s: float) -> Sequence[Arrival]:
+        """One look at the socket; connects where there is none."""
+        if self._socket is None and not self._connect():
+            time.sleep(min(wait_s, 0.05))
+            return ()
+        socket = self._socket
+        if socket is None or not socket.poll(round(1000 * min(wait_s, ANSWER_S)), zmq.POLLIN):
+            self._give_up_if_dead()
+            return ()
+        return self._hear(socket, protocol.reply_of(socket.recv()))
+
+    def _hear(self, socket: zmq.Socket[bytes], reply: protocol.Reply | None) -> Sequence[Arrival]:
+        if isinstance(reply, protocol.News):
+            self._ask(socket)  # the next news gather while these are looked at
+            return [self._arrival(portion) for portion in reply.portions]
+        if isinstance(reply, protocol.Opened):
+            self.is_connected, self.refusal = True, ""
+            self._ask(socket)
+        else:
+            self.refusal = clean(reply.text) if isinstance(reply, protocol.Refused) else "the agent speaks no protocol"
+            self._disconnect()
+        return ()
+
+    def _arrival(self, portion: protocol.Portion) -> Arrival:
+        key = (portion.run, portion.boot, portion.rank)
+        reader = self._readers.get(key)
+        if reader is None:
+            reader = self._readers[key] = StrandReader(*key)
+        frames = [item for item in Scanner().feed(portion.data) if isinstance(item, Frame)]
+        return reader.read(frames, _liveness(portion.state))
+
+    def _connect(self) -> bool:
+        """Connect to the agent that is announced and open a session; False where there is none yet."""
+        agent = self._agents.ensure(time.monotonic())
+        if agent is None:
+            return False
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_MESSAGE)
+        self._socket.connect(agent.query)
+        have = [protocol.Have(*key, reader.seq) for key, reader in self._readers.items()]
+        self._send(self._socket, protocol.Open(protocol.VERSION, self._runs, have))
+        return True
+
+    def _ask(self, socket: zmq.Socket[bytes]) -> None:
+        self._send(socket, protocol.Next(self._budget))
+
+    def _send(self, socket: zmq.Socket[bytes], request: protocol.Request) -> None:
+        self._asked_at = time.monotonic()
+        try:
+            socket.send(protocol.encode(request), zmq.NOBLOCK)
+        except zmq.Again:
+            self._disconnect()
+
+    def _give_up_if_dead(self) -> None:
+        now = time.monotonic()
+        if self._agents.ensure(now) is None:
+            self._disconnect()
+        elif now - self._asked_at > ANSWER_S:
+            self._disconnect()
+            self._agents.start_another(now)
+
+    def _disconnect(self) -> None:
+        self.is_connected = False
+        if self._socket is not None:
+            self._socket.close(0)
+            self._socket = None
+
+
+def _liveness(state: protocol.State | None) -> Liveness | None:
+    if state is None:
+        return None
+    known = {member.value for member in RunState}
+    return Liveness(
+        RunState(state.state) if state.state in known else RunState.UNKNOWN, clean(state.reason, 500), state.exit_code
+    )

@@ -1,0 +1,63 @@
+"""Frames of one strand in, arrivals out: decodes, notices losses, and says so in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dettui.domain.run import Liveness
+from dettui.feed.base import Arrival
+from dettui_probe import wire
+from dettui_probe.framing import Frame
+
+
+class StrandReader:
+    """Reads one boot of one rank of one run.  Frames come in order; a jump in their numbers is a loss."""
+
+    def __init__(self, run: str, boot: str, rank: int) -> None:
+        self.run, self.boot, self.rank = run, boot, rank
+        self.seq = -1  # of the last frame read
+        self.bye: wire.Bye | None = None
+        self._unknown = 0
+        self._told_unknown = False
+        self._told_version = False
+
+    def read(self, frames: Iterable[Frame], liveness: Liveness | None = None, holes: int = 0) -> Arrival:
+        """The messages in *frames*; *holes* are unreadable places of the log that the caller met among them."""
+        messages: list[wire.AnyMessage] = []
+        notices: list[str] = []
+        lost = jumps = 0
+        for frame in frames:
+            if frame.seq <= self.seq:
+                continue
+            if frame.seq > self.seq + 1:
+                jumps += 1
+                lost += frame.seq - self.seq - 1
+            self.seq = frame.seq
+            self._decode(frame, messages, notices)
+        if lost:
+            notices.append(f"{lost} records are missing")
+        if self._unknown and not self._told_unknown:
+            self._told_unknown = True
+            notices.append("some records are of an unknown kind: the probe is newer than this viewer")
+        return Arrival(self.run, self.boot, self.rank, tuple(messages), liveness, max(holes, jumps), "; ".join(notices))
+
+    def _decode(self, frame: Frame, messages: list[wire.AnyMessage], notices: list[str]) -> None:
+        message = wire.decode(frame.payload)
+        if message is None:
+            self._unknown += 1
+            return
+        messages.append(message)
+        if isinstance(message, wire.Bye):
+            self.bye = message
+        if isinstance(message, wire.Hello) and not self._told_version:
+            self._told_version = True
+            notices += _version_notice(message.version)
+
+
+def _version_notice(version: tuple[int, int]) -> list[str]:
+    spoken = f"{version[0]}.{version[1]}"
+    if version[0] != wire.MAJOR:
+        return [f"the probe speaks wire version {spoken}, this viewer {wire.MAJOR}.{wire.MINOR}: update the older one"]
+    if version[1] > wire.MINOR:
+        return [f"the probe is newer ({spoken}) than this viewer ({wire.MAJOR}.{wire.MINOR})"]
+    return []
