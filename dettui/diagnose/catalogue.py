@@ -1,0 +1,63 @@
+"""Every cause by its id, and the explanation of every symptom and cause in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from dettui.diagnose.cause import CauseRecord
+from dettui.diagnose.causes import annotations as boxes_and_labels
+from dettui.diagnose.causes import (
+    batch,
+    data,
+    evaluation,
+    inputs,
+    learning_rate,
+    model,
+    optimizer,
+    precision,
+)
+from dettui.diagnose.reading import Reading
+from dettui.diagnose.symptoms import SYMPTOM_TEXTS
+
+_GROUPS: Final = (boxes_and_labels, data, inputs, learning_rate, optimizer, batch, model, precision, evaluation)
+
+CATALOGUE: Final[Mapping[str, CauseRecord]] = MappingProxyType(
+    {cause.id: cause for group in _GROUPS for cause in group.CAUSES}
+)
+"""Id -> record, in the order in which the vocabulary lists them."""
+
+_NOTHING_KNOWN: Final = Reading(numbers={})
+
+
+def explain(id: str) -> str:
+    """A paragraph on the symptom or cause *id*.  Raises KeyError where there is none of that id."""
+    if id in SYMPTOM_TEXTS:
+        return _explain_symptom(id)
+    return _explain_cause(CATALOGUE[id])
+
+
+def _explain_symptom(kind: str) -> str:
+    causes = [cause.id for cause in CATALOGUE.values() if kind in cause.symptoms]
+    return f"{kind} (symptom)\n{SYMPTOM_TEXTS[kind]}\nPossible causes: {', '.join(causes) or 'none known'}."
+
+
+def _explain_cause(cause: CauseRecord) -> str:
+    lines = [
+        f"{cause.id} (cause)",
+        cause.meaning,
+        f"Shows as: {', '.join(cause.symptoms)}.",
+        _how_it_is_known(cause),
+        f"Check: {_NOTHING_KNOWN.fill(cause.check)}",
+        f"Change: {_NOTHING_KNOWN.fill(cause.remedy)}",
+    ]
+    return "\n".join(lines)
+
+
+def _how_it_is_known(cause: CauseRecord) -> str:
+    if cause.proofs:
+        return "Proved by an exact check of the stream."
+    if cause.is_measured:
+        return "Weighed from statistics of the stream."
+    return "The stream carries no signal of it yet: it is never named by itself."

@@ -1,0 +1,288 @@
+"""Causes in the boxes and labels, as the model receives them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
+from dettui.diagnose.reading import Family, Seen, at_least, at_most, between, both, either, over, under
+
+_TARGETS: Final = ("targets/",)
+
+_ENOUGH_BOXES: Final = at_least("boxes_seen", 200)
+"""Below 200 boxes a format is likely, not proved (detection.md 3.1 row 3)."""
+
+_OTHER_FORMAT_FITS: Final = both(
+    under("share_legal_xyxy", 0.98),
+    either(
+        at_least("share_legal_xywh", 0.995),
+        at_least("share_legal_cxcywh", 0.995),
+        at_least("share_legal_yxyx", 0.995),
+    ),
+)
+_ALL_TOP_LEFT: Final = at_least("share_top_left", 0.9999)
+_IN_PIXELS: Final = over("max_coord", 1.5)
+_NORMALISED: Final = both(at_most("max_coord", 1.5), over("min_image_side", 50), at_least("boxes_seen", 5))
+
+DEGENERATE_BOXES: Final = CauseRecord(
+    id="degenerate_boxes",
+    group="annotations",
+    meaning="Some boxes have no area (x2 <= x1 or y2 <= y1) or hold a NaN or an infinity.",
+    symptoms=("bad_targets", "non_finite", "spike", *STUCK),
+    prior=0.08,
+    proofs=(
+        Proof(over("share_degenerate", 0), "{share_degenerate:.2%} of {boxes_seen:.0f} boxes have no area"),
+        Proof(over("share_nonfinite_boxes", 0), "{share_nonfinite_boxes:.2%} of {boxes_seen:.0f} boxes are not finite"),
+    ),
+    dominant=either(over("share_degenerate", 0.05), over("share_nonfinite_boxes", 0)),
+    tags=(*_TARGETS, "loss/", "grad/"),
+    check="Print the offending rows: b[(b[:, 2] <= b[:, 0]) | (b[:, 3] <= b[:, 1]) | ~b.isfinite().all(1)].",
+    remedy="Drop them where targets are made: keep = (b[:, 2:] > b[:, :2]).all(1) & b.isfinite().all(1); "
+    "index boxes and labels with the same keep.",
+)
+
+BOXES_WRONG_FORMAT: Final = CauseRecord(
+    id="boxes_wrong_format",
+    group="annotations",
+    meaning="Boxes are given in another coordinate format than the model reads, for example xywh as xyxy.",
+    symptoms=("bad_targets", *STUCK, "spike", "divergence"),
+    prior=0.08,
+    proofs=(
+        Proof(
+            both(_ENOUGH_BOXES, _IN_PIXELS, _OTHER_FORMAT_FITS),
+            "only {share_legal_xyxy:.1%} of {boxes_seen:.0f} boxes are legal as xyxy, and at least 99.5% are as "
+            "{likely_format}",
+        ),
+        Proof(
+            both(_ENOUGH_BOXES, _IN_PIXELS, _ALL_TOP_LEFT),
+            "read as xyxy, the centres of all {boxes_seen:.0f} boxes lie in the top left quarter of their images",
+        ),
+    ),
+    clues=(
+        Clue(
+            "format",
+            2,
+            both(_IN_PIXELS, at_least("boxes_seen", 20), either(_OTHER_FORMAT_FITS, _ALL_TOP_LEFT)),
+            "{boxes_seen:.0f} boxes so far read better as {likely_format} than as xyxy",
+        ),
+        Clue(
+            "format", -2, at_least("share_legal_xyxy", 0.999), "{share_legal_xyxy:.1%} of the boxes are legal as xyxy"
+        ),
+    ),
+    tags=_TARGETS,
+    explains_away=("degenerate_boxes", "boxes_outside_image", "boxes_wrong_scale", "augmentation_drops_boxes"),
+    check="Draw one target on its image. A box in the wrong format starts at the right corner and ends in the wrong "
+    "place.",
+    remedy="Convert where targets are made: boxes = torchvision.ops.box_convert(boxes, in_fmt='{likely_format}', "
+    "out_fmt='xyxy').",
+)
+
+BOXES_WRONG_SCALE: Final = CauseRecord(
+    id="boxes_wrong_scale",
+    group="annotations",
+    meaning="Boxes are in other units than the model expects: normalised instead of pixels, or pixels of the image "
+    "before it was resized.",
+    symptoms=("bad_targets", *STUCK),
+    prior=0.06,
+    proofs=(
+        Proof(
+            both(_NORMALISED, Family("torchvision")),
+            "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px: the boxes are "
+            "normalised and {family} reads pixels",
+        ),
+    ),
+    clues=(
+        Clue(
+            "scale",
+            2,
+            _NORMALISED,
+            "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px",
+        ),
+        Clue(
+            "scale",
+            2,
+            over("share_outside", 0.5),
+            "{share_outside:.0%} of the boxes reach beyond their image, as boxes of a larger image would",
+        ),
+        Clue("scale", -2, both(under("share_outside", 0.001), _IN_PIXELS), "all boxes lie inside their images"),
+    ),
+    tags=_TARGETS,
+    explains_away=("boxes_outside_image",),
+    check="Compare target['boxes'].max() with image.shape[-2:] for one sample as it leaves the dataset.",
+    remedy="Scale the boxes with the image: boxes *= boxes.new_tensor([w, h, w, h]) for normalised boxes, or "
+    "[new_w / old_w, new_h / old_h] * 2 after a resize.",
+)
+
+BOXES_OUTSIDE_IMAGE: Final = CauseRecord(
+    id="boxes_outside_image",
+    group="annotations",
+    meaning="Boxes reach beyond the image as the model receives it.",
+    symptoms=("bad_targets", *STUCK),
+    prior=0.05,
+    proofs=(
+        Proof(over("share_outside", 0.01), "{share_outside:.1%} of {boxes_seen:.0f} boxes reach beyond their image"),
+    ),
+    dominant=over("share_outside", 0.2),
+    tags=_TARGETS,
+    check="List image ids with boxes[:, 2] > width + 1 or boxes[:, 3] > height + 1 and open one of them.",
+    remedy="If the box is right and merely bleeds: torchvision.ops.clip_boxes_to_image(boxes, (h, w)). If many are "
+    "out, look for a resize or crop that left the boxes behind.",
+)
+
+BOXES_DUPLICATED: Final = CauseRecord(
+    id="boxes_duplicated",
+    group="annotations",
+    meaning="The same object is annotated twice, or with two classes.",
+    symptoms=("bad_targets",),
+    clues=(
+        Clue("duplicates", 2, over("share_duplicates", 0.05), "{share_duplicates:.1%} of the boxes repeat another"),
+        Clue("duplicates", 1, over("share_duplicates", 0.005), "{share_duplicates:.1%} of the boxes repeat another"),
+    ),
+    tags=("targets/duplicates",),
+    check="Count rows against torch.unique(boxes, dim=0) for the images with the most boxes.",
+    remedy="Merge duplicates when the annotation file is read: df.drop_duplicates(['image_id', 'bbox', "
+    "'category_id']).",
+)
+
+LABELS_OUT_OF_RANGE: Final = CauseRecord(
+    id="labels_out_of_range",
+    group="annotations",
+    meaning="A class id is below 0, or at or above the number of classes of the head.",
+    symptoms=("bad_targets", "non_finite", *STUCK),
+    prior=0.05,
+    proofs=(
+        Proof(
+            over("labels_illegal", 0),
+            "{labels_illegal:.0f} labels lie outside the head's classes (labels run from {label_min:.0f} to "
+            "{label_max:.0f})",
+        ),
+    ),
+    tags=("targets/label", "loss/"),
+    check="Compare torch.cat([t['labels'] for t in targets]).unique() with the num_classes given to the head.",
+    remedy="Map ids to consecutive ones when reading annotations: to_index = {{c: i for i, c in "
+    "enumerate(sorted(ids), start=1)}}; and give the head len(ids) + 1 classes.",
+)
+
+BACKGROUND_LABEL_USED: Final = CauseRecord(
+    id="background_label_used",
+    group="annotations",
+    meaning="Objects carry the class id that this head keeps for background, usually because all ids are shifted by "
+    "one.",
+    symptoms=("bad_targets", "class_unseen", *STUCK),
+    prior=0.06,
+    proofs=(
+        Proof(
+            both(over("labels_background", 0), at_least("background", 0)),
+            "{labels_background:.0f} objects carry class id {background:.0f}, which {family} keeps for background",
+        ),
+    ),
+    tags=("targets/label", "classes"),
+    explains_away=("class_missing",),
+    check="Print target['labels'].min() over one epoch: with a head that has a background class it must be at least 1.",
+    remedy="Shift the labels where targets are made: target['labels'] = target['labels'] + 1, with num_classes = "
+    "1 + number of object classes.",
+)
+
+LABELS_BOXES_MISMATCH: Final = CauseRecord(
+    id="labels_boxes_mismatch",
+    group="annotations",
+    meaning="Boxes and labels of one image differ in number, so that labels belong to the wrong boxes.",
+    symptoms=("bad_targets", *STUCK),
+    prior=0.05,
+    proofs=(
+        Proof(
+            over("length_mismatches", 0),
+            "in {length_mismatches:.0f} images the number of labels is not the number of boxes",
+        ),
+    ),
+    tags=("targets/length_mismatch",),
+    check="Assert len(target['boxes']) == len(target['labels']) at the end of __getitem__.",
+    remedy="Let the augmentation filter both: A.Compose([...], bbox_params=A.BboxParams('pascal_voc', "
+    "label_fields=['labels'])).",
+)
+
+EMPTY_TARGETS: Final = CauseRecord(
+    id="empty_targets",
+    group="annotations",
+    meaning="No boxes arrive at the model, or far fewer than the annotation files hold.",
+    symptoms=("bad_targets", "loss_floor", "collapse", *STUCK),
+    prior=0.08,
+    proofs=(
+        Proof(
+            both(at_least("share_empty", 0.999), at_least("images_seen", 32)),
+            "none of {images_seen:.0f} images brought a box",
+        ),
+    ),
+    clues=(
+        Clue("empty", 1, over("share_empty", 0.6), "{share_empty:.0%} of {images_seen:.0f} images have no box"),
+        Clue("empty", -2, under("share_empty", 0.2), "{share_empty:.0%} of the images have no box"),
+    ),
+    tags=("targets/empty", "targets/boxes", "loss/"),
+    check="Count boxes in the annotation file and over one pass of the dataset: sum(len(t['boxes']) for _, t in "
+    "dataset).",
+    remedy="Look for the filter that removes them: class names that do not match, image ids compared as str and int, "
+    "or a crop without min_visibility.",
+)
+
+MISSING_ANNOTATIONS: Final = CauseRecord(
+    id="missing_annotations",
+    group="annotations",
+    meaning="Real objects are left unlabelled and train as background.",
+    symptoms=("plateau", "plateau_after_lr_drop"),
+    clues=(
+        Clue("survives", 1, Seen("plateau_after_lr_drop"), "the plateau outlived a drop of the learning rate"),
+        Clue("learnt", -1, under("loss_drop_share", 0.1), "the loss never fell, as it would on mostly right labels"),
+    ),
+    check="Look at 20 confident predictions without a matching box: are they objects?",
+    remedy="Label what they show, or mark the regions as ignore (iscrowd=1) so that they do not count as background.",
+)
+
+LABEL_NOISE: Final = CauseRecord(
+    id="label_noise",
+    group="annotations",
+    meaning="A share of the labels names the wrong class.",
+    symptoms=("plateau", "plateau_after_lr_drop"),
+    clues=(
+        Clue("survives", 1, Seen("plateau_after_lr_drop"), "the plateau outlived a drop of the learning rate"),
+        Clue("learnt", -1, under("loss_drop_share", 0.1), "the loss never fell, as it would on mostly right labels"),
+    ),
+    check="Sort the training samples by loss and view the worst 50: count how many carry a wrong class.",
+    remedy="Correct the worst 1% by loss and train again; until then CrossEntropyLoss(label_smoothing=0.1) bounds "
+    "their pull.",
+)
+
+LABELS_SHUFFLED: Final = CauseRecord(
+    id="labels_shuffled",
+    group="annotations",
+    meaning="Boxes or labels belong to other images than the ones they come with.",
+    symptoms=("bad_targets", "bad_augmentation", *STUCK),
+    clues=(
+        Clue(
+            "pairing",
+            2,
+            both(at_least("pairing_boxes", 300), between("z_other", -4, 2)),
+            "{pairing_boxes:.0f} boxes fit their own image no better than the next one ({beats_other:.0%}, chance is "
+            "50%)",
+        ),
+        Clue("pairing", -2, over("z_other", 4), "boxes fit their own image better than the next ({beats_other:.0%})"),
+    ),
+    tags=("pairing/", "loss/", "grad/", "update/"),
+    check="Draw the boxes of ten samples on their images, as they leave the data loader.",
+    remedy="Join by key, not by position: annotations = by_image_id[image_id]; sorted() both listings if they must be "
+    "zipped.",
+)
+
+CAUSES: Final = (
+    DEGENERATE_BOXES,
+    BOXES_WRONG_FORMAT,
+    BOXES_WRONG_SCALE,
+    BOXES_OUTSIDE_IMAGE,
+    BOXES_DUPLICATED,
+    LABELS_OUT_OF_RANGE,
+    BACKGROUND_LABEL_USED,
+    LABELS_BOXES_MISMATCH,
+    EMPTY_TARGETS,
+    MISSING_ANNOTATIONS,
+    LABEL_NOISE,
+    LABELS_SHUFFLED,
+)

@@ -1,0 +1,83 @@
+"""Causes in the size of the batch."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui.diagnose.cause import CauseRecord, Clue
+from dettui.diagnose.reading import at_most, between, both, over, under
+
+BATCH_TOO_SMALL: Final = CauseRecord(
+    id="batch_too_small",
+    group="batch",
+    meaning="Noise from few images dominates the gradient.",
+    symptoms=("oscillation", "spike", "plateau", "slow_descent"),
+    prior=0.03,
+    clues=(
+        Clue(
+            "noise",
+            2,
+            over("grad_norm_cv", 2),
+            "the gradient norm varies by {grad_norm_cv:.1f} times its mean from step to step",
+        ),
+        Clue(
+            "noise",
+            1,
+            over("grad_norm_cv", 1),
+            "the gradient norm varies by {grad_norm_cv:.1f} times its mean from step to step",
+        ),
+        Clue("size", 1, at_most("images_per_step", 2), "a step sees {images_per_step:.1f} images"),
+        Clue(
+            "agreement",
+            0.5,
+            between("grad_agreement", -0.1, 0.1),
+            "successive gradients have nothing in common (cosine {grad_agreement:.2f})",
+        ),
+        Clue("noise", -1, under("grad_norm_cv", 0.5), "the gradient norm is steady (it varies by {grad_norm_cv:.0%})"),
+        Clue("agreement", -2, under("grad_agreement", -0.2), "successive gradients oppose each other; noise would not"),
+        Clue("agreement", -2, over("grad_agreement", 0.3), "successive gradients agree; noise would not"),
+        Clue("alternation", -2, under("residual_r1", -0.3), "the swings alternate from step to step; noise is random"),
+    ),
+    check="Accumulate four batches per step for 100 steps: noise halves, other causes stay.",
+    remedy="Accumulate: loss = loss / 4, and call optimizer.step() every fourth batch.",
+)
+
+BATCH_TOO_LARGE: Final = CauseRecord(
+    id="batch_too_large",
+    group="batch",
+    meaning="The gradient is far more exact than the step needs, and each epoch makes few steps.",
+    symptoms=("slow_descent",),
+    prior=0.01,
+    clues=(
+        Clue(
+            "noise",
+            2,
+            both(under("grad_norm_cv", 0.05), over("grad_agreement", 0.5)),
+            "gradients hardly vary from step to step ({grad_norm_cv:.0%}, cosine {grad_agreement:.2f})",
+        ),
+        Clue("noise", -2, over("grad_norm_cv", 0.3), "gradients vary by {grad_norm_cv:.0%} from step to step"),
+        Clue("update", -1, under("log10_update_ratio", -4), "updates are so small that the learning rate comes first"),
+    ),
+    check="Train one epoch with a quarter of the batch at the same learning rate and compare the loss after it.",
+    remedy="Halve the batch until successive gradients begin to differ, or raise the learning rate in proportion.",
+)
+
+BATCHNORM_SMALL_BATCH: Final = CauseRecord(
+    id="batchnorm_small_batch",
+    group="batch",
+    meaning="BatchNorm estimates its statistics from too few images per device.",
+    symptoms=("bad_evaluation", "oscillation", "plateau"),
+    check="Compare the loss of one batch in model.train() and in model.eval(): more than 3-fold apart confirms it.",
+    remedy="Use torchvision.ops.misc.FrozenBatchNorm2d or GroupNorm(32, c), or SyncBatchNorm over several devices.",
+)
+
+BATCHNORM_POISONED: Final = CauseRecord(
+    id="batchnorm_poisoned",
+    group="batch",
+    meaning="Running statistics of a BatchNorm layer are non-finite or extreme.",
+    symptoms=("non_finite", "bad_evaluation", "collapse"),
+    check="Print (~m.running_var.isfinite()).any() and m.running_var.max() for every BatchNorm module.",
+    remedy="Call m.reset_running_stats() on the affected layers, or load the last checkpoint with finite statistics.",
+)
+
+CAUSES: Final = (BATCH_TOO_SMALL, BATCH_TOO_LARGE, BATCHNORM_SMALL_BATCH, BATCHNORM_POISONED)

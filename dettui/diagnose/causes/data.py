@@ -1,0 +1,174 @@
+"""Causes in the composition and the order of the data."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui.diagnose.cause import CauseRecord, Clue
+from dettui.diagnose.reading import Seen, at_least, both, over, under
+
+_COUNTED: Final = at_least("boxes_seen", 300)
+"""Below 300 boxes a rare class may be missing by chance."""
+
+CLASS_IMBALANCE: Final = CauseRecord(
+    id="class_imbalance",
+    group="data",
+    meaning="Some classes are so rare that the frequent ones drown them.",
+    symptoms=("imbalance", "collapse", "plateau", "plateau_after_lr_drop"),
+    prior=0.03,
+    clues=(
+        Clue(
+            "counts",
+            2,
+            both(Seen("imbalance"), over("imbalance_ratio", 50)),
+            "the most frequent class occurs {imbalance_ratio:.0f} times as often as the rarest",
+        ),
+        Clue(
+            "counts",
+            1,
+            both(Seen("imbalance"), over("imbalance_ratio", 10)),
+            "the most frequent class occurs {imbalance_ratio:.0f} times as often as the rarest",
+        ),
+        Clue(
+            "entropy",
+            1,
+            both(_COUNTED, under("effective_class_share", 0.5)),
+            "the counts carry the information of {effective_class_share:.0%} of the classes",
+        ),
+        Clue("counts", -2, both(_COUNTED, under("imbalance_ratio", 3)), "no class is 3 times as frequent as another"),
+    ),
+    check="Compare the AP of the rare classes with that of the frequent ones; if the rare ones are fine, leave it.",
+    remedy="Draw images with rare classes more often: WeightedRandomSampler(w, len(w)), w_i = max over its classes of "
+    "sqrt(0.1 / share_of_class).",
+)
+
+CLASS_MISSING: Final = CauseRecord(
+    id="class_missing",
+    group="data",
+    meaning="A class of the head never occurs in the targets.",
+    symptoms=("class_unseen", "imbalance", "collapse"),
+    prior=0.05,
+    clues=(
+        Clue(
+            "unseen",
+            2,
+            both(_COUNTED, over("classes_unseen", 0)),
+            "{classes_unseen:.0f} of {num_classes:.0f} classes did not occur among {boxes_seen:.0f} objects",
+        ),
+        Clue(
+            "unseen",
+            1,
+            over("classes_unseen", 0),
+            "{classes_unseen:.0f} of {num_classes:.0f} classes have not occurred",
+        ),
+    ),
+    check="Count the class in the annotation file. There: a filter or the split drops it. Not there: the head is too "
+    "large.",
+    remedy="Split by class (stratified), or build the head for the classes that exist: num_classes = len(ids_seen), "
+    "plus 1 where it keeps a background.",
+)
+
+DATA_UNSHUFFLED: Final = CauseRecord(
+    id="data_unshuffled",
+    group="data",
+    meaning="Batches come sorted, or in the same order in every epoch.",
+    symptoms=("batch_order", "oscillation", "spike"),
+    clues=(Clue("order", 2, Seen("batch_order"), "the class counts of successive batches differ more than chance"),),
+    check="Print the class ids of the first five batches: sorted data shows at once.",
+    remedy="DataLoader(..., shuffle=True); under DistributedSampler call sampler.set_epoch(epoch) every epoch.",
+)
+
+BATCH_REPEATED: Final = CauseRecord(
+    id="batch_repeated",
+    group="data",
+    meaning="The same batch, or the same augmentation from several workers, comes again and again.",
+    symptoms=("batch_order", "bad_inputs", "overfit"),
+    check="Hash the images of ten batches: len({{hash(x.numpy().tobytes()) for x in images}}) must equal their number.",
+    remedy="Do not cache next(iter(loader)) outside the loop; give each worker its own NumPy seed by worker_init_fn.",
+)
+
+DATASET_TOO_SMALL: Final = CauseRecord(
+    id="dataset_too_small",
+    group="data",
+    meaning="The training set is so small that the model memorises it.",
+    symptoms=("overfit",),
+    clues=(
+        Clue(
+            "memorised",
+            2,
+            both(Seen("overfit"), over("loss_drop_share", 0.99)),
+            "the training loss fell by {loss_drop_share:.1%} while the evaluation worsened",
+        ),
+        Clue(
+            "memorised", -1, under("loss_drop_share", 0.9), "the training set is not memorised: its loss is still high"
+        ),
+    ),
+    check="Train on half of the images: if the evaluation gets clearly worse, more images will help.",
+    remedy="Start from pretrained weights and add geometric augmentation, for example A.HorizontalFlip(p=0.5) and "
+    "A.RandomScale(0.3).",
+)
+
+DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
+    id="data_corrupted_midway",
+    group="data",
+    meaning="Inputs or labels change their nature at one step while learning rate and updates do not.",
+    symptoms=("distribution_shift", "spike", "divergence"),
+    clues=(
+        Clue("shift", 2, Seen("distribution_shift"), "inputs or targets changed at one step"),
+        Clue("update", -1, over("log10_update_ratio_highest", -1.7), "the updates alone are large enough to do this"),
+    ),
+    tags=(),
+    check="Find the shard or file that was opened at that step and view its first images with their boxes.",
+    remedy="Skip that shard and train on from the last checkpoint before the step; verify shards by checksum.",
+)
+
+OUTLIER_BATCHES: Final = CauseRecord(
+    id="outlier_batches",
+    group="data",
+    meaning="Single bad batches, which recur in every epoch, throw the loss up for a few steps.",
+    symptoms=("spike",),
+    prior=0.03,
+    clues=(
+        Clue(
+            "update",
+            1,
+            under("log10_update_ratio_highest", -2),
+            "updates are moderate (||dw||/||w|| = {update_ratio:.1e}), so the step size does not explain a spike",
+        ),
+        Clue("update", -2, over("log10_update_ratio_highest", -1.5), "updates are large enough to cause spikes alone"),
+        Clue("lasting", -2, Seen("divergence"), "the loss did not come back, as it does after a single bad batch"),
+    ),
+    check="Log the image ids of the batch at each spike: do they come back one epoch later?",
+    remedy="Inspect and mend those images; torch.nn.utils.clip_grad_norm_(params, 3 * typical_norm) bounds what one "
+    "batch can do.",
+)
+
+TRAIN_EVAL_LEAK: Final = CauseRecord(
+    id="train_eval_leak",
+    group="data",
+    meaning="Images of the evaluation set are seen in training.",
+    symptoms=("bad_evaluation",),
+    check="Intersect file hashes of both sets: set(md5(train)) & set(md5(val)) must be empty.",
+    remedy="Split by scene, video or patient before any frame is extracted, not by image.",
+)
+
+TRAIN_EVAL_MISMATCH: Final = CauseRecord(
+    id="train_eval_mismatch",
+    group="data",
+    meaning="Evaluation images are prepared differently from training images: normalisation, size or class names.",
+    symptoms=("bad_evaluation", "overfit"),
+    check="Run the evaluation code on 50 training images: the score must be near the best the model can do.",
+    remedy="Build both pipelines with one function, preprocess(image), and keep only the random parts apart.",
+)
+
+CAUSES: Final = (
+    CLASS_IMBALANCE,
+    CLASS_MISSING,
+    DATA_UNSHUFFLED,
+    BATCH_REPEATED,
+    DATASET_TOO_SMALL,
+    DATA_CORRUPTED_MIDWAY,
+    OUTLIER_BATCHES,
+    TRAIN_EVAL_LEAK,
+    TRAIN_EVAL_MISMATCH,
+)

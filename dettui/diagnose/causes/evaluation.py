@@ -1,0 +1,83 @@
+"""Causes in the evaluation, and the verdicts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
+from dettui.diagnose.reading import Seen, at_least, both, over, under
+
+EVALUATOR_BROKEN: Final = CauseRecord(
+    id="evaluator_broken",
+    group="evaluation",
+    meaning="The evaluator does not score ground truth near 1 when it is fed back as predictions.",
+    symptoms=("bad_evaluation",),
+    check="Feed every target back with score 1.0 through your own conversion code: AP must be at least 0.99.",
+    remedy="Mend what the oracle shows: annotation ids from 1 and unique, category ids as in training, boxes as xywh "
+    "in "
+    "the original image size.",
+)
+
+OVERFITTING: Final = CauseRecord(
+    id="overfitting",
+    group="evaluation",
+    meaning="The evaluation worsens while the training loss still falls.",
+    symptoms=("overfit",),
+    prior=0.08,
+    clues=(
+        Clue(
+            "gap",
+            2,
+            Seen("overfit"),
+            "the evaluation went from its best {eval_best:.4g} to {eval_last:.4g} while the training loss fell",
+        ),
+    ),
+    check="Evaluate the checkpoint of the best step and the newest one on the same images.",
+    remedy="Keep the checkpoint of the best evaluation; then add augmentation or weight_decay=1e-4 and stop early.",
+)
+
+CLASS_NAMES_MISMATCH: Final = CauseRecord(
+    id="class_names_mismatch",
+    group="evaluation",
+    meaning="Class ids of training and evaluation mean different things.",
+    symptoms=("bad_evaluation",),
+    check="Score with all classes mapped to one: a class-agnostic AP far above the class-aware one confirms it.",
+    remedy="Take the id-to-name table of the evaluation from the training set: coco.cats must match it id by id.",
+)
+
+CONVERGED: Final = CauseRecord(
+    id="converged",
+    group="verdict",
+    meaning="The loss is flat because the training is done.",
+    symptoms=("plateau", "plateau_after_lr_drop", "slow_descent"),
+    prior=0.1,
+    clues=(
+        Clue("learnt", 1, over("loss_drop_share", 0.7), "the loss fell by {loss_drop_share:.0%} before it flattened"),
+        Clue(
+            "schedule",
+            1,
+            both(under("lr_over_peak", 0.1), at_least("schedule_share_done", 0.8)),
+            "the schedule has run out ({schedule_share_done:.0%} done, lr at {lr_over_peak:.1%} of its peak)",
+        ),
+        Clue(
+            "gradient", 1, under("grad_norm_ratio", 0.3), "the gradient is down to {grad_norm_ratio:.0%} of its start"
+        ),
+        Clue("learnt", -2, under("loss_drop_share", 0.3), "the loss fell by only {loss_drop_share:.0%}"),
+        Clue("schedule", -1, under("schedule_share_done", 0.5), "only {schedule_share_done:.0%} of the run is done"),
+    ),
+    check="Evaluate twice, 500 steps apart: if the score stands still too, it is done.",
+    remedy="Stop here and keep the best checkpoint; a better score now needs more data or a larger model.",
+)
+
+UNKNOWN: Final = CauseRecord(
+    id="unknown",
+    group="verdict",
+    meaning="The evidence does not separate the possible causes.",
+    symptoms=(*STUCK, *UNSTEADY),
+    prior=0.1,
+    check="Overfit one batch: 100 steps on the same 4 images must bring the loss near 0. If they do not, the fault is "
+    "in targets, loss or optimizer.",
+    remedy="Change one thing at a time, beginning with what the check tells apart.",
+)
+
+CAUSES: Final = (EVALUATOR_BROKEN, OVERFITTING, CLASS_NAMES_MISMATCH, CONVERGED, UNKNOWN)

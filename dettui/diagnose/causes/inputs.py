@@ -1,0 +1,199 @@
+"""Causes in the pixels and in the augmentation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
+from dettui.diagnose.reading import Family, Seen, Unless, at_least, between, both, either, over, under
+
+_INPUTS: Final = ("inputs/", "images/")
+_TORCHVISION: Final = Family("torchvision")
+_RAW_PIXELS: Final = both(over("input_mean", 20), over("input_std", 20))
+_TWICE: Final = both(under("input_mean", -4), over("input_std", 2.5))
+_DIVIDED_TWICE: Final = both(between("input_mean", -2.4, -1.6), under("input_std", 0.2))
+"""Ranges at the backbone's input: detection.md 2.4, measured on four torchvision detectors (0.2)."""
+
+_NOT_BLACK: Final = Unless(over("images_constant_share", 0.5))
+
+_MIRROR_IS_AS_GOOD: Final = both(
+    at_least("pairing_boxes", 300), over("z_other", 6), between("z_hflip", -3, 3), over("z_vflip", 4)
+)
+_UPSIDE_DOWN_IS_AS_GOOD: Final = both(
+    at_least("pairing_boxes", 300), over("z_other", 6), between("z_vflip", -3, 3), over("z_hflip", 4)
+)
+"""Boxes describe their image (they beat another one), yet one mirror image fits as well: half of the images were
+flipped in that direction and their boxes were not.  The other direction shows that a mirror can be told at all."""
+
+_MIRROR_ALONE: Final = both(at_least("pairing_boxes", 300), over("z_other", 6), between("z_hflip", -2, 2))
+
+INPUTS_NOT_NORMALISED: Final = CauseRecord(
+    id="inputs_not_normalised",
+    group="inputs",
+    meaning="Pixels of 0 to 255, or with a large offset, reach the network.",
+    symptoms=("bad_inputs", "divergence", "non_finite", *STUCK),
+    prior=0.05,
+    proofs=(
+        Proof(
+            both(_RAW_PIXELS, _TORCHVISION),
+            "the backbone of {family} receives mean {input_mean:.1f} and standard deviation {input_std:.1f}; it is "
+            "made for about 0 and 1",
+        ),
+    ),
+    clues=(
+        Clue("range", 2, _RAW_PIXELS, "the network receives mean {input_mean:.1f}, standard deviation {input_std:.1f}"),
+        Clue("range", 1, over("input_max", 50), "the network receives values up to {input_max:.0f}"),
+    ),
+    tags=(*_INPUTS, "loss/", "grad/"),
+    check="Print images[0].min(), images[0].max() just before the model: torchvision detectors expect 0..1.",
+    remedy="Convert once: image = torchvision.transforms.v2.functional.to_dtype(image, torch.float32, scale=True).",
+)
+
+INPUTS_NORMALISED_TWICE: Final = CauseRecord(
+    id="inputs_normalised_twice",
+    group="inputs",
+    meaning="Images are normalised, or divided by 255, before a model that does it itself.",
+    symptoms=("bad_inputs", *STUCK),
+    prior=0.05,
+    proofs=(
+        Proof(
+            both(either(_TWICE, both(_DIVIDED_TWICE, _NOT_BLACK)), _TORCHVISION),
+            "{family} normalises by itself, and its backbone receives mean {input_mean:.2f} and standard deviation "
+            "{input_std:.2f}",
+        ),
+    ),
+    clues=(
+        Clue("range", 2, _TWICE, "the network receives mean {input_mean:.2f}, standard deviation {input_std:.2f}"),
+        Clue(
+            "range",
+            1,
+            both(_DIVIDED_TWICE, _NOT_BLACK),
+            "the network receives a nearly uniform image: mean {input_mean:.2f}, standard deviation {input_std:.2f}",
+        ),
+    ),
+    tags=_INPUTS,
+    check="Undo it on one image, image * std + mean, and view it: a picture that is right needs no second round.",
+    remedy="Delete A.Normalize() from the training transform (or the second / 255): the model's "
+    "GeneralizedRCNNTransform "
+    "does it.",
+)
+
+INPUTS_CONSTANT: Final = CauseRecord(
+    id="inputs_constant",
+    group="inputs",
+    meaning="Images arrive black or of one colour, because they could not be decoded or were overwritten.",
+    symptoms=("bad_inputs", "collapse", *STUCK),
+    prior=0.03,
+    proofs=(
+        Proof(
+            over("images_constant_share", 0.02),
+            "{images_constant_share:.0%} of the images have a single pixel value",
+        ),
+        Proof(both(over("steps", 0), under("input_std", 1e-6)), "the network's input has no variance"),
+    ),
+    dominant=either(over("images_constant_share", 0.5), under("input_std", 1e-6)),
+    tags=_INPUTS,
+    check="Save one training image as it enters the model: torchvision.utils.save_image(images[0], 'seen.png').",
+    remedy="Check what the reader returns: cv2.imread gives None for a missing file; raise instead of filling with "
+    "zeros.",
+)
+
+NON_FINITE_INPUTS: Final = CauseRecord(
+    id="non_finite_inputs",
+    group="inputs",
+    meaning="An image holds a NaN or an infinity.",
+    symptoms=("bad_inputs", "non_finite", "spike", "divergence"),
+    prior=0.03,
+    proofs=(Proof(over("images_nonfinite", 0), "{images_nonfinite:.0f} images held a NaN or an infinity"),),
+    tags=(*_INPUTS, "loss/", "grad/", "weight/"),
+    check="Assert torch.isfinite(image).all() at the end of __getitem__ and print the file that fails.",
+    remedy="Guard the division that makes them: (x - mean) / std.clamp(min=1e-6), and drop unreadable files.",
+)
+
+BOXES_NOT_TRANSFORMED: Final = CauseRecord(
+    id="boxes_not_transformed",
+    group="inputs",
+    meaning="The image is flipped or moved by the augmentation and its boxes stay where they were.",
+    symptoms=("bad_augmentation", "bad_targets", *STUCK, "oscillation"),
+    prior=0.06,
+    clues=(
+        Clue(
+            "mirror",
+            2,
+            _MIRROR_IS_AS_GOOD,
+            "boxes fit their own image ({beats_other:.0%} better than the next one) but fit it no better than "
+            "mirrored ({beats_hflip:.0%}; {pairing_boxes:.0f} boxes, chance is 50%)",
+        ),
+        Clue(
+            "mirror",
+            2,
+            _UPSIDE_DOWN_IS_AS_GOOD,
+            "boxes fit their own image ({beats_other:.0%} better than the next one) but fit it no better than "
+            "upside down ({beats_vflip:.0%}; {pairing_boxes:.0f} boxes, chance is 50%)",
+        ),
+        Clue(
+            "mirror",
+            1,
+            _MIRROR_ALONE,
+            "boxes fit their own image ({beats_other:.0%}) and fit it as well mirrored ({beats_hflip:.0%}; "
+            "{pairing_boxes:.0f} boxes)",
+        ),
+        Clue(
+            "mirror",
+            -2,
+            both(over("z_hflip", 6), over("z_vflip", 6)),
+            "boxes fit their images better than any mirror image ({beats_hflip:.0%}, {beats_vflip:.0%})",
+        ),
+    ),
+    tags=("pairing/", "loss/", "grad/", "update/"),
+    check="Draw boxes on ten augmented samples. On the flipped ones they sit on the wrong side.",
+    remedy="Pass the boxes through the transform: A.Compose([...], bbox_params=A.BboxParams(format='pascal_voc', "
+    "label_fields=['labels'])) and call it with bboxes=, labels=.",
+)
+
+AUGMENTATION_DROPS_BOXES: Final = CauseRecord(
+    id="augmentation_drops_boxes",
+    group="inputs",
+    meaning="Crops throw most boxes away or leave slivers of them.",
+    symptoms=("bad_augmentation", "bad_targets"),
+    clues=(
+        Clue("slivers", 1, over("share_tiny", 0.1), "{share_tiny:.0%} of the boxes have a side under 2 px"),
+        Clue("empty", 1, between("share_empty", 0.3, 0.95), "{share_empty:.0%} of the images arrive without a box"),
+    ),
+    tags=("targets/tiny", "targets/empty", "targets/boxes"),
+    check="Count boxes before and after the transform over 100 images: under 70% left is too few.",
+    remedy="A.AtLeastOneBBoxRandomCrop(height, width) in place of A.RandomCrop, with BboxParams(min_visibility=0.2).",
+)
+
+AUGMENTATION_TOO_STRONG: Final = CauseRecord(
+    id="augmentation_too_strong",
+    group="inputs",
+    meaning="The augmented image no longer shows what its label says.",
+    symptoms=("bad_augmentation", "plateau", "slow_descent"),
+    check="View 20 augmented crops without their labels: name the class. Where you cannot, neither can the model.",
+    remedy="Halve the magnitudes and set p=0.3 for blur, noise and cut-out; A.GaussNoise(std_range=(0.02, 0.1)).",
+)
+
+AUGMENTATION_ARGUMENTS_IGNORED: Final = CauseRecord(
+    id="augmentation_arguments_ignored",
+    group="inputs",
+    meaning="The augmentation library warned that it does not know an argument, and went on without it.",
+    symptoms=("bad_augmentation", "config_smell"),
+    prior=0.05,
+    proofs=(Proof(Seen("bad_augmentation"), "the library said so in a warning"),),
+    tags=("warning", "events"),
+    check="Build the transform under warnings.simplefilter('error'): the first unknown argument raises.",
+    remedy="Use the names of the installed version, for example A.GaussNoise(std_range=(0.02, 0.1)) for "
+    "var_limit=(10, 50).",
+)
+
+CAUSES: Final = (
+    INPUTS_NOT_NORMALISED,
+    INPUTS_NORMALISED_TWICE,
+    INPUTS_CONSTANT,
+    NON_FINITE_INPUTS,
+    BOXES_NOT_TRANSFORMED,
+    AUGMENTATION_DROPS_BOXES,
+    AUGMENTATION_TOO_STRONG,
+    AUGMENTATION_ARGUMENTS_IGNORED,
+)

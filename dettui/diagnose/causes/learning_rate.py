@@ -1,0 +1,249 @@
+"""Causes in the learning rate and its schedule."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
+from dettui.diagnose.reading import Seen, Unless, at_least, at_most, between, both, over, under
+
+_FLAT_LR: Final = both(at_most("lr_drops", 0), at_least("lr_over_peak", 0.9))
+_MODERATE_UPDATES: Final = between("log10_update_ratio", -4, -2)
+"""Median ||dw||/||w|| of 1e-4..1e-2 is the healthy range (detection.md L6)."""
+
+_MUCH_LEFT: Final = Unless(at_least("schedule_share_done", 0.8))
+
+LR_TOO_HIGH: Final = CauseRecord(
+    id="lr_too_high",
+    group="learning_rate",
+    meaning="The steps are so large that the loss swings, sticks high or blows up.",
+    symptoms=(*UNSTEADY, "plateau", "not_learning", "collapse"),
+    prior=0.08,
+    clues=(
+        Clue(
+            "update",
+            2,
+            over("log10_update_ratio_highest", -1.5),
+            "each step moves the weights by {update_ratio:.1e} of their norm; 1e-4 to 1e-2 is usual",
+        ),
+        Clue(
+            "update",
+            1,
+            over("log10_update_ratio_highest", -2),
+            "each step moves the weights by {update_ratio:.1e} of their norm, the upper end of what is usual",
+        ),
+        Clue(
+            "agreement",
+            2,
+            under("grad_agreement", -0.2),
+            "successive gradients point against each other (cosine {grad_agreement:.2f}): steps overshoot",
+        ),
+        Clue(
+            "alternation",
+            1,
+            under("residual_r1", -0.2),
+            "the loss alternates from step to step (lag-1 autocorrelation {residual_r1:.2f})",
+        ),
+        Clue("drop", 1, at_least("sd_fell_after_lr_drop", 1), "the swings shrank when the learning rate was lowered"),
+        Clue("growth", 1, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.1f}-fold since the start"),
+        Clue("growth", 1, Seen("divergence"), "the loss rises and does not come back"),
+        Clue(
+            "update",
+            -2,
+            under("log10_update_ratio_highest", -3.5),
+            "updates are small ({update_ratio:.1e} of the weights)",
+        ),
+        Clue(
+            "agreement",
+            -2,
+            over("grad_agreement", 0.3),
+            "successive gradients agree (cosine {grad_agreement:.2f}): steps do not overshoot",
+        ),
+    ),
+    check="Train 50 steps from the last good checkpoint with lr = {lr_tenth:.2g}: the swings must be gone.",
+    remedy="Set lr = {lr_tenth:.2g} (a tenth of the present {lr_now:.2g}), and warm it up over the first 500 steps.",
+)
+
+LR_TOO_LOW: Final = CauseRecord(
+    id="lr_too_low",
+    group="learning_rate",
+    meaning="The steps are so small that the loss crawls although the gradients agree on the way.",
+    symptoms=("update_too_small", "slow_descent", "not_learning", "plateau"),
+    prior=0.05,
+    clues=(
+        Clue(
+            "update",
+            2,
+            under("log10_update_ratio", -4.5),
+            "each step moves the weights by {update_ratio:.1e} of their norm; 1e-4 to 1e-2 is usual",
+        ),
+        Clue(
+            "update",
+            1,
+            under("log10_update_ratio", -4),
+            "each step moves the weights by {update_ratio:.1e} of their norm, the lower end of what is usual",
+        ),
+        Clue(
+            "agreement",
+            2,
+            over("grad_agreement", 0.3),
+            "successive gradients agree (cosine {grad_agreement:.2f}): there is a way down and it is walked slowly",
+        ),
+        Clue(
+            "growth",
+            1,
+            between("grad_norm_ratio", 0.8, 1.25),
+            "the gradient has kept its size ({grad_norm_ratio:.2f} of the start): little has changed",
+        ),
+        Clue(
+            "update",
+            -2,
+            over("log10_update_ratio", -3.5),
+            "updates are of usual size ({update_ratio:.1e} of the weights)",
+        ),
+        Clue("agreement", -1, under("grad_agreement", 0), "successive gradients do not agree ({grad_agreement:.2f})"),
+    ),
+    check="Train 50 steps with lr = {lr_tenfold:.2g}: the loss must fall faster and stay smooth.",
+    remedy="Set lr = {lr_tenfold:.2g} (ten times the present {lr_now:.2g}); stop raising when the loss begins to "
+    "swing.",
+)
+
+LR_ZERO: Final = CauseRecord(
+    id="lr_zero",
+    group="learning_rate",
+    meaning="The learning rate is zero, or has decayed to nothing with much of the run left.",
+    symptoms=("no_update", "update_too_small", "config_smell", *STUCK),
+    prior=0.03,
+    proofs=(
+        Proof(both(at_most("lr_now", 0), _MUCH_LEFT), "the learning rate is 0"),
+        Proof(
+            both(under("lr_over_peak", 1e-3), under("schedule_share_done", 0.8)),
+            "the learning rate is {lr_now:.1e}, {lr_over_peak:.1e} of its peak, with {schedule_share_done:.0%} of the "
+            "run done",
+        ),
+    ),
+    explains_away=("optimizer_not_stepping", "lr_too_low", "schedule_too_fast"),
+    check="Print optimizer.param_groups[0]['lr'] after each scheduler.step() of one epoch.",
+    remedy="Give the schedule the true length, CosineAnnealingLR(optimizer, T_max=total_steps, "
+    "eta_min={lr_peak_tenth:.2g}), "
+    "and step it at the unit that T_max counts.",
+)
+
+WARMUP_MISSING: Final = CauseRecord(
+    id="warmup_missing",
+    group="learning_rate",
+    meaning="The full learning rate acts on untrained weights and blows them up early.",
+    symptoms=("divergence", "spike", "non_finite"),
+    check="Repeat the first 200 steps at a tenth of the learning rate: no blow-up speaks for a warm-up.",
+    remedy="torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500), stepped every iteration.",
+)
+
+WARMUP_NEVER_ENDS: Final = CauseRecord(
+    id="warmup_never_ends",
+    group="learning_rate",
+    meaning="The learning rate is still rising halfway through the run.",
+    symptoms=("slow_descent", "not_learning", "config_smell", "update_too_small"),
+    proofs=(
+        Proof(
+            both(
+                at_least("lr_rising", 1),
+                at_least("schedule_share_done", 0.5),
+                at_most("lr_drops", 0),
+                at_least("lr_over_peak", 0.999),
+            ),
+            "the learning rate still rises with {schedule_share_done:.0%} of the run done",
+        ),
+    ),
+    check="Plot the schedule without training: step it total_steps times and print where its maximum lies.",
+    remedy="Set the warm-up to 500 steps, or 5% of the run: total_iters counts calls of scheduler.step(), not epochs.",
+)
+
+SCHEDULE_TOO_FAST: Final = CauseRecord(
+    id="schedule_too_fast",
+    group="learning_rate",
+    meaning="The learning rate falls away long before the loss has settled, often because the scheduler is stepped per "
+    "batch.",
+    symptoms=("plateau", "plateau_after_lr_drop", "slow_descent", "update_too_small"),
+    prior=0.03,
+    clues=(
+        Clue(
+            "schedule",
+            2,
+            both(under("lr_over_peak", 0.1), under("schedule_share_done", 0.5)),
+            "the learning rate is down to {lr_over_peak:.1%} of its peak with {schedule_share_done:.0%} of the run "
+            "done",
+        ),
+        Clue(
+            "schedule",
+            1,
+            both(under("lr_over_peak", 0.01), at_least("lr_drops", 1)),
+            "the learning rate is down to {lr_over_peak:.1%} of its peak",
+        ),
+        Clue(
+            "gradient",
+            1,
+            both(under("lr_over_peak", 0.1), over("grad_norm_ratio", 0.5)),
+            "the gradient is still {grad_norm_ratio:.0%} of its early size: there was more to learn",
+        ),
+        Clue("schedule", -2, over("lr_over_peak", 0.5), "the learning rate is at {lr_over_peak:.0%} of its peak"),
+        Clue("end", -1, at_least("schedule_share_done", 0.9), "the run is {schedule_share_done:.0%} done"),
+    ),
+    check="Count calls of scheduler.step() in one epoch and compare with the unit of step_size or milestones.",
+    remedy="Move scheduler.step() out of the batch loop, or multiply step_size by len(loader).",
+)
+
+SCHEDULE_NEEDS_DECAY: Final = CauseRecord(
+    id="schedule_needs_decay",
+    group="learning_rate",
+    meaning="The loss hovers on a noise floor that a smaller learning rate would lower.",
+    symptoms=("plateau", "oscillation"),
+    prior=0.03,
+    clues=(
+        Clue("constant", 1, _FLAT_LR, "the learning rate has stayed at {lr_now:.2g} throughout"),
+        Clue(
+            "agreement",
+            1,
+            between("grad_agreement", -0.2, 0.1),
+            "successive gradients have nothing in common (cosine {grad_agreement:.2f}): the steps are noise",
+        ),
+        Clue("learnt", 1, over("loss_drop_share", 0.3), "the loss fell by {loss_drop_share:.0%} before it flattened"),
+        Clue("learnt", -2, under("loss_drop_share", 0.1), "the loss never fell, so this is no noise floor"),
+        Clue("constant", -2, Seen("plateau_after_lr_drop"), "a lower learning rate was tried and did not help"),
+        Clue("update", -1, Unless(_MODERATE_UPDATES), "updates are outside the usual range ({update_ratio:.1e})"),
+    ),
+    check="Drop to lr = {lr_third:.2g} for 200 steps: on a noise floor the loss falls at once by a visible step.",
+    remedy="Decay it: ReduceLROnPlateau(optimizer, factor=0.3, patience=5), or cosine from {lr_now:.2g} to "
+    "{lr_tenth:.2g}.",
+)
+
+LR_NOT_SCALED_TO_BATCH: Final = CauseRecord(
+    id="lr_not_scaled_to_batch",
+    group="learning_rate",
+    meaning="The learning rate was set for another batch size or number of GPUs.",
+    symptoms=("slow_descent", "divergence", "oscillation", "config_smell"),
+    check="Divide lr by images per optimizer step over all ranks and compare with the recipe (SGD detectors: 0.02 / "
+    "16).",
+    remedy="Scale with the batch: lr = lr_recipe * images_per_step / images_recipe for SGD, its square root for AdamW.",
+)
+
+RESUME_STATE_LOST: Final = CauseRecord(
+    id="resume_state_lost",
+    group="learning_rate",
+    meaning="Optimizer or schedule started afresh when the run was resumed.",
+    symptoms=("spike", "divergence", "slow_descent"),
+    check="Compare lr and optimizer.state_dict()['state'] just before saving and just after loading.",
+    remedy="Save and load all three: model, optimizer.load_state_dict(c['optimizer']), "
+    "scheduler.load_state_dict(c['scheduler']).",
+)
+
+CAUSES: Final = (
+    LR_TOO_HIGH,
+    LR_TOO_LOW,
+    LR_ZERO,
+    WARMUP_MISSING,
+    WARMUP_NEVER_ENDS,
+    SCHEDULE_TOO_FAST,
+    SCHEDULE_NEEDS_DECAY,
+    LR_NOT_SCALED_TO_BATCH,
+    RESUME_STATE_LOST,
+)

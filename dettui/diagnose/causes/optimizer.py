@@ -1,0 +1,200 @@
+"""Causes in the optimizer and on the way from a gradient to a changed weight."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
+from dettui.diagnose.reading import Unless, at_least, at_most, between, both, over, under
+
+_NOTHING_MOVES: Final = at_least("update_unchanged_share", 0.999)
+
+OPTIMIZER_NOT_STEPPING: Final = CauseRecord(
+    id="optimizer_not_stepping",
+    group="optimizer",
+    meaning="Gradients flow and no parameter moves.",
+    symptoms=("no_update", "update_too_small", "amp_overflow", *STUCK),
+    prior=0.03,
+    proofs=(
+        Proof(
+            both(
+                _NOTHING_MOVES,
+                Unless(at_most("lr_now", 0)),
+                Unless(at_least("grad_zero_share", 0.999)),
+                Unless(under("held_share", 0.01)),
+            ),
+            "{update_unchanged_share:.0%} of the tensors are left exactly as they were by each step, at lr = "
+            "{lr_now:.2g}",
+        ),
+    ),
+    check="Copy one weight before optimizer.step() and compare it after: torch.equal(before, p) must be False.",
+    remedy="Call optimizer.step() after every backward (scaler.step(optimizer); scaler.update() under AMP), before "
+    "zero_grad().",
+)
+
+PARAMS_NOT_IN_OPTIMIZER: Final = CauseRecord(
+    id="params_not_in_optimizer",
+    group="optimizer",
+    meaning="Trainable parameters are in no optimizer, or the optimizer holds parameters that the model no longer has.",
+    symptoms=("no_update", "update_too_small", "config_smell", "collapse", *STUCK),
+    prior=0.05,
+    proofs=(
+        Proof(
+            over("missing_params", 0),
+            "{missing_params:.0f} trainable tensors are in no optimizer: {missing_names}",
+        ),
+        Proof(
+            over("stranger_params", 0),
+            "{optimizer} holds {stranger_params:.0f} tensors that the model does not have",
+        ),
+    ),
+    tags=("optim/", "update/", "loss/", "layer/", "grad/"),
+    explains_away=("optimizer_not_stepping", "frozen_params", "lr_too_low"),
+    check="held = {{id(p) for g in optimizer.param_groups for p in g['params']}}; print names of trainable parameters "
+    "with id(p) not in held.",
+    remedy="Build the optimizer after the head is replaced and the model is on its device: "
+    "SGD([p for p in model.parameters() if p.requires_grad], lr={lr_now:.2g}).",
+)
+
+FROZEN_PARAMS: Final = CauseRecord(
+    id="frozen_params",
+    group="optimizer",
+    meaning="Most of the network has requires_grad=False and cannot learn.",
+    symptoms=("no_update", "config_smell", *STUCK),
+    prior=0.03,
+    proofs=(Proof(over("frozen_share", 0.95), "{frozen_share:.0%} of the parameters are frozen"),),
+    clues=(Clue("frozen", 1, over("frozen_share", 0.5), "{frozen_share:.0%} of the parameters are frozen"),),
+    tags=("optim/", "update/", "loss/"),
+    check="Print [n for n, p in model.named_parameters() if not p.requires_grad]: is each of them pretrained?",
+    remedy="Unfreeze more: fasterrcnn_resnet50_fpn(weights=..., trainable_backbone_layers=3), or requires_grad_(True) "
+    "on all but the stem.",
+)
+
+GRAPH_DETACHED: Final = CauseRecord(
+    id="graph_detached",
+    group="optimizer",
+    meaning="No gradient reaches part of the model, because the graph is cut before it.",
+    symptoms=("no_update", "dead_units", "not_learning", "loss_floor"),
+    proofs=(Proof(over("grad_none_tensors", 0), "{grad_none_tensors:.0f} trainable tensors receive no gradient"),),
+    tags=("grad/", "update/", "loss/", "layer/"),
+    check="After one backward list [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None].",
+    remedy="Remove the .detach(), .item(), torch.no_grad() or numpy round trip between those layers and the loss.",
+)
+
+GRADIENTS_NOT_ZEROED: Final = CauseRecord(
+    id="gradients_not_zeroed",
+    group="optimizer",
+    meaning="Gradients of earlier steps pile up in every new one.",
+    symptoms=("gradient_exploding", *UNSTEADY),
+    prior=0.03,
+    clues=(
+        Clue(
+            "agreement",
+            2,
+            over("grad_agreement", 0.9),
+            "successive gradients are nearly the same vector (cosine {grad_agreement:.2f}), as a running sum is",
+        ),
+        Clue("growth", 1, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.0f}-fold since the start"),
+        Clue(
+            "agreement", -2, under("grad_agreement", 0.5), "successive gradients differ (cosine {grad_agreement:.2f})"
+        ),
+    ),
+    check="Print p.grad.norm() of one parameter before backward: it must be None or 0.",
+    remedy="Call optimizer.zero_grad(set_to_none=True) once per optimizer step, before backward.",
+)
+
+LOSS_SIGN_FLIPPED: Final = CauseRecord(
+    id="loss_sign_flipped",
+    group="optimizer",
+    meaning="The optimizer climbs: the loss is being maximised.",
+    symptoms=("divergence", "gradient_exploding"),
+    prior=0.01,
+    clues=(
+        Clue(
+            "sign",
+            1,
+            both(over("loss_first", 0), under("loss_last", 0)),
+            "the loss went from {loss_first:.3g} to {loss_last:.3g}, below the least value of a detection loss",
+        ),
+        Clue("growth", 1, over("grad_norm_ratio", 10), "gradients grew {grad_norm_ratio:.0f}-fold since the start"),
+        Clue("update", -1, over("log10_update_ratio_highest", -1.5), "the step size alone explains the rise"),
+        Clue("sign", -1, over("loss_last", 0), "the loss is positive, as it should be"),
+    ),
+    check="Take one step at lr = 1e-6 and evaluate the same batch again: the loss must not rise.",
+    remedy="Minimise the loss itself: drop the minus sign, or maximize=True of the optimizer.",
+)
+
+CLIP_TOO_TIGHT: Final = CauseRecord(
+    id="clip_too_tight",
+    group="optimizer",
+    meaning="Gradient clipping acts on every step, so that the clip value sets the step size.",
+    symptoms=("slow_descent", "update_too_small", "not_learning", "config_smell"),
+    proofs=(
+        Proof(
+            both(over("clip_active_share", 0.95), under("log10_update_ratio", -4)),
+            "{clip_active_share:.0%} of the steps are clipped and move the weights by only {update_ratio:.1e} of their "
+            "norm",
+        ),
+    ),
+    check="Print the norm that clip_grad_norm_ returns over 100 steps and compare its median with max_norm.",
+    remedy="Set max_norm to three times the median norm, so that only outliers are clipped.",
+)
+
+MOMENTUM_TOO_HIGH: Final = CauseRecord(
+    id="momentum_too_high",
+    group="optimizer",
+    meaning="The optimizer overshoots and returns in slow waves.",
+    symptoms=("oscillation", "divergence"),
+    prior=0.015,
+    clues=(
+        Clue(
+            "waves",
+            2,
+            between("oscillation_period", 8, 200),
+            "the loss swings with a period of {oscillation_period:.0f} steps",
+        ),
+        Clue(
+            "waves",
+            1,
+            over("residual_r1", 0.5),
+            "the loss drifts in slow waves (lag-1 autocorrelation {residual_r1:.2f})",
+        ),
+        Clue("waves", -2, under("oscillation_period", 4), "the loss alternates from step to step"),
+        Clue("waves", -1, under("residual_r1", 0), "the loss does not move in waves"),
+    ),
+    check="Compare the period of the waves with the steps of an epoch and of the schedule: if neither fits, it is "
+    "momentum.",
+    remedy="Set momentum=0.9 (betas=(0.9, 0.999) for Adam): the effective step is lr / (1 - momentum).",
+)
+
+WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
+    id="weight_decay_too_strong",
+    group="optimizer",
+    meaning="Weights shrink faster than the gradients can build them up.",
+    symptoms=("plateau", "slow_descent", "not_learning"),
+    check="Watch weight/norm: a steady fall of lr * weight_decay per step is decay at work.",
+    remedy="Set weight_decay=1e-4, and 0 for biases and norm layers by a param group of their own.",
+)
+
+ADAM_SECOND_MOMENT_LAG: Final = CauseRecord(
+    id="adam_second_moment_lag",
+    group="optimizer",
+    meaning="Adam's second moment lags behind a sudden growth of the gradients, and a few steps come out far too "
+    "large.",
+    symptoms=("spike",),
+    check="Log (p.grad**2 / state['exp_avg_sq']).mean().sqrt() by layer: above 2.3 just before a spike confirms it.",
+    remedy="AdamW(..., betas=(0.9, 0.95)), so that the second moment follows in 20 steps instead of 1000.",
+)
+
+CAUSES: Final = (
+    OPTIMIZER_NOT_STEPPING,
+    PARAMS_NOT_IN_OPTIMIZER,
+    FROZEN_PARAMS,
+    GRAPH_DETACHED,
+    GRADIENTS_NOT_ZEROED,
+    LOSS_SIGN_FLIPPED,
+    CLIP_TOO_TIGHT,
+    MOMENTUM_TOO_HIGH,
+    WEIGHT_DECAY_TOO_STRONG,
+    ADAM_SECOND_MOMENT_LAG,
+)

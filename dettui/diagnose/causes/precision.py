@@ -1,0 +1,98 @@
+"""Causes in number formats, hardware, processes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui.diagnose.cause import CauseRecord, Clue, Proof
+from dettui.diagnose.reading import Seen
+
+FP16_OVERFLOW: Final = CauseRecord(
+    id="fp16_overflow",
+    group="precision",
+    meaning="Half precision overflows: the loss scale collapses and steps are skipped.",
+    symptoms=("amp_overflow", "non_finite"),
+    prior=0.03,
+    proofs=(Proof(Seen("amp_overflow"), "the GradScaler keeps halving its scale and skips steps"),),
+    tags=("amp/", "loss/", "grad/"),
+    check="Run 50 steps without autocast: if the loss is finite, the number format is the cause.",
+    remedy="torch.autocast('cuda', dtype=torch.bfloat16) needs no scaler; else keep the loss in float32.",
+)
+
+FP16_UNDERFLOW: Final = CauseRecord(
+    id="fp16_underflow",
+    group="precision",
+    meaning="Gradients vanish to exact zeros in half precision.",
+    symptoms=("gradient_vanishing", "dead_units", "not_learning"),
+    check="Compare the share of exact zeros in the gradients with and without autocast on one batch.",
+    remedy="scaler = torch.amp.GradScaler('cuda'); scaler.scale(loss).backward(), so that small gradients survive.",
+)
+
+LOADER_STARVES_GPU: Final = CauseRecord(
+    id="loader_starves_gpu",
+    group="precision",
+    meaning="Each step waits for its data longer than it computes.",
+    symptoms=("input_bound", "slow_step"),
+    prior=0.05,
+    proofs=(Proof(Seen("input_bound"), "steps spend most of their time waiting for data"),),
+    tags=("time/",),
+    check="Time 100 iterations of the loader alone: for _ in itertools.islice(loader, 100): pass.",
+    remedy="DataLoader(..., num_workers=os.cpu_count() // 2, pin_memory=True, persistent_workers=True); decode to "
+    "training size beforehand.",
+)
+
+TRAINING_HUNG: Final = CauseRecord(
+    id="training_hung",
+    group="precision",
+    meaning="The process lives and no step completes.",
+    symptoms=("hang",),
+    prior=0.05,
+    proofs=(Proof(Seen("hang"), "no step has completed for many times the usual duration"),),
+    check="py-spy dump --pid PID shows the line in which every thread waits.",
+    remedy="num_workers=0 tells a loader deadlock apart; for collectives set TORCH_NCCL_ASYNC_ERROR_HANDLING=1 and a "
+    "timeout.",
+)
+
+MEMORY_LEAK: Final = CauseRecord(
+    id="memory_leak",
+    group="precision",
+    meaning="Memory grows from step to step, usually because graphs are kept alive.",
+    symptoms=("memory_growth",),
+    prior=0.05,
+    clues=(Clue("growth", 2, Seen("memory_growth"), "memory grows steadily"),),
+    check="Comment out every append and += of tensors in the loop for 200 steps and watch mem/rss.",
+    remedy="Keep numbers, not graphs: total += loss.detach(), or losses.append(loss.item()) at log intervals.",
+)
+
+RANK_DIVERGED: Final = CauseRecord(
+    id="rank_diverged",
+    group="precision",
+    meaning="Parameters differ between the ranks of one job.",
+    symptoms=("rank_desync",),
+    prior=0.05,
+    proofs=(Proof(Seen("rank_desync"), "the parameters of the ranks differ after the same step"),),
+    check="All-gather p.sum() of one parameter after a step: every rank must print the same number.",
+    remedy="Train the wrapped module, ddp_model(images), not ddp_model.module(images); seed all ranks alike before "
+    "building it.",
+)
+
+RANK_SLOW: Final = CauseRecord(
+    id="rank_slow",
+    group="precision",
+    meaning="One rank holds up all others.",
+    symptoms=("straggler",),
+    prior=0.05,
+    proofs=(Proof(Seen("straggler"), "one rank arrives last step after step"),),
+    check="Compare time/data and time/forward of the ranks: which part is longer on the slow one?",
+    remedy="Balance the work: group images of like size per batch, and look at clocks and temperature of that device.",
+)
+
+CAUSES: Final = (
+    FP16_OVERFLOW,
+    FP16_UNDERFLOW,
+    LOADER_STARVES_GPU,
+    TRAINING_HUNG,
+    MEMORY_LEAK,
+    RANK_DIVERGED,
+    RANK_SLOW,
+)

@@ -1,0 +1,302 @@
+"""What the diagnosis may look at, and the few conditions in which the catalogue is written.
+
+A condition answers True, False, or None where the stream does not carry the signal: absent is not zero.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Final, Protocol
+
+from dettui.detect.signals import Signals
+from dettui.domain.finding import Finding
+from dettui.domain.run import ModelInfo
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything known about a run at one step, as numbers, words and symptoms."""
+
+    numbers: Mapping[str, float]  # fields of Signals and DERIVED, those that are known
+    words: Mapping[str, str] = field(default_factory=dict)  # names that texts may quote
+    findings: Mapping[str, Finding] = field(default_factory=dict)  # kind -> the worst active one of that kind
+
+    def fill(self, template: str) -> str:
+        """*template* with the numbers of this run in its braces; what is unknown appears as a symbol."""
+        return template.format_map(_Symbols({**self.numbers, **self.words}))
+
+
+class Condition(Protocol):
+    """A question about a reading."""
+
+    def __call__(self, reading: Reading) -> bool | None:
+        """True, False, or None where the reading lacks the signal."""
+        ...
+
+
+@dataclass(frozen=True)
+class Compare:
+    """A signal against a limit."""
+
+    signal: str
+    relation: Callable[[float, float], bool]
+    limit: float
+
+    def __call__(self, reading: Reading) -> bool | None:
+        value = reading.numbers.get(self.signal)
+        return None if value is None else self.relation(value, self.limit)
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Every part holds (Kleene: one False decides, else one None leaves it open)."""
+
+    parts: tuple[Condition, ...]
+
+    def __call__(self, reading: Reading) -> bool | None:
+        answers = [part(reading) for part in self.parts]
+        if False in answers:
+            return False
+        return None if None in answers else True
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Some part holds (Kleene: one True decides, else one None leaves it open)."""
+
+    parts: tuple[Condition, ...]
+
+    def __call__(self, reading: Reading) -> bool | None:
+        answers = [part(reading) for part in self.parts]
+        if True in answers:
+            return True
+        return None if None in answers else False
+
+
+@dataclass(frozen=True)
+class Unless:
+    """False only where the part is known to hold: an exception that needs its own proof."""
+
+    part: Condition
+
+    def __call__(self, reading: Reading) -> bool | None:
+        return self.part(reading) is not True
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A symptom of this kind is there."""
+
+    kind: str
+
+    def __call__(self, reading: Reading) -> bool | None:
+        return self.kind in reading.findings
+
+
+@dataclass(frozen=True)
+class Family:
+    """The model is of a known family, whose contract for targets and inputs is therefore known."""
+
+    prefix: str
+
+    def __call__(self, reading: Reading) -> bool | None:
+        family = reading.words.get("family", "unknown")
+        return None if family == "unknown" else family.startswith(self.prefix)
+
+
+def over(signal: str, limit: float) -> Compare:
+    """``signal > limit``."""
+    return Compare(signal, operator.gt, limit)
+
+
+def under(signal: str, limit: float) -> Compare:
+    """``signal < limit``."""
+    return Compare(signal, operator.lt, limit)
+
+
+def at_least(signal: str, limit: float) -> Compare:
+    """``signal >= limit``."""
+    return Compare(signal, operator.ge, limit)
+
+
+def at_most(signal: str, limit: float) -> Compare:
+    """``signal <= limit``."""
+    return Compare(signal, operator.le, limit)
+
+
+def between(signal: str, low: float, high: float) -> AllOf:
+    """``low <= signal <= high``."""
+    return AllOf((at_least(signal, low), at_most(signal, high)))
+
+
+def both(*parts: Condition) -> AllOf:
+    """All of *parts*."""
+    return AllOf(parts)
+
+
+def either(*parts: Condition) -> AnyOf:
+    """Any of *parts*."""
+    return AnyOf(parts)
+
+
+def read(signals: Signals, model: ModelInfo | None, findings: Sequence[Finding]) -> Reading:
+    """Gather the reading of one step.  Non-finite measurements count as absent."""
+    numbers = dict(_known(signals))
+    for name, formula in DERIVED.items():
+        value = formula(numbers)
+        if value is not None and math.isfinite(value):
+            numbers[name] = value
+    if model is not None:
+        numbers["in_training_mode"] = float(model.in_training_mode)
+        if model.background is not None:
+            numbers["background"] = float(model.background)
+    return Reading(numbers, _words(numbers, model), _by_kind(findings))
+
+
+def _known(signals: Signals) -> Iterator[tuple[str, float]]:
+    for entry in fields(signals):
+        value = getattr(signals, entry.name)
+        if value is not None and math.isfinite(value):
+            yield entry.name, float(value)
+
+
+def _words(numbers: Mapping[str, float], model: ModelInfo | None) -> dict[str, str]:
+    words = {"likely_format": _likely_format(numbers)}
+    if model is not None:
+        words["family"] = model.family
+        words["optimizer"] = model.optimizer or "the optimizer"
+        words["missing_names"] = _name_some(model.missing)
+    return words
+
+
+def _name_some(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "unnamed"
+
+
+def _by_kind(findings: Sequence[Finding]) -> dict[str, Finding]:
+    kinds: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.state != "resolved":
+            kinds.setdefault(finding.kind, finding)
+    return kinds
+
+
+_FORMATS: Final = {"share_legal_xywh": "xywh", "share_legal_cxcywh": "cxcywh", "share_legal_yxyx": "yxyx"}
+
+
+def _likely_format(numbers: Mapping[str, float]) -> str:
+    known = {name: numbers[key] for key, name in _FORMATS.items() if key in numbers}
+    return max(known, key=known.__getitem__) if known else "another format"
+
+
+def _ratio(over_name: str, under_name: str) -> Callable[[Mapping[str, float]], float | None]:
+    def formula(numbers: Mapping[str, float]) -> float | None:
+        top, bottom = numbers.get(over_name), numbers.get(under_name)
+        return top / bottom if top is not None and bottom else None
+
+    return formula
+
+
+def _scaled(name: str, factor: float) -> Callable[[Mapping[str, float]], float | None]:
+    def formula(numbers: Mapping[str, float]) -> float | None:
+        value = numbers.get(name)
+        return None if value is None else value * factor
+
+    return formula
+
+
+def _chance_z(share_name: str) -> Callable[[Mapping[str, float]], float | None]:
+    """How many standard errors a share of the compared boxes lies above one half."""
+
+    def formula(numbers: Mapping[str, float]) -> float | None:
+        share, count = numbers.get(share_name), numbers.get("pairing_boxes")
+        return (share - 0.5) * 2.0 * math.sqrt(count) if share is not None and count else None
+
+    return formula
+
+
+def _update_ratio(numbers: Mapping[str, float]) -> float | None:
+    exponent = numbers.get("log10_update_ratio")
+    return None if exponent is None else 10.0**exponent
+
+
+def _highest_update(numbers: Mapping[str, float]) -> float | None:
+    known = [numbers[k] for k in ("log10_update_ratio", "log10_update_ratio_early") if k in numbers]
+    return max(known, default=None)
+
+
+def _log_classes(numbers: Mapping[str, float]) -> float | None:
+    classes = numbers.get("num_classes", 0)
+    return math.log(classes) if classes > 1 else None
+
+
+def _softmax_twice_floor(numbers: Mapping[str, float]) -> float | None:
+    """ln(1 + (K-1)/e), the least loss that cross-entropy can reach on probabilities (diagnosis S27)."""
+    classes = numbers.get("num_classes", 0)
+    return math.log(1.0 + (classes - 1.0) / math.e) if classes > 1 else None
+
+
+def _sum_over_batch(numbers: Mapping[str, float]) -> float | None:
+    per_image, log_classes = numbers.get("images_per_step"), numbers.get("ln_classes")
+    return per_image * log_classes if per_image and log_classes else None
+
+
+def _effective_classes(numbers: Mapping[str, float]) -> float | None:
+    entropy, classes = numbers.get("class_entropy"), numbers.get("num_classes", 0)
+    return math.exp(entropy) / classes if entropy is not None and classes else None
+
+
+DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
+    "update_ratio": _update_ratio,
+    "log10_update_ratio_highest": _highest_update,
+    "lr_over_peak": _ratio("lr_now", "lr_peak"),
+    "lr_third": _scaled("lr_now", 1 / 3),
+    "lr_tenth": _scaled("lr_now", 0.1),
+    "lr_tenfold": _scaled("lr_now", 10.0),
+    "lr_peak_tenth": _scaled("lr_peak", 0.1),
+    "images_per_step": _ratio("images_seen", "steps"),
+    "z_other": _chance_z("beats_other"),
+    "z_hflip": _chance_z("beats_hflip"),
+    "z_vflip": _chance_z("beats_vflip"),
+    "ln_classes": _log_classes,
+    "softmax_twice_floor": _softmax_twice_floor,
+    "loss_over_softmax_floor": _ratio("loss_last", "softmax_twice_floor"),
+    "loss_first_over_ln_classes": _ratio("loss_first", "ln_classes"),
+    "sum_over_batch": _sum_over_batch,
+    "loss_first_over_batch_sum": _ratio("loss_first", "sum_over_batch"),
+    "effective_class_share": _effective_classes,
+}
+"""Numbers computed from the signals, in an order in which each finds what it needs."""
+
+FROM_MODEL: Final = ("in_training_mode", "background")
+"""Numbers that the model's description adds."""
+
+_SYMBOLS: Final = {
+    "lr_now": "lr",
+    "lr_third": "lr/3",
+    "lr_tenth": "lr/10",
+    "lr_tenfold": "10*lr",
+    "lr_peak_tenth": "lr_peak/10",
+    "num_classes": "K",
+    "missing_names": "the missing parameters",
+    "likely_format": "their own format",
+}
+
+
+class _Symbols(dict[str, "float | str"]):
+    def __missing__(self, name: str) -> _Symbol:
+        return _Symbol(_SYMBOLS.get(name, name))
+
+
+@dataclass(frozen=True)
+class _Symbol:
+    """Stands in a text for a number that is not known; ignores the number's format."""
+
+    name: str
+
+    def __format__(self, spec: str) -> str:
+        return self.name

@@ -1,0 +1,276 @@
+"""From findings and signals to ranked causes.
+
+A cause's score is ln(prior) plus ln(10) times the sum of its clues: the strongest of each correlated group, negative
+where it contradicts, nothing where the signal is absent (diagnosis.md 3.7).  Exact checks short-circuit and silence
+the statistical causes of what they explain.  Scores are softmax weights for ranking, not probabilities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from dettui.detect.signals import Signals
+from dettui.diagnose.catalogue import CATALOGUE
+from dettui.diagnose.cause import FAR_REACHING, CauseRecord, Clue
+from dettui.diagnose.reading import Reading, read
+from dettui.domain.finding import SEVERITY_ORDER, Abstention, Cause, Diagnosis, Finding, RankedCause, Severity
+from dettui.domain.run import ModelInfo
+
+Tier: TypeAlias = Literal["weak", "likely", "strong", "certain"]
+
+
+@dataclass(frozen=True)
+class WeighingPolicy:
+    """The numbers of the weighing."""
+
+    certain_score: float = 0.99
+    strong_score: float = 0.8
+    abstain_below: float = 0.5  # the best cause must weigh as much as all others together
+    abstain_margin: float = 0.15  # and stand out from the second (both: diagnosis.md 3.7)
+    withheld_share: float = 0.5  # of each cause's weight, given to "unknown" where the diagnosis abstains
+    least_score: float = 0.05  # below this a cause is not worth a line
+    most_causes: int = 4  # per finding
+    steps_for_a_verdict: int = 200  # the first step at which not_learning and plateau may be judged (diagnosis.md 3.1)
+
+
+POLICY: Final = WeighingPolicy()
+
+_SEVERITY_WEIGHT: Final[Mapping[Severity, float]] = {"critical": 1.0, "warning": 0.9, "info": 0.5}
+_RESOLVED_WEIGHT: Final = 0.5
+
+_DATA_GROUPS: Final = frozenset(("annotations", "data", "inputs"))
+_WITHHELD_GROUPS: Final = frozenset(("learning_rate", "batch", "optimizer"))
+"""Advice on the step is withheld while a fault in the data is proved: 14 of 109 failures were of the step, and most
+others look like one (detection.md 3.2)."""
+
+_GATHERING_KINDS: Final = frozenset(("bad_targets", "bad_inputs", "bad_augmentation", "config_smell", "class_unseen"))
+"""Symptoms under which unrelated faults are gathered: there a cause must show in the same series as the finding."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One cause with what speaks for and against it in this run."""
+
+    record: CauseRecord
+    log_score: float
+    certain: bool
+    supports: tuple[str, ...]
+    contradicts: tuple[str, ...]
+
+
+def tier(score: float, certain: bool) -> Tier:
+    """The word for a score."""
+    if certain:
+        return "certain"
+    if score >= POLICY.strong_score:
+        return "strong"
+    return "likely" if score >= POLICY.abstain_below else "weak"
+
+
+def diagnose(
+    findings: Sequence[Finding],
+    signals: Signals,
+    model: ModelInfo | None,
+    abstentions: Sequence[Abstention],
+    step: int,
+) -> Diagnosis:
+    """Rank the causes of every finding, and of the run as a whole."""
+    shown = sorted((f for f in findings if f.state != "pending"), key=_worst_first)
+    reading = read(signals, model, shown)
+    standing = _standing_causes(shown, reading)
+    explained = tuple(replace(f, causes=_causes_of(f, standing, reading)) for f in shown)
+    return Diagnosis(
+        step=step,
+        findings=explained,
+        causes=_over_the_run(explained),
+        abstained=tuple(abstentions),
+        enough_data=signals.steps >= POLICY.steps_for_a_verdict and signals.loss_last is not None,
+    )
+
+
+def _worst_first(finding: Finding) -> tuple[bool, int, int, str]:
+    return finding.state != "active", -SEVERITY_ORDER[finding.severity], finding.first_step, finding.kind
+
+
+def weigh(record: CauseRecord, reading: Reading) -> Weighed | None:
+    """The standing of one cause; None where nothing speaks for it."""
+    proofs = [proof for proof in record.proofs if proof.when(reading) is True]
+    clues = _strongest_by_group(clue for clue in record.clues if clue.when(reading) is True)
+    speaking = [clue for clue in clues if clue.weight > 0]
+    if not proofs and not speaking:
+        return None
+    return Weighed(
+        record,
+        math.log(record.prior) + math.log(10.0) * sum(clue.weight for clue in clues),
+        bool(proofs),
+        tuple(reading.fill(text) for text in (*(p.text for p in proofs), *(c.text for c in speaking))),
+        tuple(reading.fill(clue.text) for clue in clues if clue.weight < 0),
+    )
+
+
+def _strongest_by_group(clues: Iterable[Clue]) -> list[Clue]:
+    strongest: dict[str, Clue] = {}
+    for clue in clues:
+        held = strongest.get(clue.group)
+        if held is None or abs(clue.weight) > abs(held.weight):
+            strongest[clue.group] = clue
+    return list(strongest.values())
+
+
+def _standing_causes(findings: Sequence[Finding], reading: Reading) -> list[Weighed]:
+    """The causes that are left once proofs have silenced what they explain."""
+    kinds = {finding.kind for finding in findings}
+    weighed = [
+        candidate
+        for record in CATALOGUE.values()
+        if kinds.intersection(record.symptoms) and (candidate := weigh(record, reading)) is not None
+    ]
+    return _without_withheld(_without_consequences(weighed), reading)
+
+
+def _without_consequences(weighed: Sequence[Weighed]) -> list[Weighed]:
+    return [w for w in weighed if not any(_explains_away(other, w) for other in weighed)]
+
+
+def _explains_away(strong: Weighed, weak: Weighed) -> bool:
+    if weak.record.id not in strong.record.explains_away:
+        return False
+    return strong.certain or (not weak.certain and strong.log_score >= weak.log_score)
+
+
+def _without_withheld(weighed: Sequence[Weighed], reading: Reading) -> list[Weighed]:
+    if _proved_data_fault(weighed, reading) is None:
+        return list(weighed)
+    return [w for w in weighed if w.certain or w.record.group not in _WITHHELD_GROUPS]
+
+
+def _proved_data_fault(weighed: Sequence[Weighed], reading: Reading) -> Weighed | None:
+    faults = (w for w in weighed if w.certain and w.record.group in _DATA_GROUPS)
+    return next((w for w in faults if _is_dominant(w.record, reading)), None)
+
+
+def _is_dominant(record: CauseRecord, reading: Reading) -> bool:
+    return record.dominant is None or record.dominant(reading) is True
+
+
+def _explains(record: CauseRecord, finding: Finding, reading: Reading) -> bool:
+    if finding.kind not in record.symptoms:
+        return False
+    if finding.kind in _GATHERING_KINDS:
+        return _shares_a_series(record, finding)
+    return finding.kind not in FAR_REACHING or _is_dominant(record, reading)
+
+
+def _shares_a_series(record: CauseRecord, finding: Finding) -> bool:
+    if not record.tags or not finding.tags:
+        return True
+    return any(tag.startswith(record.tags) for tag in finding.tags)
+
+
+def _causes_of(finding: Finding, standing: Sequence[Weighed], reading: Reading) -> tuple[Cause, ...]:
+    candidates = [w for w in standing if _explains(w.record, finding, reading)]
+    proved = sorted((w for w in candidates if w.certain), key=lambda w: -w.log_score)
+    if proved:
+        return tuple(_as_cause(w, POLICY.certain_score, reading) for w in proved[: POLICY.most_causes])
+    weights = _softmax(candidates)
+    if _is_undecided(weights[:-1]):
+        return _abstain(candidates, weights, _proved_data_fault(standing, reading), reading)
+    return _ranked(candidates, weights[:-1], reading)
+
+
+def _softmax(candidates: Sequence[Weighed]) -> list[float]:
+    """Weights of *candidates* and, last, of "unknown" with its flat likelihood; they sum to 1."""
+    logs = [*(w.log_score for w in candidates), math.log(CATALOGUE["unknown"].prior)]
+    top = max(logs)
+    powers = [math.exp(log - top) for log in logs]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def _is_undecided(weights: Sequence[float]) -> bool:
+    best, second = (*sorted(weights, reverse=True), 0.0, 0.0)[:2]
+    return best < POLICY.abstain_below or best - second < POLICY.abstain_margin
+
+
+def _ranked(candidates: Sequence[Weighed], weights: Sequence[float], reading: Reading) -> tuple[Cause, ...]:
+    order = sorted(zip(weights, candidates, strict=True), key=lambda pair: -pair[0])
+    kept = [pair for pair in order if pair[0] >= POLICY.least_score][: POLICY.most_causes]
+    return tuple(_as_cause(weighed, weight, reading) for weight, weighed in kept)
+
+
+def _abstain(
+    candidates: Sequence[Weighed], weights: Sequence[float], fault: Weighed | None, reading: Reading
+) -> tuple[Cause, ...]:
+    """ "unknown" first, with the test that would tell the best candidates apart."""
+    halved = [weight * (1.0 - POLICY.withheld_share) for weight in weights[:-1]]
+    ranked = _ranked(candidates, halved, reading)
+    unknown = Cause(
+        "unknown",
+        1.0 - sum(halved),
+        certain=False,
+        supports=_why_undecided(ranked, fault),
+        check=ranked[0].check if ranked else reading.fill(CATALOGUE["unknown"].check),
+        remedy=_what_then(ranked, fault, reading),
+    )
+    return (unknown, *ranked)
+
+
+def _why_undecided(ranked: Sequence[Cause], fault: Weighed | None) -> tuple[str, ...]:
+    reasons = []
+    if fault is not None:
+        reasons.append(f"advice on learning rate, optimizer and batch is withheld while {fault.record.id} stands")
+    if len(ranked) > 1:
+        reasons.append(f"{ranked[0].id} and {ranked[1].id} fit about equally well")
+    elif ranked:
+        reasons.append(f"only weak evidence speaks for {ranked[0].id}")
+    elif fault is None:
+        reasons.append("no known cause of this symptom shows in the stream")
+    return tuple(reasons)
+
+
+def _what_then(ranked: Sequence[Cause], fault: Weighed | None, reading: Reading) -> str:
+    if fault is not None:
+        return f"Mend {fault.record.id} first and look again."
+    if len(ranked) > 1:
+        return (
+            f"If the check confirms it, treat it as {ranked[0].id}; otherwise check {ranked[1].id}: {ranked[1].check}"
+        )
+    return reading.fill(CATALOGUE["unknown"].remedy)
+
+
+def _as_cause(weighed: Weighed, score: float, reading: Reading) -> Cause:
+    return Cause(
+        weighed.record.id,
+        score,
+        weighed.certain,
+        weighed.supports,
+        weighed.contradicts,
+        reading.fill(weighed.record.check),
+        reading.fill(weighed.record.remedy),
+    )
+
+
+def _over_the_run(findings: Sequence[Finding]) -> tuple[RankedCause, ...]:
+    """Causes over all findings, by noisy-or: each finding that a cause explains adds to its weight."""
+    doubt: dict[str, float] = defaultdict(lambda: 1.0)
+    explained: dict[str, list[int]] = defaultdict(list)
+    proofs: Counter[str] = Counter()
+    for index, finding in enumerate(findings):
+        for cause in finding.causes:
+            doubt[cause.id] *= 1.0 - cause.score * _weight_of(finding)
+            explained[cause.id].append(index)
+            proofs[cause.id] += cause.certain
+    ranked = [
+        RankedCause(id, POLICY.certain_score if proofs[id] else 1.0 - doubt[id], proofs[id] > 0, tuple(explained[id]))
+        for id in doubt
+    ]
+    return tuple(sorted(ranked, key=lambda cause: (not cause.certain, -cause.score, -len(cause.findings))))
+
+
+def _weight_of(finding: Finding) -> float:
+    weight = _SEVERITY_WEIGHT[finding.severity]
+    return weight if finding.state == "active" else weight * _RESOLVED_WEIGHT
