@@ -1,0 +1,128 @@
+"""The engine: one feed in, frames out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from dettui.domain.finding import SEVERITY_ORDER, Diagnosis
+from dettui.domain.frame import Frame, RunFrame
+from dettui.domain.run import RunState
+from dettui.engine.grid import GRID, EvaluationGrid
+from dettui.engine.tracker import RunTracker
+from dettui.errors import BadUsage, NotARun, RunNotFound
+from dettui.feed.base import Arrival, Feed
+
+_MOST_NOTICES: Final = 8
+
+_STATE_ORDER: Final = {
+    state: rank
+    for rank, state in enumerate(
+        (
+            RunState.CRASHED,
+            RunState.KILLED,
+            RunState.STALLED,
+            RunState.GIL_BLOCKED,
+            RunState.DISK_WAIT,
+            RunState.STOPPED,
+            RunState.LOST,
+            RunState.UNKNOWN,
+            RunState.RUNNING,
+            RunState.STARTING,
+            RunState.FINISHED,
+        )
+    )
+}
+"""Who needs a look first."""
+
+
+class Engine:
+    """Reads one feed and makes frames.  Used by one thread.
+
+    Evaluation happens while messages are taken in, at steps that depend on nothing but the step number, so that a
+    live run and its recording give the same findings, and stepping back to step t shows what was known at t.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        clock: Callable[[], float] = time.time,
+        grid: EvaluationGrid = GRID,
+        until: int | None = None,
+    ) -> None:
+        self._feed = feed
+        self._clock = clock
+        self._grid = grid
+        self._until = until
+        self._runs: dict[str, RunTracker] = {}
+        self._notices: list[str] = []
+        self._ended = False
+        self._ticks = 0
+
+    def pump(self, wait_s: float = 0.0) -> bool:
+        """Take in what the feed has; True where anything came."""
+        arrivals = self._feed.poll(wait_s)
+        for arrival in arrivals:
+            self._take(arrival)
+        if self._feed.exhausted() and not self._ended:
+            self._end()
+        return bool(arrivals)
+
+    def frame(self) -> Frame:
+        """The picture as of now: runs worst first, by their worst active finding, then by state, then by name."""
+        now = self._clock()
+        self._ticks += 1
+        runs = sorted((tracker.frame(now) for tracker in self._runs.values()), key=_worst_first)
+        return Frame(self._ticks, now, tuple(runs), tuple(self._notices))
+
+    def known_at(self, run: str, step: int) -> Diagnosis:
+        """What was known of *run* at *step*.  Raises RunNotFound."""
+        if run not in self._runs:
+            raise RunNotFound(f"No run {run!r} here.")
+        return self._runs[run].known_at(step)
+
+    def _take(self, arrival: Arrival) -> None:
+        if arrival.run:
+            tracker = self._runs.get(arrival.run)
+            if tracker is None:
+                tracker = self._runs[arrival.run] = RunTracker(arrival.run, self._grid, self._until)
+            tracker.take(arrival, self._clock())
+        elif arrival.notice and arrival.notice not in self._notices:
+            self._notices = [*self._notices, arrival.notice][-_MOST_NOTICES:]
+
+    def _end(self) -> None:
+        self._ended = True
+        for tracker in self._runs.values():
+            tracker.settle()
+            tracker.finish()
+
+
+def _worst_first(frame: RunFrame) -> tuple[int, int, str, str]:
+    worst = frame.diagnosis.worst
+    severity = SEVERITY_ORDER[worst.severity] if worst is not None else -1
+    return -severity, _STATE_ORDER[frame.liveness.state], frame.info.name, frame.info.id
+
+
+def replay(feed: Feed, run: str | None = None, at_step: int | None = None) -> RunFrame:
+    """Read *feed* to its end, or to *at_step*, and say what was known then.
+
+    *run* is an id or a name.  Raises NotARun where nothing came, RunNotFound where *run* is not among what came, and
+    BadUsage where several runs came and *run* does not choose one.
+    """
+    engine = Engine(feed, until=at_step)
+    while not feed.exhausted():
+        engine.pump(wait_s=0.1)
+    engine.pump()
+    return _choose(engine.frame().runs, run)
+
+
+def _choose(frames: tuple[RunFrame, ...], run: str | None) -> RunFrame:
+    if not frames:
+        raise NotARun("No run was found there: it holds no record that can be read.")
+    chosen = [frame for frame in frames if run is None or run in (frame.info.id, frame.info.name)]
+    if not chosen:
+        raise RunNotFound(f"No run {run!r} there; there are: {', '.join(frame.info.name for frame in frames)}.")
+    if len(chosen) > 1:
+        raise BadUsage(f"Several runs match; name one by its id: {', '.join(frame.info.id for frame in chosen)}.")
+    return chosen[0]

@@ -1,0 +1,110 @@
+"""What is to be marked on the curves of one run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from dettui.domain.finding import Finding
+from dettui.domain.frame import Mark, MarkKind
+from dettui.store.run_store import RunStore
+from dettui_probe import tags
+
+_MARK_OF_EVENT: Final[Mapping[str, MarkKind]] = {
+    "lr": "lr",
+    "evaluation": "evaluation",
+    "epoch": "epoch",
+    "checkpoint": "checkpoint",
+    "nonfinite": "nonfinite",
+}
+
+
+@dataclass(frozen=True)
+class MarkPolicy:
+    """What is worth a mark, and how many are kept."""
+
+    lr_drop_factor: float = 0.5  # a smooth schedule never falls this much from one point to the next
+    most_per_kind: int = 1000  # more than a wide screen has columns; the oldest go first
+
+
+class MarkBook:
+    """Marks of one run, kept up to date by looking only at what came since the last look."""
+
+    def __init__(self, policy: MarkPolicy | None = None) -> None:
+        self._policy = policy or MarkPolicy()
+        self._marks: dict[MarkKind, dict[int, str]] = {}
+        self._newest: dict[str, tuple[int, float]] = {}  # tag -> step and value looked at last
+        self._seen_events = 0
+        self._boots: tuple[str, ...] = ()
+
+    def look(self, store: RunStore) -> None:
+        """Take in what came to *store* since the last look."""
+        if store.boots != self._boots:
+            self._boots = store.boots
+            self._newest.clear()
+        self._note_lr_drops(store)
+        self._note_non_finite(store)
+        self._note_evaluations(store)
+        self._note_events(store)
+
+    def hole(self, step: int, count: int) -> None:
+        """Note *count* unreadable places of the log, met at *step*."""
+        self._add("hole", step, f"{count} unreadable place{'s' if count != 1 else ''} in the log")
+
+    def marks(self, findings: Sequence[Finding]) -> tuple[Mark, ...]:
+        """All marks in order of step; those of *findings* are taken anew each time."""
+        kept = [Mark(step, kind, text) for kind, texts in self._marks.items() for step, text in texts.items()]
+        kept += [Mark(finding.first_step, "finding", finding.title) for finding in findings]
+        return tuple(sorted(kept, key=lambda mark: (mark.step, mark.kind)))
+
+    def _note_lr_drops(self, store: RunStore) -> None:
+        previous, steps, values = self._fresh(store, tags.LR + "0")
+        for step, value in zip(steps, values, strict=True):
+            if previous is not None and previous > 0 and value <= self._policy.lr_drop_factor * previous:
+                self._add("lr", step, f"lr {previous:.2g} -> {value:.2g}")
+            previous = value
+
+    def _note_non_finite(self, store: RunStore) -> None:
+        previous, steps, values = self._fresh(store, tags.LOSS_TOTAL)
+        was_finite = previous is None or math.isfinite(previous)
+        for step, value in zip(steps, values, strict=True):
+            is_finite = math.isfinite(value)
+            if was_finite and not is_finite:
+                self._add("nonfinite", step, f"loss is {value}")
+            was_finite = is_finite
+
+    def _note_evaluations(self, store: RunStore) -> None:
+        for tag in store.tags():
+            if tag.startswith("eval/"):
+                _, steps, values = self._fresh(store, tag)
+                for step, value in zip(steps, values, strict=True):
+                    self._add("evaluation", step, f"{tag.removeprefix('eval/')} {value:.4g}")
+
+    def _note_events(self, store: RunStore) -> None:
+        events = store.events()
+        total = store.events_forgotten + len(events)
+        fresh = min(total - self._seen_events, len(events))
+        for event in events[len(events) - fresh :]:
+            self._add(_MARK_OF_EVENT.get(event.kind, "event"), event.step, event.text or event.kind)
+        self._seen_events = total
+
+    def _fresh(self, store: RunStore, tag: str) -> tuple[float | None, list[int], list[float]]:
+        """The value before the last look's end, and steps and values of *tag* since; within the newest strand."""
+        series = store.strand_series(tag)
+        seen_step, previous = self._newest.get(tag, (None, None))
+        if series is None or not len(series):
+            return previous, [], []
+        start = 0 if seen_step is None else int(np.searchsorted(series.steps, seen_step, side="right"))
+        self._newest[tag] = int(series.steps[-1]), float(series.values[-1])
+        return previous, series.steps[start:].tolist(), series.values[start:].tolist()
+
+    def _add(self, kind: MarkKind, step: int, text: str) -> None:
+        """The first text of a step stays: a change is often told twice, by its series and by an event."""
+        texts = self._marks.setdefault(kind, {})
+        texts.setdefault(step, text)
+        if len(texts) > self._policy.most_per_kind:
+            del texts[min(texts)]

@@ -1,0 +1,223 @@
+"""One run: its store, its findings over time, and its picture."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dettui.detect.battery import evaluate_all
+from dettui.detect.lifecycle import Lifecycle
+from dettui.detect.signals import measure
+from dettui.diagnose.weigh import diagnose
+from dettui.domain.finding import Diagnosis
+from dettui.domain.frame import RunFrame
+from dettui.domain.run import Liveness, RunInfo, RunState
+from dettui.domain.series import Series
+from dettui.engine.grid import GRID, EvaluationGrid
+from dettui.engine.marks import MarkBook
+from dettui.engine.vitals import read_vitals
+from dettui.feed.base import Arrival
+from dettui.store.introductions import run_info
+from dettui.store.rows import rows_of
+from dettui.store.run_store import RunStore
+from dettui_probe import wire
+
+_MOST_NOTICES: Final = 8
+
+
+class RunTracker:
+    """Everything the engine holds of one run.  Used by the engine's thread only.
+
+    Rank 0 feeds the store; of the other ranks only the liveness is kept.  With *until*, rows and messages of later
+    steps are left out, as if the run had been looked at then.
+    """
+
+    def __init__(self, run: str, grid: EvaluationGrid = GRID, until: int | None = None) -> None:
+        self._run = run
+        self._grid = grid
+        self._until = until
+        self._store = RunStore()
+        self._lifecycle = Lifecycle()
+        self._book = MarkBook()
+        self._open_cell: int | None = None  # end of the cell that holds rows not evaluated yet
+        self._closed_cell: int | None = None  # end of the newest cell that was evaluated
+        self._cut = False  # something later than *until* was left out
+        self._history: list[Diagnosis] = [Diagnosis(step=0)]
+        self._diagnosis = self._history[0]
+        self._liveness: dict[int, Liveness] = {}
+        self._stand_in: RunInfo | None = None  # introduction of another rank, until rank 0 speaks
+        self._arrived_at: float | None = None
+        self._holes = 0
+        self._notices: list[str] = []
+        self._series: Mapping[str, Series] | None = None  # of the last frame, while nothing has come since
+
+    # --- taking in --------------------------------------------------------------------------------------------
+
+    def take(self, arrival: Arrival, now: float) -> None:
+        """Take in one arrival of this run; *now* in seconds since the epoch, on this machine's clock."""
+        if arrival.rank == 0:
+            self._take_messages(arrival, now)
+        else:
+            self._meet_other_rank(arrival)
+        if arrival.liveness is not None:
+            self._liveness[arrival.rank] = arrival.liveness
+        if arrival.notice and arrival.notice not in self._notices:
+            self._notices = [*self._notices, arrival.notice][-_MOST_NOTICES:]
+        if arrival.rank == 0 and arrival.liveness is not None and arrival.liveness.state.is_over:
+            self.finish()
+
+    def finish(self) -> None:
+        """Evaluate what is left: no further step will come."""
+        if not self._cut:
+            self._close_cell()
+
+    def settle(self) -> None:
+        """With *until*: evaluate the last cell where it ends no later, as the live run did at that step."""
+        if self._open_cell is not None and self._until is not None and self._open_cell <= self._until:
+            self._close_cell()
+
+    def _take_messages(self, arrival: Arrival, now: float) -> None:
+        if arrival.messages:
+            self._arrived_at = now
+            self._series = None
+        if arrival.holes:
+            self._holes += arrival.holes
+            self._book.hole(self._store.last_step, arrival.holes)
+        for message in arrival.messages:
+            if isinstance(message, wire.Batch):
+                self._take_rows(message)
+            elif not self._is_later(message):
+                self._take_message(message)
+
+    def _take_message(self, message: wire.AnyMessage) -> None:
+        if isinstance(message, wire.Hello) and message.boot not in self._store.boots[-1:]:
+            self._close_cell()
+            self._closed_cell = None
+        self._store.apply(message)
+        if isinstance(message, wire.Bye):
+            self.finish()
+
+    def _take_rows(self, batch: wire.Batch) -> None:
+        """Apply *batch* cell by cell, evaluating each cell once a row beyond it is there."""
+        after: int | None = None
+        for end in self._cells_of(batch):
+            if self._open_cell is not None and end > self._open_cell:
+                self._close_cell()
+            upto = end if self._until is None else min(end, self._until)
+            self._store.apply_rows(batch, after=after, upto=upto)
+            if self._closed_cell is None or end > self._closed_cell:
+                self._open_cell = max(end, self._open_cell or end)
+            after = upto
+
+    def _cells_of(self, batch: wire.Batch) -> list[int]:
+        steps = _steps_of(batch)
+        if self._until is not None:
+            self._cut = self._cut or bool((steps > self._until).any())
+            steps = steps[steps <= self._until]
+        ends: list[int] = np.unique(self._grid.cell_ends(steps)).tolist()
+        return ends
+
+    def _is_later(self, message: wire.AnyMessage) -> bool:
+        later = self._until is not None and getattr(message, "step", 0) > self._until
+        self._cut = self._cut or later
+        return later
+
+    def _meet_other_rank(self, arrival: Arrival) -> None:
+        for message in arrival.messages:
+            if isinstance(message, wire.Hello) and self._stand_in is None:
+                self._stand_in = run_info(message)
+
+    # --- evaluating -------------------------------------------------------------------------------------------
+
+    def _close_cell(self) -> None:
+        if self._open_cell is None:
+            return
+        self._closed_cell, self._open_cell = self._open_cell, None
+        self._evaluate(self._store.last_step)
+
+    def _evaluate(self, step: int) -> None:
+        symptoms, abstentions = evaluate_all(self._store, step)
+        findings = self._lifecycle.update(symptoms, step)
+        signals = measure(self._store, step)
+        self._diagnosis = diagnose(findings, signals, self._store.model, abstentions, step)
+        if _gist(self._diagnosis) != _gist(self._history[-1]):
+            self._history.append(self._diagnosis)
+
+    def known_at(self, step: int) -> Diagnosis:
+        """What was known at *step* of the newest start; between changes, what the last change left."""
+        steps = [diagnosis.step for diagnosis in self._history]
+        return self._history[max(bisect_right(steps, step) - 1, 0)]
+
+    # --- showing ----------------------------------------------------------------------------------------------
+
+    def frame(self, now: float) -> RunFrame:
+        """The picture of this run as of *now*."""
+        store, liveness = self._store, self.liveness
+        self._book.look(store)
+        return RunFrame(
+            info=store.info or self._stand_in or RunInfo(id=self._run, name=self._run),
+            liveness=liveness,
+            vitals=read_vitals(store, self._data_age(now), liveness.state.is_over, self._holes),
+            diagnosis=self._diagnosis,
+            model=store.model,
+            series=self._all_series(),
+            classes=tuple(c for kind in ("targets", "predictions") if (c := store.counts(kind)) is not None),
+            marks=self._book.marks(self._diagnosis.findings),
+            notices=(*self._notices, *self._notices_of_ranks()),
+        )
+
+    @property
+    def liveness(self) -> Liveness:
+        """The state of rank 0, as its host or its own goodbye tells it."""
+        if self._cut:
+            return Liveness(RunState.RUNNING, f"as of step {self._store.last_step}")
+        reported = self._liveness.get(0)
+        if self._store.bye is not None and (reported is None or not reported.state.is_over):
+            return _liveness_of(self._store.bye)
+        if reported is not None and (reported.state is not RunState.RUNNING or self._store.last_time):
+            return reported
+        return Liveness(RunState.RUNNING if self._store.last_time else RunState.STARTING)
+
+    def _all_series(self) -> Mapping[str, Series]:
+        if self._series is None:
+            taken = ((tag, self._store.series(tag)) for tag in self._store.tags())
+            self._series = {tag: series for tag, series in taken if series is not None}
+        return self._series
+
+    def _data_age(self, now: float) -> float | None:
+        """Seconds since the newest datum.  Clocks of hosts differ: it is never younger than its arrival here."""
+        if self._arrived_at is None or not self._store.last_time:
+            return None
+        return max(now - self._store.last_time, now - self._arrived_at, 0.0)
+
+    def _notices_of_ranks(self) -> list[str]:
+        return [
+            f"rank {rank}: {liveness.state.value} {liveness.reason}".rstrip()
+            for rank, liveness in sorted(self._liveness.items())
+            if rank != 0 and liveness.state in (RunState.CRASHED, RunState.KILLED)
+        ]
+
+
+def _steps_of(batch: wire.Batch) -> NDArray[np.int64]:
+    rows = (rows_of(block) for block in batch.blocks)
+    return np.concatenate([np.empty(0, dtype=np.int64), *(r.steps for r in rows if r is not None)])
+
+
+def _liveness_of(bye: wire.Bye) -> Liveness:
+    last_line = bye.text.strip().rpartition("\n")[2]
+    if bye.reason == "exception" or bye.exit_code:
+        return Liveness(RunState.CRASHED, last_line or f"exit code {bye.exit_code}", bye.exit_code)
+    return Liveness(RunState.FINISHED, "", bye.exit_code)
+
+
+def _gist(diagnosis: Diagnosis) -> tuple[object, ...]:
+    """What makes two diagnoses tell the same: not the step, nor the last digits of a score."""
+    findings = tuple(
+        (f.kind, f.state, f.severity, f.first_step, f.raised_at_step, tuple(c.id for c in f.causes))
+        for f in diagnosis.findings
+    )
+    return diagnosis.verdict, findings, tuple(c.id for c in diagnosis.causes)
