@@ -54,11 +54,13 @@ def count(value: int) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage: 0.42 %, 12 %, –."""
+    """A share as a percentage of at most six characters: 0.4 %, 12 %, <0.1 %, –."""
     if share is None or not math.isfinite(share):
         return MISSING
     scaled = share * 100
-    return f"{scaled:.0f} %" if scaled >= 9.95 or scaled == 0 else f"{_plain(scaled, 2)} %"
+    if 0 < scaled < 0.1:
+        return "<0.1 %"
+    return f"{scaled:.0f} %" if abs(scaled) >= 9.95 or scaled == 0 else f"{scaled:.1f} %"
 
 
 def duration(seconds: float | None) -> str:

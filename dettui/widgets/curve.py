@@ -48,14 +48,14 @@ class CurveChart(Widget):
     CurveChart {
         height: 1fr;
         width: 1fr;
-        .curve--title { text-style: bold; color: $text; }
-        .curve--value { color: $text; }
-        .curve--dim { color: $text-muted; }
+        .curve--title { text-style: bold; color: $foreground; }
+        .curve--value { color: $foreground; }
+        .curve--dim { color: $foreground 55%; }
         .curve--note { color: $text-warning; }
         .curve--cursor { color: $text-accent; }
         .curve--lr { color: $text-secondary; text-style: bold; }
         .curve--evaluation { color: $text-accent; }
-        .curve--event { color: $text-muted; }
+        .curve--event { color: $foreground 60%; }
         .curve--finding { color: $text-error; text-style: bold; }
         .curve--nonfinite { color: $text-error; text-style: bold; }
         .curve--band { color: $text-warning; }
@@ -68,16 +68,16 @@ class CurveChart(Widget):
         .curve--line-3 { color: $text-error; }
         .curve--line-4 { color: $text-accent; }
         .curve--line-5 { color: $text-secondary; }
-        .curve--line-6 { color: $text; }
-        .curve--line-7 { color: $text-muted; }
+        .curve--line-6 { color: $foreground; }
+        .curve--line-7 { color: $foreground 60%; }
         .curve--raw-0 { color: $text-primary 40%; }
         .curve--raw-1 { color: $text-warning 40%; }
         .curve--raw-2 { color: $text-success 40%; }
         .curve--raw-3 { color: $text-error 40%; }
         .curve--raw-4 { color: $text-accent 40%; }
         .curve--raw-5 { color: $text-secondary 40%; }
-        .curve--raw-6 { color: $text 40%; }
-        .curve--raw-7 { color: $text-muted 40%; }
+        .curve--raw-6 { color: $foreground 40%; }
+        .curve--raw-7 { color: $foreground 35%; }
     }
     """
 

@@ -1,0 +1,109 @@
+"""The widget that shows how often each class occurred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from dettui.charts.class_bars import Standing, class_bars, of_kind
+from dettui.charts.numbers import count
+from dettui.domain.series import ClassCounts
+
+_CLASSES: dict[Standing, str] = {
+    "usual": "bars--usual",
+    "rare": "bars--rare",
+    "unseen": "bars--unseen",
+    "hidden": "bars--hidden",
+}
+
+
+class ClassBars(Widget):
+    """A heading and one bar a class.  ``show`` redraws only the rows that changed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"bars--heading", *_CLASSES.values()}
+
+    DEFAULT_CSS = """
+    ClassBars {
+        height: 1fr;
+        width: 1fr;
+        .bars--heading { color: $foreground; text-style: bold; }
+        .bars--usual { color: $text-primary; }
+        .bars--rare { color: $text-warning; text-style: bold; }
+        .bars--unseen { color: $text-error; text-style: bold; }
+        .bars--hidden { color: $foreground 60%; }
+    }
+    """
+
+    def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
+        """Empty until the first ``show``."""
+        super().__init__(name=name, id=id, classes=classes)
+        self._classes: Sequence[ClassCounts] = ()
+        self._heading = ""
+        self._lines: tuple[Strip, ...] = ()
+        self._is_first = True
+
+    def show(self, classes: Sequence[ClassCounts], heading: str = "classes") -> None:
+        """Show the targets of *classes*, with the predictions beside them where they are known."""
+        self._classes, self._heading = classes, heading
+        if self._is_first and classes:  # importing plotext costs a quarter second: not before the first curve is seen
+            self._is_first = False
+            self.call_after_refresh(self._redraw, self.size)
+        else:
+            self._redraw(self.size)
+
+    def render_line(self, y: int) -> Strip:
+        """Row *y*: the heading first."""
+        return self._lines[y] if y < len(self._lines) else Strip.blank(self.size.width, self.rich_style)
+
+    def notify_style_update(self) -> None:
+        """Another theme has other colours."""
+        super().notify_style_update()
+        self._lines = ()
+        if self.is_attached:
+            self._redraw(self.size)
+
+    def _on_resize(self, event: events.Resize) -> None:
+        self.call_after_refresh(self._redraw, event.size)
+
+    def _redraw(self, size: Size) -> None:
+        if not size:
+            return
+        before, self._lines = self._lines, tuple(self._drawn(size))
+        if len(before) != len(self._lines):
+            self.refresh()
+            return
+        left, top = self.gutter.left, self.gutter.top
+        changed = [y for y, (old, new) in enumerate(zip(before, self._lines, strict=True)) if old != new]
+        if changed:
+            self.refresh(*(Region(left, top + y, size.width, 1) for y in changed))
+
+    def _drawn(self, size: Size) -> Iterator[Strip]:
+        counts = of_kind(self._classes, "targets") or next(iter(self._classes), None)
+        if counts is None:
+            yield self._strip(size.width, Segment(self._heading, self._style("bars--heading")))
+            yield self._strip(size.width, Segment("no classes seen yet", self._style("bars--hidden")))
+            return
+        total = f"  {counts.kind}: {count(int(counts.seen.sum()))}"
+        heading = Segment(self._heading, self._style("bars--heading"))
+        yield self._strip(size.width, heading, Segment(total, self._style("bars--hidden")))
+        predicted = of_kind(self._classes, "predictions") if counts.kind == "targets" else None
+        for row in class_bars(counts, size.width, size.height - 1, predicted=predicted):
+            style = self._style(_CLASSES[row.standing])
+            text = Segment(row.text, self.rich_style if row.standing == "usual" else style)
+            yield self._strip(size.width, text, Segment(row.bar, style))
+
+    def _strip(self, width: int, *segments: Segment) -> Strip:
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _style(self, component: str) -> Style:
+        """A component's colour blended over the widget's own: Rich knows no transparency."""
+        _, background = self.background_colors
+        styles = self.get_component_styles(component)
+        return Style.from_color((background + styles.color).rich_color, background.rich_color) + styles.text_style
