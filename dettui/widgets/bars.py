@@ -44,14 +44,14 @@ class ClassBars(Widget):
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         """Empty until the first ``show``."""
         super().__init__(name=name, id=id, classes=classes)
-        self._classes: Sequence[ClassCounts] = ()
+        self._counted: Sequence[ClassCounts] = ()
         self._heading = ""
         self._lines: tuple[Strip, ...] = ()
         self._is_first = True
 
     def show(self, classes: Sequence[ClassCounts], heading: str = "classes") -> None:
         """Show the targets of *classes*, with the predictions beside them where they are known."""
-        self._classes, self._heading = classes, heading
+        self._counted, self._heading = classes, heading
         if self._is_first and classes:  # importing plotext costs a quarter second: not before the first curve is seen
             self._is_first = False
             self.call_after_refresh(self._redraw, self.size)
@@ -85,7 +85,7 @@ class ClassBars(Widget):
             self.refresh(*(Region(left, top + y, size.width, 1) for y in changed))
 
     def _drawn(self, size: Size) -> Iterator[Strip]:
-        counts = of_kind(self._classes, "targets") or next(iter(self._classes), None)
+        counts = of_kind(self._counted, "targets") or next(iter(self._counted), None)
         if counts is None:
             yield self._strip(size.width, Segment(self._heading, self._style("bars--heading")))
             yield self._strip(size.width, Segment("no classes seen yet", self._style("bars--hidden")))
@@ -93,7 +93,7 @@ class ClassBars(Widget):
         total = f"  {counts.kind}: {count(int(counts.seen.sum()))}"
         heading = Segment(self._heading, self._style("bars--heading"))
         yield self._strip(size.width, heading, Segment(total, self._style("bars--hidden")))
-        predicted = of_kind(self._classes, "predictions") if counts.kind == "targets" else None
+        predicted = of_kind(self._counted, "predictions") if counts.kind == "targets" else None
         for row in class_bars(counts, size.width, size.height - 1, predicted=predicted):
             style = self._style(_CLASSES[row.standing])
             text = Segment(row.text, self.rich_style if row.standing == "usual" else style)

@@ -15,6 +15,7 @@ from dettui.charts.cells import GUTTER, Ground, Ink, Picture
 from dettui.charts.chart import ChartCache, render, x_axis
 from dettui.charts.raster import FONTS
 from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs
+from dettui.widgets import refresh
 
 _INK_CLASSES: dict[int, str] = {
     Ink.TITLE: "curve--title",
@@ -138,6 +139,10 @@ class CurveChart(Widget):
         """Another theme has other colours."""
         super().notify_style_update()
         self._styles_by_code.clear()
+
+    def on_mount(self) -> None:
+        """See that partial updates stay partial; without it a new column costs a whole row."""
+        refresh.install()
 
     def _on_resize(self, event: events.Resize) -> None:
         self._redraw(event.size)
