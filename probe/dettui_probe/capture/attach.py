@@ -1,0 +1,82 @@
+"""Puts the hooks on, and takes every one of them off again."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Sequence
+from typing import Final
+
+from dettui_probe.capture.inert import LiveHook
+from dettui_probe.capture.patches import patch_all
+from dettui_probe.capture.torchlib import (
+    Optimizer,
+    nn,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from dettui_probe.capture.watcher import Watcher
+from dettui_probe.run import Run
+
+_captures: Final[weakref.WeakKeyDictionary[Run, Capture]] = weakref.WeakKeyDictionary()
+
+
+class Capture:
+    """The hooks of one run on one model."""
+
+    def __init__(self, run: Run, model: nn.Module, budget: float) -> None:
+        self.model = model
+        self.watcher = Watcher(run, model, budget)
+        with contextlib.ExitStack() as undo:  # whatever fails halfway, nothing of ours stays on
+            self._install(undo)
+            self._undo = undo.pop_all()
+
+    def _install(self, undo: contextlib.ExitStack) -> None:
+        watcher, model = self.watcher, self.model
+        for handle in (
+            model.register_forward_pre_hook(LiveHook(watcher.forward_begins), with_kwargs=True),
+            model.register_forward_hook(LiveHook(watcher.forward_ended)),
+            register_optimizer_step_pre_hook(watcher.optimizer_begins),
+            register_optimizer_step_post_hook(watcher.optimizer_ended),
+        ):
+            undo.callback(handle.remove)
+        for patch in patch_all(watcher):
+            undo.callback(patch.undo)
+
+    def detach(self) -> None:
+        """Take off every hook, put back every function, and hand over what is left.  Idempotent."""
+        self._undo.close()
+        self.watcher.close()
+
+
+def attach(
+    run: Run,
+    model: nn.Module,
+    optimizer: Optimizer | Sequence[Optimizer] | None = None,
+    *,
+    class_names: Sequence[str] = (),
+    budget: float = 0.01,
+) -> Capture:
+    """Watch the training of *model* for *run*, spending at most *budget* (a share of each step).
+
+    Optimizers that are not given are found at their first step.  A second call with the same model only adds its
+    optimizers; one with another model moves the run to that model.
+    """
+    capture = _captures.get(run)
+    if capture is not None and capture.model is not model:
+        run.event("watch", f"now watching a {type(model).__name__} instead of the model before")
+        capture.detach()
+        capture = None
+    if capture is None:
+        capture = _captures[run] = Capture(run, model, budget)
+        run.at_finish(capture.detach)
+    for given in _as_list(optimizer):
+        if not capture.watcher.parameters.is_ours(given):
+            capture.watcher.parameters.add(given)
+    return capture
+
+
+def _as_list(optimizer: Optimizer | Sequence[Optimizer] | None) -> Sequence[Optimizer]:
+    if optimizer is None:
+        return ()
+    return [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)

@@ -1,0 +1,214 @@
+"""Checks of boxes and labels, on the writer thread.  Formulas: rows A1-A9, M1 and M2 of the failure catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from dettui_probe import tags
+from dettui_probe.capture.contracts import Contract
+from dettui_probe.capture.record import Sheet
+from dettui_probe.capture.targets import Snapshot
+from dettui_probe.capture.torchlib import Tensor, torch
+
+TOLERANCE_PX: Final = 1.0  # rounding of annotation tools; beyond it a box sticks out (catalogue A5)
+TINY_PX: Final = 2.0  # catalogue A7
+OFFENCES_TOLD: Final = 3  # events per kind of offence and run: the rows count all of them
+
+
+class Placed(NamedTuple):
+    """All boxes of a batch beside the size of the image that each belongs to."""
+
+    xyxy: Tensor  # (n, 4) float32
+    width: Tensor  # (n,)
+    height: Tensor  # (n,)
+    image: Tensor  # (n,) index of the image in the batch
+
+
+def place(snapshot: Snapshot, boxes: Tensor) -> Placed:
+    """Each box of *snapshot* with its image."""
+    counts = torch.tensor([max(count, 0) for count in snapshot.box_counts])
+    image = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    sizes = torch.tensor(snapshot.sizes, dtype=torch.float32)[image]
+    return Placed(boxes, sizes[:, 1], sizes[:, 0], image)
+
+
+def legal(placed: Placed, xyxy: Tensor) -> Tensor:
+    """Which rows of *xyxy* are finite, have an area, and lie inside their image."""
+    x1, y1, x2, y2 = xyxy.unbind(1)
+    inside = (torch.minimum(x1, y1) >= -TOLERANCE_PX) & (x2 <= placed.width + TOLERANCE_PX)
+    return (x2 > x1) & (y2 > y1) & inside & (y2 <= placed.height + TOLERANCE_PX)
+
+
+def read_as_xywh(boxes: Tensor) -> Tensor:
+    """Corners of *boxes*, were they x, y, width, height."""
+    return torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)
+
+
+def read_as_cxcywh(boxes: Tensor) -> Tensor:
+    """Corners of *boxes*, were they centre x, centre y, width, height."""
+    half = boxes[:, 2:] / 2
+    return torch.cat([boxes[:, :2] - half, boxes[:, :2] + half], dim=1)
+
+
+def read_as_yxyx(boxes: Tensor) -> Tensor:
+    """Corners of *boxes*, were they y1, x1, y2, x2."""
+    return boxes[:, [1, 0, 3, 2]]
+
+
+def offences(placed: Placed) -> dict[str, Tensor]:
+    """By tag, which boxes offend."""
+    x1, y1, x2, y2 = placed.xyxy.unbind(1)
+    finite = torch.isfinite(placed.xyxy).all(dim=1)
+    width, height = x2 - x1, y2 - y1
+    sticks_out = (torch.minimum(x1, y1) < -TOLERANCE_PX) | (x2 > placed.width + TOLERANCE_PX)
+    return {
+        tags.TARGET_NONFINITE: ~finite,
+        tags.TARGET_DEGENERATE: finite & ((width <= 0) | (height <= 0)),
+        tags.TARGET_OUTSIDE: finite & (sticks_out | (y2 > placed.height + TOLERANCE_PX)),
+        tags.TARGET_TINY: finite & (torch.minimum(width, height) < TINY_PX) & (torch.minimum(width, height) > 0),
+    }
+
+
+def formats(placed: Placed) -> dict[str, Tensor]:
+    """By tag, which boxes are legal under each reading, and whose centre lies in the top left quadrant."""
+    boxes = placed.xyxy
+    centre_x, centre_y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    return {
+        tags.TARGET_TOP_LEFT: (centre_x <= placed.width / 2) & (centre_y <= placed.height / 2),
+        tags.TARGET_LEGAL_XYXY: legal(placed, boxes),
+        tags.TARGET_LEGAL_XYWH: legal(placed, read_as_xywh(boxes)),
+        tags.TARGET_LEGAL_CXCYWH: legal(placed, read_as_cxcywh(boxes)),
+        tags.TARGET_LEGAL_YXYX: legal(placed, read_as_yxyx(boxes)),
+    }
+
+
+def duplicates(placed: Placed) -> int:
+    """Boxes that repeat an earlier one of their image exactly."""
+    keyed = torch.cat([placed.image[:, None].float(), placed.xyxy], dim=1).tolist()
+    return len(keyed) - len({tuple(row) for row in keyed})
+
+
+def label_offences(labels: Tensor, contract: Contract) -> dict[str, Tensor]:
+    """By tag, which labels offend; empty where the head is unknown."""
+    if not contract.known or contract.num_classes is None:
+        return {}
+    found = {tags.TARGET_LABEL_ILLEGAL: (labels < 0) | (labels >= contract.num_classes)}
+    if contract.background is not None:
+        found[tags.TARGET_BACKGROUND] = labels == contract.background
+    return found
+
+
+class TargetChecks:
+    """Fills in the ``targets/*`` values of a step, and tells the first offences of each kind."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, int] = {}
+
+    def check(self, sheet: Sheet, snapshot: Snapshot, tensors: Sequence[Tensor], contract: Contract) -> None:
+        """Adds *snapshot*, with its *tensors* on the CPU, to the values of *sheet*."""
+        tally = _Tally(sheet.values)
+        rest = iter(tensors)
+        boxes = next(rest) if snapshot.boxes is not None else torch.zeros((0, 4))
+        labels = next(rest) if snapshot.labels is not None else None
+        placed = place(snapshot, boxes)
+        self._count_images(tally, sheet, snapshot)
+        self._count_boxes(tally, sheet, snapshot, placed)
+        if labels is not None and len(labels):
+            tally.low(tags.TARGET_LABEL_MIN, labels.min().item())
+            tally.high(tags.TARGET_LABEL_MAX, labels.max().item())
+            for tag, bad in label_offences(labels, contract).items():
+                tally.add(tag, int(bad.sum()))
+                self._tell_labels(sheet, snapshot, tag, labels, bad)
+
+    def _count_images(self, tally: _Tally, sheet: Sheet, snapshot: Snapshot) -> None:
+        tally.add(tags.BATCH_SIZE, len(snapshot.sizes))
+        tally.add(tags.TARGET_EMPTY, sum(count == 0 for count in snapshot.box_counts))
+        tally.add(tags.TARGET_MISMATCH, sum(snapshot.mismatched))
+        tally.low(tags.TARGET_IMAGE_SIDE, min(min(size) for size in snapshot.sizes))
+        for image, count in enumerate(snapshot.box_counts):
+            if count < 0:
+                self._tell(sheet, "shape", "boxes that are not of shape (n, 4)", _where(snapshot, image))
+            elif snapshot.mismatched[image]:
+                text = f"{count} boxes but {snapshot.label_counts[image]} labels"
+                self._tell(sheet, tags.TARGET_MISMATCH, text, _where(snapshot, image))
+
+    def _count_boxes(self, tally: _Tally, sheet: Sheet, snapshot: Snapshot, placed: Placed) -> None:
+        tally.add(tags.TARGET_BOXES, len(placed.xyxy))
+        for tag, bad in offences(placed).items():
+            tally.add(tag, int(bad.sum()))
+            self._tell_boxes(sheet, snapshot, tag, placed, bad)
+        for tag, good in formats(placed).items():
+            tally.add(tag, int(good.sum()))
+        tally.add(tags.TARGET_DUPLICATES, duplicates(placed))
+        coordinates = placed.xyxy[torch.isfinite(placed.xyxy)]
+        if len(coordinates):
+            tally.low(tags.TARGET_MIN_COORD, coordinates.min().item())
+            tally.high(tags.TARGET_MAX_COORD, coordinates.max().item())
+
+    def _tell_boxes(self, sheet: Sheet, snapshot: Snapshot, tag: str, placed: Placed, bad: Tensor) -> None:
+        if tag == tags.TARGET_TINY:  # small objects are no fault; the share of them is for the rules to judge
+            return
+        for row in self._untold(tag, bad):
+            image = int(placed.image[row])
+            first = int((placed.image < image).sum())
+            box = [round(value, 3) for value in placed.xyxy[row].tolist()]
+            data = {**_where(snapshot, image), "box_index": row - first, "box": box}
+            height, width = snapshot.sizes[image]
+            self._tell(sheet, tag, f"box {box} in an image of {width} x {height}", data)
+
+    def _tell_labels(self, sheet: Sheet, snapshot: Snapshot, tag: str, labels: Tensor, bad: Tensor) -> None:
+        for row in self._untold(tag, bad):
+            image, index = _image_of(row, snapshot.label_counts)
+            label = int(labels[row])
+            self._tell(sheet, tag, f"label {label}", {**_where(snapshot, image), "box_index": index, "label": label})
+
+    def _untold(self, tag: str, bad: Tensor) -> list[int]:
+        left = OFFENCES_TOLD - self._told.get(tag, 0)
+        return bad.nonzero()[:left, 0].tolist() if left > 0 and bool(bad.any()) else []
+
+    def _tell(self, sheet: Sheet, kind: str, text: str, data: Mapping[str, object]) -> None:
+        self._told[kind] = self._told.get(kind, 0) + 1
+        if self._told[kind] <= OFFENCES_TOLD:
+            what = kind.removeprefix("targets/")
+            sheet.tell("bad_target", f"{what}: {text}, image {data['image']} of the batch", what=what, **data)
+
+
+class _Tally:
+    """Adds the batches of one step up into its row."""
+
+    def __init__(self, values: dict[str, float]) -> None:
+        self._values = values
+
+    def add(self, tag: str, amount: float) -> None:
+        self._values[tag] = self._values.get(tag, 0) + amount
+
+    def low(self, tag: str, value: float) -> None:
+        self._values[tag] = min(self._values.get(tag, value), value)
+
+    def high(self, tag: str, value: float) -> None:
+        self._values[tag] = max(self._values.get(tag, value), value)
+
+
+def _where(snapshot: Snapshot, image: int) -> dict[str, object]:
+    """Which image of the batch it was, and its name where the target carries one."""
+    height, width = snapshot.sizes[image]
+    where: dict[str, object] = {"image": image, "width": width, "height": height}
+    name = _plain(snapshot.names[image])
+    return where if name is None else {**where, "file": name}
+
+
+def _plain(name: object) -> str | int | None:
+    """*name* as text or a number.  A tensor on a device stays unread: reading it would wait."""
+    if isinstance(name, Tensor):
+        return int(name.reshape(-1)[0]) if name.device.type == "cpu" and name.numel() == 1 else None
+    return name if isinstance(name, int) else str(name)[:300] if name is not None else None
+
+
+def _image_of(row: int, counts: Sequence[int]) -> tuple[int, int]:
+    """The image of the *row*-th label of a batch, and its index within that image."""
+    for image, count in enumerate(counts):
+        if row < count:
+            return image, row
+        row -= count
+    raise IndexError(row)

@@ -1,0 +1,137 @@
+"""What measuring may cost: every instrument is timed, and thinned until all of them fit the budget."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
+from typing import Final, ParamSpec, TypeVar
+
+from dettui_probe.fence import Fence
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_INTERVAL: Final = 128
+PROTECTED_STEPS: Final = 64  # steps in which an exact check is never skipped
+COSTS_KEPT: Final = 5  # the median of so many: one descheduled measurement says nothing
+GIL_SHARE: Final = 0.5
+"""Part of a writer-thread second that the training thread feels: a small tensor operation holds the interpreter
+lock for about half of its time."""
+
+
+class Instrument:
+    """One thing that is measured: its fences, its price, and every how many steps it is due.
+
+    *fence* stands around what runs on the training thread and closes with the run; *decoding* around what the writer
+    thread does with it, also while the run ends.  *importance* 1 is thinned first; an instrument of importance 8 has
+    to cost 8 times as much to be thinned before.
+    """
+
+    def __init__(
+        self, name: str, fence: Fence, decoding: Fence, importance: float = 1.0, *, exact: bool = False
+    ) -> None:
+        self.name = name
+        self.fence = fence
+        self.decoding = decoding
+        self.importance = importance
+        self.exact = exact
+        self.interval = 1
+        self.spent_s = 0.0  # in the current step, on the training thread
+        self.writer_s = 0.0  # the last decoding, on the writer thread
+        self._costs: deque[float] = deque(maxlen=COSTS_KEPT)
+
+    @property
+    def works(self) -> bool:
+        """False once a fault switched it off."""
+        return self.fence.open and self.decoding.open
+
+    def due(self, step: int) -> bool:
+        """Whether to measure in *step*."""
+        return self.works and (step % self.interval == 0 or (self.exact and step <= PROTECTED_STEPS))
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """*function* behind the fence, on the clock."""
+        started = perf_counter()
+        result = self.fence.run(function, *args, **kwargs)
+        self.spent_s += perf_counter() - started
+        return result
+
+    def close_step(self) -> float:
+        """Seconds spent in the step that ends; remembered as a price where there was any."""
+        spent, self.spent_s = self.spent_s, 0.0
+        if spent:
+            self._costs.append(spent)
+        return spent
+
+    @property
+    def cost_s(self) -> float:
+        """Price of one measurement as the training thread feels it, in seconds; 0 before the first."""
+        return statistics.median(self._costs) + GIL_SHARE * self.writer_s if self._costs else 0.0
+
+
+def planned_intervals(instruments: Sequence[Instrument], allowed_s: float) -> list[int]:
+    """The interval of each instrument (a power of two) with which all of them cost at most *allowed_s* a step.
+
+    Doubles, again and again, the interval of the one that is dearest for its importance.
+    """
+    costs = [instrument.cost_s for instrument in instruments]
+    intervals = [1] * len(costs)
+    while sum(cost / every for cost, every in zip(costs, intervals, strict=True)) > allowed_s:
+        open_to_thinning = [i for i, every in enumerate(intervals) if every < MAX_INTERVAL]
+        if not open_to_thinning:
+            break
+        dearest = max(open_to_thinning, key=lambda i: costs[i] / intervals[i] / instruments[i].importance)
+        intervals[dearest] *= 2
+    return intervals
+
+
+class Budget:
+    """Keeps the probe's time on the training thread at or under *share* of the step."""
+
+    REVIEW_EVERY: Final = 16
+    SMOOTHING: Final = 0.1  # of the reported overhead
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self.overhead = 0.0
+        self._instruments: list[Instrument] = []
+        self._steps_s: deque[float] = deque(maxlen=31)
+        self._base_s: deque[float] = deque(maxlen=31)
+        self._settled = 0
+
+    def add(self, instrument: Instrument) -> Instrument:
+        """Put *instrument* under this budget."""
+        self._instruments.append(instrument)
+        return instrument
+
+    def settle(self, step_s: float, probe_s: float) -> list[Instrument]:
+        """Close a step that took *step_s*, *probe_s* of it ours.  Returns what is thinned for the first time."""
+        spent = sum(instrument.close_step() for instrument in self._instruments)
+        if self._settled:  # the first step also pays for buffers that are made once
+            self._base_s.append(max(probe_s - spent, 0.0))
+            self._steps_s.append(max(step_s - probe_s, 1e-9))
+            self.overhead += self.SMOOTHING * (min(probe_s / self._steps_s[-1], 1.0) - self.overhead)
+        self._settled += 1
+        return self._review() if self._is_time_for_review() else []
+
+    def thinned(self) -> dict[str, int]:
+        """Instruments that are not measured in every step, with their intervals."""
+        return {i.name: i.interval for i in self._instruments if i.interval > 1 and i.works}
+
+    def _is_time_for_review(self) -> bool:
+        return self._settled > 1 and (self._settled <= self.REVIEW_EVERY or self._settled % self.REVIEW_EVERY == 0)
+
+    def _review(self) -> list[Instrument]:
+        allowed_s = self.share * statistics.median(self._steps_s) - statistics.median(self._base_s)
+        measured = [instrument for instrument in self._instruments if instrument.works]
+        intervals = planned_intervals(measured, max(allowed_s, 0.0))
+        news = [i for i, every in zip(measured, intervals, strict=True) if i.interval == 1 < every]
+        _set(zip(measured, intervals, strict=True))
+        return news
+
+
+def _set(plan: Iterable[tuple[Instrument, int]]) -> None:
+    for instrument, every in plan:
+        instrument.interval = every

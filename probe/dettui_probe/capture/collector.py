@@ -1,0 +1,61 @@
+"""What has been read so far in the current step."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dettui_probe.capture.budget import Budget, Instrument
+from dettui_probe.capture.record import Message, Reading, Sheet, Signed
+from dettui_probe.fence import Fence
+from dettui_probe.run import Run
+
+IMPORTANCE: Final = {
+    "row": 64.0,
+    "loss": 32.0,
+    "targets": 32.0,
+    "coverage": 16.0,
+    "gradients": 4.0,
+    "classes": 4.0,
+    "updates": 2.0,
+    "sketch": 1.0,
+    "pixels": 1.0,
+    "memory": 1.0,
+    "weights": 0.25,
+}
+"""Order of thinning: exact checks last, first what a rule can wait for.  A weight costs at most some resolution."""
+
+EXACT: Final = frozenset({"row", "loss", "targets"})  # never skipped in the first steps
+
+
+class Collector:
+    """Makes the instruments of a run, and gathers what they read until the row of the step is told."""
+
+    def __init__(self, budget: Budget, run: Run) -> None:
+        self._budget = budget
+        self._run = run
+        self.values: dict[str, float] = {}
+        self.messages: list[Message] = []
+        self._signed: list[Signed] = []
+
+    def instrument(self, name: str) -> Instrument:
+        """A new instrument under the budget; *name* is a key of IMPORTANCE."""
+        fences = self._run.fence(name), Fence(name, self._run.ledger)
+        return self._budget.add(Instrument(name, *fences, IMPORTANCE[name], exact=name in EXACT))
+
+    def keep(self, instrument: Instrument, reading: Reading | None) -> None:
+        """Add *reading* to the step."""
+        if reading is not None:
+            self._signed.append((instrument, reading))
+
+    def replace(self, instrument: Instrument, reading: Reading | None) -> None:
+        """Add *reading* in place of what *instrument* read earlier in the step."""
+        self._signed = [signed for signed in self._signed if signed[0] is not instrument]
+        self.keep(instrument, reading)
+
+    def close_step(self, sheet: Sheet) -> list[Signed]:
+        """Move everything into *sheet*; returns the readings that are still to be decoded."""
+        sheet.values.update(self.values)
+        sheet.messages.extend(self.messages)
+        signed = self._signed
+        self.values, self.messages, self._signed = {}, [], []
+        return signed

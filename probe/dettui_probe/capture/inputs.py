@@ -1,0 +1,108 @@
+"""What goes into the model and what its loss is made of: targets, class labels, loss terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from dettui_probe.capture.boxes import TargetChecks
+from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
+from dettui_probe.capture.collector import Collector
+from dettui_probe.capture.contracts import CLASSIFICATION, UNKNOWN, Contract, contract_of
+from dettui_probe.capture.loss import LossTerms, TotalLoss
+from dettui_probe.capture.record import Reading, Sheet, Signed
+from dettui_probe.capture.targets import Snapshot, find_batch, snapshot
+from dettui_probe.capture.torchlib import Tensor, nn
+
+MAX_SNAPSHOTS: Final = 64  # of targets in one step; further micro-batches are not counted
+
+
+class Inputs:
+    """The instruments on the way from the batch to the loss."""
+
+    def __init__(self, model: nn.Module, collector: Collector) -> None:
+        self._model = model
+        self._collector = collector
+        self._targets = collector.instrument("targets")
+        self._loss = collector.instrument("loss")
+        self._classes = collector.instrument("classes")
+        self._terms, self._total = LossTerms(), TotalLoss()
+        self._checks, self._counts = TargetChecks(), ClassCounts()
+        self._snapshots: list[Snapshot] = []
+        self._labels: list[ClassLabels] = []
+        self._contract: Contract | None = None
+
+    @property
+    def contract(self) -> Contract:
+        """What the model's head asks of its class ids."""
+        if self._contract is None:
+            self._contract = contract_of(self._model)
+        return self._contract
+
+    def forward_begins(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """The model is called with *args* and *kwargs*."""
+        if self._targets.due(step) and len(self._snapshots) < MAX_SNAPSHOTS:
+            self._targets.run(self._take_targets, args, kwargs)
+
+    def forward_ended(self, step: int, output: object) -> None:
+        """The model returned *output*."""
+        if self._loss.due(step):
+            self._loss.run(self._terms.take, output)
+
+    def backward_begins(self, step: int, losses: Sequence[Tensor], forward: int) -> None:
+        """Backward is called on *losses* (unscaled), after the *forward*-th forward pass of the step."""
+        if self._loss.due(step):
+            self._loss.run(self._total.take, losses, forward)
+        if not self._snapshots and self._classes.due(step):
+            self._classes.run(self._take_labels, losses)
+
+    def close_step(self) -> None:
+        """Hand what was taken to the collector."""
+        self._collector.keep(self._loss, self._terms.close_step())
+        self._collector.keep(self._loss, self._total.close_step())
+        self._collector.keep(self._targets, self._close_targets())
+        self._collector.keep(self._classes, self._close_labels())
+
+    def last_words(self) -> list[Signed]:
+        """The class counts that were still being added up."""
+        return [(self._classes, Reading((), lambda _, sheet: self._counts.flush(sheet)))]
+
+    def _take_targets(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        batch = find_batch(args, kwargs)
+        if batch is not None:
+            self._snapshots.append(snapshot(batch))
+
+    def _take_labels(self, losses: Sequence[Tensor]) -> None:
+        found = labels_of_cross_entropy(losses[0])
+        if found is None:
+            return
+        self._labels.append(found)
+        if self.contract == UNKNOWN:
+            self._contract = Contract(CLASSIFICATION, found.num_classes)
+
+    def _close_targets(self) -> Reading | None:
+        snapshots, self._snapshots = self._snapshots, []
+        contract = self.contract
+
+        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+            for taken, tensors in _dealt(snapshots, iter(arrived)):
+                self._checks.check(sheet, taken, tensors, contract)
+                if taken.labels is not None:
+                    self._counts.add(tensors[-1], sheet)
+
+        return Reading([tensor for taken in snapshots for tensor in taken.tensors], decode) if snapshots else None
+
+    def _close_labels(self) -> Reading | None:
+        found, self._labels = self._labels, []
+
+        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+            for labels, source in zip(arrived, found, strict=True):
+                self._counts.add(labels[labels != source.ignored], sheet)
+
+        return Reading([source.labels for source in found], decode) if found else None
+
+
+def _dealt(snapshots: Sequence[Snapshot], arrived: Iterator[Tensor]) -> Iterator[tuple[Snapshot, list[Tensor]]]:
+    """Each snapshot with its own tensors."""
+    for taken in snapshots:
+        yield taken, [next(arrived) for _ in taken.tensors]

@@ -1,0 +1,183 @@
+"""What happens to the parameters: gradients, updates, weights, and who holds them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from dettui_probe import wire
+from dettui_probe.capture import schedule
+from dettui_probe.capture.collector import Collector
+from dettui_probe.capture.contracts import Contract
+from dettui_probe.capture.coverage import Coverage, audit, params_of, unseen_optimizers
+from dettui_probe.capture.gradients import GradientNorms
+from dettui_probe.capture.sketch import GradientSketch
+from dettui_probe.capture.torchlib import Optimizer, Tensor, nn
+from dettui_probe.capture.tracked import SampleMatrix, Tracked
+from dettui_probe.capture.updates import Updates, Weights
+
+AUDIT_EVERY: Final = 64
+NAMES_TOLD: Final = 64
+LAYER_VALUES_PER_STEP: Final = 256  # on average, 2 KB of log a step
+
+
+class Parameters:
+    """The instruments around backward and the optimizer."""
+
+    def __init__(self, model: nn.Module, collector: Collector) -> None:
+        self._model = model
+        self._collector = collector
+        self._gradients = collector.instrument("gradients")
+        self._sketching = collector.instrument("sketch")
+        self._updating = collector.instrument("updates")
+        self._weighing = collector.instrument("weights")
+        self._auditing = collector.instrument("coverage")
+        self._settings = collector.instrument("row")
+        self.optimizers: list[Optimizer] = []
+        self._held: set[int] = set()
+        self._norms, self._weights = GradientNorms(), Weights()
+        self._tracked: Tracked | None = None
+        self._sketch: GradientSketch | None = None
+        self._updates: Updates | None = None
+        self._last_audit = -AUDIT_EVERY
+        self._searched = False
+        self._told: wire.Model | None = None
+        self._norms_read = False
+
+    def is_ours(self, optimizer: Optimizer) -> bool:
+        """Whether *optimizer* trains the watched model."""
+        return any(optimizer is known for known in self.optimizers)
+
+    def adopt(self, optimizer: Optimizer, *, after_backward: bool) -> bool:
+        """Whether *optimizer* trains the watched model, learned at its first step.
+
+        One that holds none of the model's parameters counts as the model's where it is the only one that steps
+        after the model's backward pass: built before the model was replaced, it is the fault to be told.
+        """
+        if self.is_ours(optimizer):
+            return True
+        own = {id(param) for param in self._model.parameters()}
+        holds_ours = any(id(param) in own for param in params_of([optimizer]))
+        if holds_ours or (after_backward and not self.optimizers):
+            self.add(optimizer)
+            return True
+        return False
+
+    def add(self, optimizer: Optimizer) -> None:
+        """*optimizer* trains the watched model."""
+        self.optimizers.append(optimizer)
+        self._held = {id(param) for param in params_of(self.optimizers)}
+        self._last_audit = -AUDIT_EVERY
+
+    def detailed(self, step: int) -> bool:
+        """Whether the row of *step* carries per-layer values."""
+        tensors = len(self._tracked.params) if self._tracked is not None else 0
+        return step <= 2 or step % max(1, -(-4 * tensors // LAYER_VALUES_PER_STEP)) == 0
+
+    def backward_ended(self, step: int, amp_scale: Tensor | None) -> None:
+        """The gradients of the step are complete, as far as can be foreseen."""
+        if self._gradients.due(step):
+            self._gradients.run(self._read_norms, amp_scale)
+
+    def optimizer_begins(self, step: int, contract: Contract) -> None:
+        """An optimizer of ours is about to step."""
+        if step - self._last_audit >= AUDIT_EVERY:
+            self._last_audit = step
+            self._auditing.run(self._audit, step, contract)
+        if not self._norms_read and self._gradients.due(step):
+            self._gradients.run(self._read_norms, None)
+        if self._sketching.due(step) or self._sketching.due(step + 1):
+            self._sketching.run(self._read_sketch, step)
+        if self._updating.due(step):
+            self._updating.run(self._copy_weights)
+
+    def step_ends(self, step: int) -> None:
+        """The last optimizer of the step has stepped."""
+        if self._updating.due(step):
+            self._updating.run(self._compare_weights)
+        if self._weighing.due(step):
+            self._weighing.run(self._weigh)
+
+    def close_step(self) -> None:
+        """Hand the settings of the optimizers to the collector."""
+        self._norms_read = False
+        self._settings.run(self._read_settings)
+
+    # --- on the clock of an instrument --------------------------------------------------------------------------
+
+    def _tracked_now(self) -> Tracked:
+        if self._tracked is None:
+            self._track(Tracked(self._model))
+        assert self._tracked is not None
+        return self._tracked
+
+    def _track(self, tracked: Tracked) -> None:
+        matrix = SampleMatrix(tracked)
+        self._tracked, self._sketch, self._updates = tracked, GradientSketch(matrix), Updates(matrix)
+
+    def _read_norms(self, amp_scale: Tensor | None) -> None:
+        self._norms_read = True
+        self._collector.replace(self._gradients, self._norms.read(self._tracked_now(), amp_scale))
+
+    def _read_sketch(self, step: int) -> None:
+        self._tracked_now()
+        assert self._sketch is not None
+        self._collector.replace(self._sketching, self._sketch.read(step))
+
+    def _copy_weights(self) -> None:
+        self._tracked_now()
+        assert self._updates is not None
+        self._updates.before()
+
+    def _compare_weights(self) -> None:
+        if self._updates is not None:
+            self._collector.keep(self._updating, self._updates.after(self._held))
+
+    def _weigh(self) -> None:
+        tracked = self._tracked_now()
+        self._collector.keep(self._weighing, self._weights.read(tracked))
+
+    def _read_settings(self) -> None:
+        plain, reading = schedule.split(schedule.settings(self.optimizers))
+        self._collector.values.update(plain)
+        self._collector.keep(self._settings, reading)
+
+    def _audit(self, step: int, contract: Contract) -> None:
+        coverage = audit(self._model, self.optimizers)
+        if coverage.missing and not self._searched:
+            self._searched = True
+            self.optimizers.extend(unseen_optimizers(self._model, self.optimizers))
+            coverage = audit(self._model, self.optimizers)
+        self._held = {id(param) for param in params_of(self.optimizers)}
+        self._collector.values.update(coverage.values())
+        self._follow_new_parameters()
+        self._tell(step, coverage, contract)
+
+    def _follow_new_parameters(self) -> None:
+        tracked = Tracked(self._model)
+        if self._tracked is None or not tracked.same_as(self._tracked):
+            self._track(tracked)
+
+    def _tell(self, step: int, coverage: Coverage, contract: Contract) -> None:
+        message = wire.Model(
+            step=step,
+            time=time.time(),
+            family=contract.family,
+            num_classes=contract.num_classes,
+            background=contract.background,
+            parameters=coverage.parameters,
+            trainable=coverage.trainable,
+            held=coverage.held,
+            missing=list(coverage.missing[:NAMES_TOLD]),
+            strangers=coverage.strangers,
+            optimizer="+".join(type(optimizer).__name__ for optimizer in self.optimizers),
+            in_training_mode=self._model.training,
+        )
+        if self._told is None or _undated(message) != _undated(self._told):
+            self._told = message
+            self._collector.messages.append(message)
+
+
+def _undated(message: wire.Model) -> Sequence[object]:
+    return [getattr(message, field) for field in message.__struct_fields__ if field not in ("step", "time")]

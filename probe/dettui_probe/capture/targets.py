@@ -1,0 +1,104 @@
+"""A snapshot of the targets as the model receives them: no copy of pixels, no look at a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
+
+LABEL_KEYS: Final = ("labels", "class_labels", "classes", "gt_classes")
+NAME_KEYS: Final = ("file_name", "filename", "path", "image_path", "image_id")
+
+
+class Batch(NamedTuple):
+    """What a detector was called with."""
+
+    images: Sequence[Tensor]  # (C, H, W) each
+    targets: Sequence[Mapping[Any, Any]]
+
+
+class Snapshot(NamedTuple):
+    """The targets of one batch.  Boxes and labels are copies; everything else is known without reading a tensor."""
+
+    boxes: Tensor | None  # (n, 4) float32; None where no box of the batch has a legal shape
+    labels: Tensor | None  # (m,)
+    box_counts: tuple[int, ...]  # by image; -1 where the boxes have no legal shape
+    label_counts: tuple[int, ...]
+    sizes: tuple[tuple[int, int], ...]  # (height, width) by image
+    mismatched: tuple[bool, ...]  # by image: per-box fields of different lengths
+    names: tuple[object, ...]  # by image: file name, or image id (a tensor), or None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """What has to travel to the writer thread."""
+        return [tensor for tensor in (self.boxes, self.labels) if tensor is not None]
+
+
+def find_batch(args: Sequence[object], kwargs: Mapping[str, object]) -> Batch | None:
+    """Images and targets among the arguments of a detector; None where there are none."""
+    values = [*args, *kwargs.values()]
+    targets = next((value for value in values if _is_target_list(value)), None)
+    images = next((value for value in values if _is_image_list(value)), None)
+    if targets is None or images is None:
+        return None
+    return Batch(list(images), list(targets))  # type: ignore[call-overload]
+
+
+def snapshot(batch: Batch) -> Snapshot:
+    """Copies of the boxes and labels of *batch*, with what their shapes tell."""
+    boxes = [_as_boxes(target["boxes"]) for target in batch.targets]
+    labels = [_labels_of(target) for target in batch.targets]
+    return Snapshot(
+        _joined([box.float() for box in boxes if box is not None]),
+        _joined([label for label in labels if label is not None]),
+        tuple(-1 if box is None else box.shape[0] for box in boxes),
+        tuple(0 if label is None else label.shape[0] for label in labels),
+        tuple((image.shape[-2], image.shape[-1]) for image in batch.images),
+        tuple(_is_mismatched(target) for target in batch.targets),
+        tuple(_name_of(target) for target in batch.targets),
+    )
+
+
+def _is_target_list(value: object) -> bool:
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    first = as_mapping(value[0])
+    return first is not None and "boxes" in first
+
+
+def _is_image_list(value: object) -> bool:
+    if isinstance(value, Tensor):
+        return value.dim() == 4
+    return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], Tensor) and value[0].dim() == 3
+
+
+def _as_boxes(value: object) -> Tensor | None:
+    """*value* as an (n, 4) tensor; None where it has another shape."""
+    boxes = value.detach() if isinstance(value, Tensor) else torch.as_tensor(value)
+    return boxes if boxes.dim() == 2 and boxes.shape[1] == 4 else None
+
+
+def _labels_of(target: Mapping[Any, Any]) -> Tensor | None:
+    value = next((target[key] for key in LABEL_KEYS if key in target), None)
+    if value is None:
+        return None
+    return (value.detach() if isinstance(value, Tensor) else torch.as_tensor(value)).reshape(-1)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor | None:
+    return torch.cat(list(parts)) if parts else None
+
+
+PER_BOX_KEYS: Final = (*LABEL_KEYS, "area", "iscrowd", "masks", "keypoints")
+
+
+def _is_mismatched(target: Mapping[Any, Any]) -> bool:
+    lengths = {
+        len(target[key]) for key in ("boxes", *PER_BOX_KEYS) if key in target and hasattr(target[key], "__len__")
+    }
+    return len(lengths) > 1
+
+
+def _name_of(target: Mapping[Any, Any]) -> object:
+    return next((target[key] for key in NAME_KEYS if key in target), None)

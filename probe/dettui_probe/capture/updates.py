@@ -1,0 +1,90 @@
+"""How far an optimizer step moves each parameter, from fixed samples of at most SAMPLE_WIDTH elements."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Collection, Sequence
+
+from dettui_probe import tags
+from dettui_probe.capture.record import Reading, Sheet
+from dettui_probe.capture.torchlib import Tensor, torch
+from dettui_probe.capture.tracked import SampleMatrix, Tracked
+
+
+class Updates:
+    """Copies samples of the weights before the step and compares after it.  Buffers and views are made once."""
+
+    def __init__(self, matrix: SampleMatrix) -> None:
+        self._matrix = matrix
+        self._before, self._before_rows = matrix.new_buffer()
+        self._after, self._after_rows = matrix.new_buffer()
+        self._views: list[Tensor] = []
+        self._addresses: list[int] = []
+        self._armed = False
+
+    def before(self) -> None:
+        """Copy the samples as they are before the optimizer step."""
+        if not self._matrix.params:
+            return
+        self._refresh_views()
+        torch._foreach_copy_(self._before_rows, self._views)
+        self._armed = True
+
+    def after(self, held: Collection[int]) -> Reading | None:
+        """Compare with the samples after the step.  *held*: ids of the parameters that the optimizers hold."""
+        if not self._armed:
+            return None
+        self._armed = False
+        torch._foreach_copy_(self._after_rows, self._views)
+        moved = torch.linalg.vector_norm(self._after - self._before, dim=1)
+        norms = torch.linalg.vector_norm(self._before, dim=1)
+        rows = [row for row, param in enumerate(self._matrix.params) if id(param) in held]
+        matrix = self._matrix
+
+        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+            _write(sheet, matrix, rows, arrived[0].tolist(), arrived[1].tolist())
+
+        return Reading([moved, norms], decode)
+
+    def _refresh_views(self) -> None:
+        addresses = self._matrix.addresses()
+        if addresses != self._addresses:
+            self._views, self._addresses = self._matrix.views(), addresses
+
+
+def _write(
+    sheet: Sheet, matrix: SampleMatrix, rows: Sequence[int], moved: Sequence[float], norms: Sequence[float]
+) -> None:
+    ratios = {row: moved[row] / norms[row] for row in rows if norms[row] > 0}
+    if ratios:
+        sheet.values[tags.UPDATE_RATIO] = statistics.median(ratios.values())
+    if rows:
+        sheet.values[tags.UPDATE_UNCHANGED] = sum(moved[row] == 0 for row in rows) / len(rows)
+    if sheet.detailed:
+        names = matrix.names
+        sheet.values.update({tags.LAYER_UPDATE_RATIO + names[row]: ratio for row, ratio in ratios.items()})
+
+
+class Weights:
+    """L2 norms of all trainable parameters: one read of the weights."""
+
+    def read(self, tracked: Tracked) -> Reading | None:
+        """The norms as they are now."""
+        params = tracked.params
+        dense = [i for i, param in enumerate(params) if param.is_floating_point() and not param.is_sparse]
+        if not dense:
+            return None
+        norms = torch.stack(torch._foreach_norm([params[i] for i in dense], 2, dtype=torch.float32))
+        kept = [tracked.names[i] for i in dense]
+
+        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+            values = arrived[0].tolist()
+            sheet.values[tags.WEIGHT_NORM] = math.sqrt(sum(norm * norm for norm in values))
+            sheet.values[tags.WEIGHT_NONFINITE] = sum(not math.isfinite(norm) for norm in values)
+            if sheet.detailed:
+                sheet.values.update(
+                    {tags.LAYER_WEIGHT_NORM + name: norm for name, norm in zip(kept, values, strict=True)}
+                )
+
+        return Reading([norms], decode)

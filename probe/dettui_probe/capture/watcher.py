@@ -1,0 +1,295 @@
+"""Follows a training loop from call to call: what begins, what ends, and when a step is complete.
+
+A step is complete at the end of an optimizer step.  Where several optimizers step after one backward pass, the last
+of them completes it.  Every method that torch calls is behind a fence and on the clock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+from dettui_probe import tags, wire
+from dettui_probe.capture.budget import Budget
+from dettui_probe.capture.clock import Phase, StepClock
+from dettui_probe.capture.collector import Collector
+from dettui_probe.capture.inputs import Inputs
+from dettui_probe.capture.parameters import Parameters
+from dettui_probe.capture.record import Post, Reading, Sheet
+from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, torch
+from dettui_probe.run import Run
+
+T = TypeVar("T")
+
+PATIENCE: Final = 16  # backward passes without an optimizer step that are taken for gradient accumulation
+FORWARDS_WITHOUT_BACKWARD: Final = 20
+
+
+class Watcher:
+    """The state of one watched loop, on the training thread."""
+
+    def __init__(self, run: Run, model: nn.Module, share_of_step: float) -> None:
+        self._recorder = run.recorder
+        self._model = model
+        self._fence = run.fence("steps")
+        self._budget = Budget(share_of_step)
+        self._collector = Collector(self._budget, run)
+        self._row = self._collector.instrument("row")
+        self._inputs = Inputs(model, self._collector)
+        self.parameters = Parameters(model, self._collector)
+        self._post = Post()
+        self._thread: int | None = None
+        self._clock = StepClock(perf_counter())
+        self._probe_s = 0.0  # our own time in the current step
+        self._trained_before = False  # a forward pass in training mode was seen
+        self._in_forward = False
+        self._in_backward = False
+        self._forwards = 0  # since the last step
+        self._micro_steps = 0  # backward passes since the last step
+        self._usual_micro_steps = 1
+        self._backwards_ever = 0
+        self._forwards_ever = 0
+        self._stepped: list[Optimizer] = []  # since the last backward pass
+        self._closer: Optimizer | None = None  # the optimizer that completes a step; None while there is but one
+        self._pending = False  # an optimizer stepped, and another one is still expected to
+        self._optimizer_calls = 0
+        self._scaled: tuple[Tensor, Tensor] | None = None  # as GradScaler.scale returned it, and what it was given
+        self._amp_scale: Tensor | None = None
+        self._amp_skipped = 0
+        self._clip: object = None
+        self._told_dropped = False
+        self._closed = False
+        self._lit = True  # whether the coming step is measured at all
+
+    # --- called by torch ----------------------------------------------------------------------------------------
+
+    def forward_begins(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Before the forward pass of the watched model."""
+        if module is self._model:
+            self._call(self._forward_begins, args, kwargs, torch.is_grad_enabled())
+
+    def forward_ended(self, module: nn.Module, _args: Sequence[Any], output: object) -> None:
+        """After the forward pass of the watched model."""
+        if module is self._model and self._in_forward:
+            self._call(self._forward_ended, output)
+
+    def backward_begins(self, tensors: Sequence[Tensor]) -> None:
+        """Before ``torch.autograd.backward``."""
+        self._call(self._backward_begins, tensors)
+
+    def backward_ended(self) -> None:
+        """After ``torch.autograd.backward``."""
+        self._call(self._backward_ended)
+
+    def optimizer_begins(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        """Before ``step`` of any optimizer of the process."""
+        self._call(self._optimizer_begins, optimizer)
+
+    def optimizer_ended(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        """After ``step`` of any optimizer of the process."""
+        self._call(self._optimizer_ended, optimizer)
+
+    def clipped(self, max_norm: object) -> None:
+        """Before gradients are clipped to *max_norm*."""
+        self._clip = max_norm
+
+    def loss_scaled(self, scaled: object, loss: object, scale: Tensor | None) -> None:
+        """After ``GradScaler.scale``."""
+        self._call(self._loss_scaled, scaled, loss, scale)
+
+    def amp_step(self, optimizer: Optimizer, take_step: Callable[[], T]) -> T:
+        """Around ``GradScaler.step``: where the optimizer was not called, the step was skipped."""
+        calls = self._optimizer_calls
+        result = take_step()
+        if self._optimizer_calls == calls:
+            self._call(self._step_skipped)
+        return result
+
+    def close(self) -> None:
+        """Hand over what is left, when the run ends."""
+        self._fence.run(self._close)
+
+    # --- behind the fence ---------------------------------------------------------------------------------------
+
+    def _call(self, callback: Callable[..., None], *args: Any) -> None:
+        """*callback* behind the fence, on the clock, without a graph; on the thread that trains, and on no other."""
+        if not self._fence.open:
+            return
+        started = perf_counter()
+        thread = threading.get_ident()
+        if self._thread is None:
+            self._thread = thread
+        if thread == self._thread:
+            with torch.no_grad():
+                self._fence.run(callback, *args)
+            self._probe_s += perf_counter() - started
+
+    def _enter(self, phase: Phase) -> None:
+        self._clock.enter(phase, perf_counter())
+        self._recorder.phase = phase
+
+    @property
+    def _coming_step(self) -> int:
+        return self._recorder.step + 1
+
+    def _forward_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any], with_grad: bool) -> None:
+        self._complete_pending_step()
+        training = self._model.training
+        if not with_grad or (self._trained_before and not training):
+            self._enter("idle")
+            self._in_forward = False
+            return
+        self._trained_before = self._trained_before or training
+        self._in_forward, self._in_backward = True, False
+        self._enter("forward")
+        self._forwards += 1
+        self._forwards_ever += 1
+        if self._lit:
+            self._inputs.forward_begins(self._coming_step, args, kwargs)
+        if self._forwards_ever == FORWARDS_WITHOUT_BACKWARD and not self._backwards_ever:
+            self._tell_no_backward()
+
+    def _forward_ended(self, output: object) -> None:
+        self._in_forward = False
+        if self._lit:
+            self._inputs.forward_ended(self._coming_step, output)
+
+    def _backward_begins(self, tensors: Sequence[Tensor]) -> None:
+        scaled, self._scaled = self._scaled, None
+        if self._in_backward or not self._forwards:  # activation checkpointing; a loss of somebody else's
+            return
+        self._complete_pending_step()
+        self._in_backward = True
+        self._enter("backward")
+        self._micro_steps += 1
+        self._backwards_ever += 1
+        losses = [scaled[1] if scaled is not None and tensor is scaled[0] else tensor for tensor in tensors]
+        if self._lit:
+            self._inputs.backward_begins(self._coming_step, losses, self._forwards)
+
+    def _backward_ended(self) -> None:
+        if not self._in_backward:
+            return
+        self._in_backward = False
+        self._enter("optimizer")
+        if self._lit and self._micro_steps >= self._usual_micro_steps:
+            self.parameters.backward_ended(self._coming_step, self._amp_scale)
+        late = self._micro_steps - max(PATIENCE, 4 * self._usual_micro_steps)
+        if late >= 0 and late % PATIENCE == 0:
+            self._emit(self._recorder.step)
+
+    def _optimizer_begins(self, optimizer: Optimizer) -> None:
+        self._optimizer_calls += 1
+        if self.parameters.adopt(optimizer, after_backward=self._micro_steps > 0) and self._lit:
+            self.parameters.optimizer_begins(self._coming_step, self._inputs.contract)
+
+    def _optimizer_ended(self, optimizer: Optimizer) -> None:
+        if not self.parameters.is_ours(optimizer):
+            return
+        self._stepped.append(optimizer)
+        if not self._micro_steps and self._backwards_ever:  # one more optimizer of a step already told
+            return
+        self._pending = True
+        if self._closer is None or optimizer is self._closer:
+            self._complete_step()
+
+    def _loss_scaled(self, scaled: object, loss: object, scale: Tensor | None) -> None:
+        if isinstance(scaled, Tensor) and isinstance(loss, Tensor) and scale is not None and scaled is not loss:
+            self._scaled = (scaled, loss)
+            self._amp_scale = scale.detach().clone()
+
+    def _step_skipped(self) -> None:
+        self._amp_skipped += 1
+        self._emit(self._recorder.step)
+        self._forget_cycle()
+
+    # --- steps --------------------------------------------------------------------------------------------------
+
+    def _complete_pending_step(self) -> None:
+        """The next pass begins: whichever optimizer stepped last is the one that completes a step."""
+        if self._stepped:
+            self._closer = self._stepped[-1] if len(self._stepped) > 1 else self._closer
+            self._stepped.clear()
+        if self._pending:
+            self._complete_step()
+
+    def _complete_step(self) -> None:
+        self._pending = False
+        if self._lit:
+            self.parameters.step_ends(self._coming_step)
+        self._recorder.step += 1
+        self._usual_micro_steps = max(self._micro_steps, 1)
+        self._emit(self._recorder.step)
+        self._forget_cycle()
+
+    def _forget_cycle(self) -> None:
+        self._forwards = self._micro_steps = 0
+        self._clip = None
+
+    def _emit(self, step: int) -> None:
+        """Put the row of *step*; the phases count from zero again."""
+        self._enter("data")
+        values: dict[str, float] = dict(self._clock.close_step())
+        step_s = values[tags.TIME_STEP]
+        if self._lit:
+            self._row.run(self._put_row, step, values)
+        self._settle(step_s)
+        self._lit = self._row.due(self._coming_step)
+        self._tell_if_dropped()
+
+    def _put_row(self, step: int, values: dict[str, float]) -> None:
+        self._inputs.close_step()
+        self.parameters.close_step()
+        values.update(self._own_values())
+        if self._amp_scale is not None:
+            self._collector.keep(self._row, Reading([fresh_vector([self._amp_scale])], _decode_amp_scale))
+        sheet = Sheet(step, time.time(), values, self.parameters.detailed(step))
+        self._recorder.put(self._post.record(sheet, self._collector.close_step(sheet)))
+
+    def _own_values(self) -> dict[str, float]:
+        values = {tags.MICRO_STEPS: float(self._micro_steps), tags.PROBE_OVERHEAD: self._budget.overhead}
+        if isinstance(self._clip, int | float):
+            values[tags.GRAD_CLIP] = float(self._clip)
+        if self._amp_scale is not None:
+            values[tags.AMP_SKIPPED] = float(self._amp_skipped)
+            self._amp_skipped = 0
+        return values
+
+    def _settle(self, step_s: float) -> None:
+        news = self._budget.settle(step_s, self._probe_s)
+        self._probe_s = 0.0
+        self._recorder.overhead = self._budget.overhead
+        self._recorder.thinned = self._budget.thinned()
+        for instrument in news:
+            self._tell("thinned", f"{instrument.name} is measured every {instrument.interval} steps from here on")
+
+    def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._complete_pending_step()
+        if self._forwards:  # a pass that never got to its step: where the script raised in it, it tells why
+            self._emit(self._recorder.step)
+        sheet = Sheet(self._recorder.step, time.time(), {}, False)
+        self._recorder.put(self._post.record(sheet, self._inputs.last_words()))
+
+    # --- events -------------------------------------------------------------------------------------------------
+
+    def _tell(self, kind: str, text: str) -> None:
+        self._recorder.put(wire.Event(self._recorder.step, time.time(), kind, text))
+
+    def _tell_no_backward(self) -> None:
+        text = f"{FORWARDS_WITHOUT_BACKWARD} forward passes in training mode and no backward pass yet"
+        self._tell("no_backward", text)
+
+    def _tell_if_dropped(self) -> None:
+        if self._post.courier.dropped and not self._told_dropped:
+            self._told_dropped = True
+            self._tell("dropped", "a step's tensors were dropped: no slot was free to carry them off the device")
+
+
+def _decode_amp_scale(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+    sheet.values[tags.AMP_SCALE] = float(arrived[0])
