@@ -1,0 +1,155 @@
+"""Findings in words: the panel beside the curves, and the whole page of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dettui.charts.numbers import number
+from dettui.domain.finding import Cause, Diagnosis, Evidence, Finding
+from dettui.widgets.text import BLANK, Line, Span, harmless, paragraph, spread
+from dettui.widgets.words import cause_name, sign_of, steps_of, tier_of
+
+CAUSES_IN_PANEL = 3
+_LEAD = 10  # cells of the column that names what follows
+
+
+def panel(diagnosis: Diagnosis, selected: int, width: int) -> tuple[Line, ...]:
+    """All findings, the one at *selected* opened to its causes, remedy and evidence."""
+    if not diagnosis.findings:
+        return _nothing_found(diagnosis, width)
+    return tuple(line for block in blocks(diagnosis.findings, selected, width) for line in block)
+
+
+def blocks(findings: Sequence[Finding], selected: int, width: int) -> tuple[tuple[Line, ...], ...]:
+    """The lines of each finding, to know where each begins."""
+    return tuple(_block(finding, index == selected, width) for index, finding in enumerate(findings))
+
+
+def _block(finding: Finding, is_selected: bool, width: int) -> tuple[Line, ...]:
+    title = _title(finding, is_selected, width)
+    if not is_selected:
+        return (title, *_causes_in_a_line(finding, width))
+    return (title, *_opened(finding, width), BLANK)
+
+
+def _title(finding: Finding, is_selected: bool, width: int) -> Line:
+    sign = sign_of(finding)
+    pointer = Span("▸ " if is_selected else "  ", "accent")
+    first: Line = (pointer, Span(f"{sign.glyph} {sign.word}  ", sign.role), Span(harmless(finding.title), "strong"))
+    return spread(first, (Span(steps_of(finding), "muted"),), width)
+
+
+def _causes_in_a_line(finding: Finding, width: int) -> tuple[Line, ...]:
+    if not finding.causes:
+        return ()
+    names = ", ".join(f"{cause_name(c.id)} ({tier_of(c).word})" for c in finding.causes[:CAUSES_IN_PANEL])
+    return paragraph(names, width, (Span("    ← ", "muted"),), "muted")[:1]
+
+
+def _opened(finding: Finding, width: int) -> Iterator[Line]:
+    """What a reader wants to know, in that order: why, what to do, how sure, on what grounds."""
+    best, others = finding.causes[:1], finding.causes[1:CAUSES_IN_PANEL]
+    for cause in best:
+        yield from _cause_line("because", cause, width)
+        yield from _advice(cause, width)
+        yield from _grounds(cause, width)
+    for index, cause in enumerate(others):
+        yield from _cause_line("" if index else "or", cause, width)
+    for index, evidence in enumerate(finding.evidence):
+        yield from labelled("" if index else "measured", statement(evidence), width)
+
+
+def labelled(label: str, text: str, width: int) -> tuple[Line, ...]:
+    """*text* as a paragraph beside its label."""
+    return paragraph(text, width, (Span(f"    {label:<{_LEAD}}", "muted"),))
+
+
+def _cause_line(label: str, cause: Cause, width: int) -> tuple[Line, ...]:
+    tier = tier_of(cause)
+    lead: Line = (Span(f"    {label:<{_LEAD}}", "muted"), Span(f"{tier.glyph} {tier.word:<8}", tier.role))
+    return paragraph(cause_name(cause.id), width, lead, "strong")
+
+
+def _advice(cause: Cause, width: int) -> Iterator[Line]:
+    if cause.remedy:
+        yield from labelled("do", cause.remedy, width)
+    if cause.check:
+        yield from labelled("check", cause.check, width)
+
+
+def _grounds(cause: Cause, width: int) -> Iterator[Line]:
+    for index, text in enumerate(cause.supports):
+        yield from labelled("" if index else "for", f"+ {text}", width)
+    for index, text in enumerate(cause.contradicts):
+        yield from labelled("" if index else "against", f"− {text}", width)
+
+
+def statement(evidence: Evidence) -> str:
+    """One measured statement with its numbers, its series and its steps."""
+    first, last = evidence.window
+    where = " ".join(part for part in (evidence.tag, f"steps {first}–{last}") if part)
+    numbers = comparison(evidence)
+    return f"{evidence.text} [{numbers}; {where}]" if numbers else f"{evidence.text} [{where}]"
+
+
+def comparison(evidence: Evidence) -> str:
+    """The measured value beside its limit, "" where there is no number."""
+    if evidence.measured is None:
+        return ""
+    if evidence.limit is None or not evidence.relation:
+        return number(evidence.measured)
+    return f"{number(evidence.measured)} {evidence.relation} {number(evidence.limit)}"
+
+
+def _nothing_found(diagnosis: Diagnosis, width: int) -> tuple[Line, ...]:
+    if diagnosis.enough_data:
+        text = f"No finding up to step {diagnosis.step}."
+        lines = paragraph(text, width, (Span("  ✓ ", "good"),))
+    else:
+        text = "Too early to say: the rules need more steps. They judge as soon as they can."
+        lines = paragraph(text, width, (Span("  … ", "muted"),))
+    return (*lines, BLANK, *abstentions(diagnosis, width))
+
+
+def abstentions(diagnosis: Diagnosis, width: int) -> tuple[Line, ...]:
+    """Which rules could not judge, and what they lacked."""
+    if not diagnosis.abstained:
+        return ()
+    head = labelled("", f"{len(diagnosis.abstained)} rules cannot judge without:", width)
+    return (*head, *(line for each in diagnosis.abstained for line in _abstention(each.rule, each.missing, width)))
+
+
+def _abstention(rule: str, missing: Sequence[str], width: int) -> tuple[Line, ...]:
+    return labelled("", f"{cause_name(rule)}: {', '.join(missing) or 'more steps'}", width)
+
+
+def page(finding: Finding, width: int) -> tuple[Line, ...]:
+    """Everything known about one finding."""
+    return (
+        *_page_head(finding, width),
+        *_section("What was measured", (labelled("", statement(e), width) for e in finding.evidence)),
+        *(line for cause in finding.causes for line in _cause_section(cause, width)),
+        *(() if finding.causes else paragraph("No cause fits the evidence better than the others.", width)),
+    )
+
+
+def _page_head(finding: Finding, width: int) -> tuple[Line, ...]:
+    sign = sign_of(finding)
+    kind = f"{cause_name(finding.kind)}, {finding.state}, {steps_of(finding)}, raised at step {finding.raised_at_step}"
+    title = paragraph(finding.title, width, (Span(f"  {sign.glyph} {sign.word}  ", sign.role),), "strong")
+    return (*title, *paragraph(kind, width, (Span("    "),), "muted"), BLANK)
+
+
+def _section(title: str, parts: Iterator[tuple[Line, ...]]) -> Iterator[Line]:
+    yield (Span(f"  {title}", "accent"),)
+    for part in parts:
+        yield from part
+    yield BLANK
+
+
+def _cause_section(cause: Cause, width: int) -> Iterator[Line]:
+    tier = tier_of(cause)
+    yield (Span(f"  {tier.glyph} {tier.word:<8}", tier.role), Span(cause_name(cause.id), "strong"))
+    yield from _advice(cause, width)
+    yield from _grounds(cause, width)
+    yield BLANK

@@ -1,0 +1,129 @@
+"""What is said about a run in words: its row in the list of runs, the header of its screen."""
+
+from __future__ import annotations
+
+from dettui.charts.numbers import count, duration, number, percent
+from dettui.domain.finding import Diagnosis, Finding
+from dettui.domain.frame import RunFrame
+from dettui.domain.series import Series
+from dettui.widgets.text import Line, Span, harmless, shorten, spread, width_of
+from dettui.widgets.words import SEVERITIES, age_of, cause_name, is_stale, state_of, tier_of
+from dettui_probe import tags
+
+
+def total_loss(run: RunFrame) -> Series | None:
+    """The series that stands for the run: the total loss, else the first one that calls itself a loss."""
+    if tags.LOSS_TOTAL in run.series:
+        return run.series[tags.LOSS_TOTAL]
+    return next((series for tag, series in run.series.items() if "loss" in tag.lower()), None)
+
+
+def progress(run: RunFrame) -> str:
+    """Steps done, of how many where that is known."""
+    done = count(run.vitals.step)
+    return f"{done}/{count(run.info.total_steps)}" if run.info.total_steps else done
+
+
+def rate(run: RunFrame) -> str:
+    """Steps per second; per minute where a step takes longer than that."""
+    per_second = run.vitals.rate
+    if per_second is None or run.liveness.state.is_over:
+        return ""
+    return f"{number(per_second)}/s" if per_second >= 0.1 or per_second == 0 else f"{number(per_second * 60)}/min"
+
+
+def eta(run: RunFrame) -> str:
+    """Time left, "" where it is not known."""
+    known = run.vitals.eta_s is not None and not run.liveness.state.is_over
+    return duration(run.vitals.eta_s) if known else ""
+
+
+def epoch(run: RunFrame) -> str:
+    """The epoch under way, counted from 1, "" where the length of one is not known."""
+    per_epoch = run.info.steps_per_epoch
+    if not per_epoch:
+        return ""
+    now = max(run.vitals.step - 1, 0) // per_epoch + 1
+    return f"epoch {now}/{-(-run.info.total_steps // per_epoch)}" if run.info.total_steps else f"epoch {now}"
+
+
+def headline(diagnosis: Diagnosis) -> Line:
+    """The answer to "what is wrong with it" in one line."""
+    worst = diagnosis.worst
+    if worst is not None:
+        return _finding_headline(worst, others=sum(f.state == "active" for f in diagnosis.findings) - 1)
+    if diagnosis.findings:
+        return (Span("✓ ", "good"), Span(f"nothing now; {len(diagnosis.findings)} resolved", "muted"))
+    if diagnosis.enough_data:
+        return (Span("✓ ", "good"), Span("no finding", "muted"))
+    return (Span("… ", "muted"), Span("too early to say", "muted"))
+
+
+def _finding_headline(finding: Finding, others: int) -> Line:
+    sign = SEVERITIES[finding.severity]
+    line: Line = (Span(f"{sign.glyph} ", sign.role), Span(harmless(finding.title), sign.role))
+    if finding.causes:
+        cause = finding.causes[0]
+        line = (*line, Span(f" ← {cause_name(cause.id)} ({tier_of(cause).word})"))
+    return (*line, Span(f"  +{others}", "muted")) if others > 0 else line
+
+
+def header(run: RunFrame, width: int) -> tuple[Line, ...]:
+    """The two lines above a run's charts: who and how far, then what is wrong and what the run lost."""
+    how_far = _how_far(run, has_epoch=width >= EPOCH_FROM)
+    what, lost = headline(run.diagnosis), losses(run)
+    account = (*lost, *_cost(run))
+    return (
+        spread(_who(run, width - width_of(how_far) - 2), how_far, width),
+        spread(what, account if width_of(what) + width_of(account) < width else lost, width),
+    )
+
+
+EPOCH_FROM = 100
+"""Cells from which the header has room for the epoch beside a name."""
+
+
+def _who(run: RunFrame, width: int) -> Line:
+    sign = state_of(run)
+    state = f"{sign.glyph} {sign.word}  "
+    name = shorten(harmless(run.info.name), max(8, width - len(state)))
+    return (Span(state, sign.role), Span(name, "strong"))
+
+
+def _how_far(run: RunFrame, has_epoch: bool) -> Line:
+    age = age_of(run)
+    parts = (f"step {progress(run)}", epoch(run) if has_epoch else "", rate(run), eta(run) and f"{eta(run)} left")
+    facts: Line = (Span("  ".join(part for part in parts if part)),)
+    return (*facts, Span(f"  {age.glyph}{age.word}", age.role)) if age.word else facts
+
+
+def losses(run: RunFrame) -> Line:
+    """What is missing from the curves: what a reader must not miss."""
+    vitals = run.vitals
+    lost = [f"{count(vitals.dropped)} rows DROPPED"] if vitals.dropped else []
+    lost += [f"{count(vitals.holes)} HOLES in the log"] if vitals.holes else []
+    lost += [f"THINNED: {_thinned(run)}"] if vitals.thinned else []
+    return (Span("! " + "  ".join(lost), "warning"),) if lost else ()
+
+
+def _cost(run: RunFrame) -> Line:
+    """What watching costs the run, and where it is."""
+    overhead = run.vitals.overhead
+    parts = (f"probe {percent(overhead)}" if overhead is not None else "", harmless(run.info.host))
+    return tuple(Span(f"  {part}", "muted") for part in parts if part)
+
+
+def _thinned(run: RunFrame) -> str:
+    return ", ".join(f"{harmless(name)} every {every}" for name, every in sorted(run.vitals.thinned.items()))
+
+
+def reason(run: RunFrame) -> tuple[Line, ...]:
+    """Why a run is not simply running, and how old its curves are: nothing where all is well."""
+    sign = state_of(run)
+    lines: list[Line] = []
+    if run.liveness.reason:
+        lines.append((Span(f"{sign.glyph} {sign.word}: ", sign.role), Span(harmless(run.liveness.reason))))
+    if is_stale(run):
+        age = duration(run.vitals.data_age_s)
+        lines.append((Span("! STALE: ", "warning"), Span(f"what you see is {age} old; nothing newer has arrived")))
+    return (*lines, *((Span("! ", "warning"), Span(harmless(notice))) for notice in run.notices))
