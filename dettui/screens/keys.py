@@ -1,0 +1,105 @@
+"""The one key table: it makes the bindings of every screen, and it is the help screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from textual.binding import Binding, BindingType
+
+Where: TypeAlias = Literal["everywhere", "runs", "run", "finding", "help"]
+"""A screen, or all of them."""
+
+WHERES: dict[Where, str] = {
+    "everywhere": "Everywhere",
+    "runs": "List of runs",
+    "run": "One run",
+    "finding": "One finding",
+    "help": "This help",
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """What one key, or several that do the same, does."""
+
+    keys: str  # Textual's names, comma-separated
+    shown: str  # as written in the help and at the foot of the screen
+    action: str
+    description: str
+    where: Where
+    hint: str = ""  # one word for the foot of the screen; "" keeps it out of there
+
+
+KEYS: tuple[Key, ...] = (
+    Key("question_mark,f1", "?", "app.help", "all keys", "everywhere", "help"),
+    Key("q,ctrl+c", "q", "app.quit", "quit; training goes on untouched", "everywhere", "quit"),
+    Key("d", "d", "app.toggle_light", "light or dark", "everywhere"),
+    Key("p,space", "p", "app.pause", "freeze the display, or go on; nothing is lost", "everywhere", "pause"),
+    # --- runs
+    Key("up,k", "↑ k", "move(-1)", "previous run", "runs"),
+    Key("down,j", "↓ j", "move(1)", "next run", "runs", "select"),
+    Key("home,g", "home g", "move_to_end(-1)", "first run", "runs"),
+    Key("end,G", "end G", "move_to_end(1)", "last run", "runs"),
+    Key("enter,right,l", "enter", "open", "open the selected run", "runs", "open"),
+    Key("slash", "/", "filter", "show only runs whose name, host or state holds a text", "runs", "filter"),
+    Key("escape", "esc", "clear_filter", "show all runs again", "runs"),
+    # --- run
+    Key("up,k", "↑ k", "finding(-1)", "previous finding", "run"),
+    Key("down,j", "↓ j", "finding(1)", "next finding", "run", "finding"),
+    Key("n", "n", "jump(1)", "next finding, and show its steps", "run"),
+    Key("N", "N", "jump(-1)", "previous finding, and show its steps", "run"),
+    Key("enter", "enter", "enter", "show the steps of the finding; once more opens it", "run", "its steps"),
+    Key("e", "e", "explain", "open the finding: all evidence, causes, checks, remedies", "run", "explain"),
+    Key("left,h", "← h", "pan(-1)", "earlier steps", "run"),
+    Key("right,l", "→ l", "pan(1)", "later steps", "run"),
+    Key("plus,equals_sign", "+", "zoom(2.0)", "fewer steps, larger", "run", "zoom"),
+    Key("minus,underscore", "-", "zoom(0.5)", "more steps", "run"),
+    Key("0,f", "0 f", "follow", "the whole run, following its newest step", "run", "follow"),
+    Key("left_square_bracket", "[", "cursor(-1)", "cursor one point back: its values stand in the titles", "run"),
+    Key("right_square_bracket", "]", "cursor(1)", "cursor one point on", "run"),
+    Key("left_curly_bracket", "{", "cursor(-20)", "cursor twenty points back", "run"),
+    Key("right_curly_bracket", "}", "cursor(20)", "cursor twenty points on", "run"),
+    Key("1", "1…6", "pane('loss')", "loss and its terms", "run", "panes"),
+    Key("2", "2", "pane('lr')", "learning rate", "run"),
+    Key("3", "3", "pane('grad')", "gradient norm", "run"),
+    Key("4", "4", "pane('update')", "update ratio: how far one step moves the weights", "run"),
+    Key("5", "5", "pane('classes')", "classes: how often each occurred", "run"),
+    Key("6", "6", "pane('findings')", "findings", "run"),
+    Key("tab", "tab", "cycle(1)", "next pane", "run"),
+    Key("shift+tab", "shift-tab", "cycle(-1)", "previous pane", "run"),
+    Key("m", "m", "maximise", "the pane alone on the screen, or all again", "run", "max"),
+    Key("s", "s", "smooth", "smoothing: none, light, heavy; the raw curve stays under it", "run", "smooth"),
+    Key("y", "y", "log_y", "logarithmic or linear values", "run", "log"),
+    Key("t", "t", "terms", "loss: the total, all its terms, or one term after the other", "run", "terms"),
+    Key("escape,backspace", "esc", "back", "back: cursor, zoom, maximised pane, then the list of runs", "run", "back"),
+    # --- finding
+    Key("up,k", "↑ k", "scroll(-1)", "up", "finding"),
+    Key("down,j", "↓ j", "scroll(1)", "down", "finding", "scroll"),
+    Key("pageup", "page up", "scroll(-10)", "a page up", "finding"),
+    Key("pagedown", "page down", "scroll(10)", "a page down", "finding"),
+    Key("n", "n", "other(1)", "next finding", "finding", "next"),
+    Key("N", "N", "other(-1)", "previous finding", "finding"),
+    Key("escape,enter,e,backspace", "esc", "back", "back to the run", "finding", "back"),
+    # --- help
+    Key("up,k", "↑ k", "scroll(-1)", "up", "help"),
+    Key("down,j", "↓ j", "scroll(1)", "down", "help", "scroll"),
+    Key("pageup", "page up", "scroll(-10)", "a page up", "help"),
+    Key("pagedown", "page down", "scroll(10)", "a page down", "help"),
+    Key("escape,enter,backspace", "esc", "back", "close", "help", "close"),
+)
+
+
+def keys_of(where: Where) -> tuple[Key, ...]:
+    """The keys that belong to one screen."""
+    return tuple(key for key in KEYS if key.where == where)
+
+
+def bindings_of(*wheres: Where) -> list[BindingType]:
+    """Textual's bindings for one screen, or several groups of keys."""
+    return [
+        Binding(name, key.action, key.description, show=False)
+        for where in wheres
+        for key in keys_of(where)
+        for name in key.keys.split(",")
+    ]
