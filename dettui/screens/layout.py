@@ -1,0 +1,72 @@
+"""Where the panes of a run stand: a pure function of the room there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from textual.geometry import Region, Size
+
+PaneName: TypeAlias = Literal["loss", "lr", "grad", "update", "classes", "findings"]
+
+PANES: tuple[PaneName, ...] = ("loss", "lr", "grad", "update", "classes", "findings")
+"""In the order of their number keys."""
+
+SMALLEST = Size(60, 16)
+"""Below this nothing useful fits; the screen then says so in one line."""
+
+_TWO_COLUMNS_FROM = 110  # cells: a chart of 64 beside findings of 46 that still read as sentences
+_LOWER_ROW_FROM = 30  # rows: loss, learning rate and a second row of charts, each with room for an axis
+_CLASSES_FROM = 34  # rows: findings keep 20 of them
+
+
+def plan(room: Size, focused: PaneName, is_maximised: bool) -> Mapping[PaneName, Region]:
+    """The panes to be shown and where, for the *room* between header and foot; the others are hidden.
+
+    The focused pane is always among them.
+    """
+    if is_maximised:
+        return {focused: room.region}
+    if room.width < _TWO_COLUMNS_FROM:
+        return _stacked(room, focused)
+    return _two_columns(room, focused)
+
+
+def _stacked(room: Size, focused: PaneName) -> Mapping[PaneName, Region]:
+    """One chart over the findings; the chart is the focused pane, or the loss."""
+    main = focused if focused != "findings" else "loss"
+    share = 0.55 if focused != "findings" else 0.42
+    upper, lower = room.region.split_horizontal(max(8, round(room.height * share)))
+    if upper.height < 20 or main != "loss":
+        return {main: upper, "findings": lower}
+    loss, lr = upper.split_horizontal(upper.height - 6)
+    return {"loss": loss, "lr": lr, "findings": lower}
+
+
+def _two_columns(room: Size, focused: PaneName) -> Mapping[PaneName, Region]:
+    charts, side = room.region.split_vertical(room.width - _side_width(room.width))
+    panes: dict[PaneName, Region] = {**_charts(charts, focused), **_side(side, focused)}
+    return panes if focused in panes else {**panes, "loss": room.region, focused: panes["loss"]}
+
+
+def _side_width(width: int) -> int:
+    """The findings column: wide enough for sentences, never more than two fifths."""
+    return min(72, round(width * 0.38))
+
+
+def _charts(area: Region, focused: PaneName) -> Mapping[PaneName, Region]:
+    if area.height < _LOWER_ROW_FROM:
+        main = focused if focused in ("grad", "update") else "loss"
+        upper, lower = area.split_horizontal(area.height - 6)
+        return {main: upper, "lr": lower}
+    upper, lower = area.split_horizontal(area.height - round(area.height * 0.28))
+    loss, lr = upper.split_horizontal(upper.height - max(6, area.height // 7))
+    grad, update = lower.split_vertical(lower.width // 2)
+    return {"loss": loss, "lr": lr, "grad": grad, "update": update}
+
+
+def _side(area: Region, focused: PaneName) -> Mapping[PaneName, Region]:
+    if area.height >= _CLASSES_FROM:
+        findings, classes = area.split_horizontal(area.height - round(area.height * 0.28))
+        return {"findings": findings, "classes": classes}
+    return {"classes": area} if focused == "classes" else {"findings": area}

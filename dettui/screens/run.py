@@ -1,0 +1,235 @@
+"""One run: its curves, its classes, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from textual.app import ComposeResult
+from textual.geometry import Region
+from textual.message import Message
+from textual.widget import Widget
+
+from dettui.charts.view import CurveView, Glyphs, framing, panned, with_cursor, zoomed
+from dettui.domain.finding import Finding
+from dettui.domain.frame import Frame, RunFrame
+from dettui.screens.base import DashboardScreen
+from dettui.screens.finding import Identity, identity, same_finding
+from dettui.screens.keys import Where, bindings_of
+from dettui.screens.layout import PANES, PaneName, plan
+from dettui.screens.view_state import ViewState, gone_back, log_toggled, pane_after, smoothed_next
+from dettui.screens.views import CHARTS, TITLES, curve_view, term_count
+from dettui.widgets.bars import ClassBars
+from dettui.widgets.curve import CurveChart
+from dettui.widgets.findings import FindingsPanel
+from dettui.widgets.lines import LinesView
+from dettui.widgets.run_text import header, reason
+from dettui.widgets.text import Line
+
+
+@dataclass
+class FindingChosen(Message):
+    """A finding was opened."""
+
+    run: str
+    finding: Finding
+
+
+class RunScreen(DashboardScreen):
+    """Draws one run as the reader wants to see it; `ViewState` holds how."""
+
+    where: Where = "run"
+    BINDINGS = bindings_of("everywhere", "run")
+
+    def __init__(self, run: str, glyphs: Glyphs = "braille") -> None:
+        super().__init__()
+        self.run_id = run
+        self.state = ViewState()
+        self.finding: Finding | None = None
+        self._jumped_to: Identity | None = None
+        self._glyphs = glyphs
+        self._regions: Mapping[PaneName, Region] = {}
+
+    # --- what is on it --------------------------------------------------------------------------------------
+
+    def compose_body(self) -> ComposeResult:
+        """The header, and every pane there is; the layout decides which are seen."""
+        yield LinesView(id="header", scrolls=False)
+        with Widget(id="panes"):
+            for name in CHARTS:
+                yield CurveChart(id=name, glyphs=self._glyphs)
+            yield ClassBars(id="classes")
+            yield FindingsPanel(id="findings")
+
+    @property
+    def run_frame(self) -> RunFrame | None:
+        """The run as of the frame being shown."""
+        frame = self.showing.frame
+        return next((r for r in frame.runs if r.info.id == self.run_id), None) if frame else None
+
+    def draw(self, frame: Frame) -> None:
+        """Show the run as *frame* has it."""
+        run = self.run_frame
+        if run is None:
+            return
+        self.query_one("#header", LinesView).show(header(run, self.size.width))
+        shown = self._lay_out()
+        for name in shown:
+            self._draw_pane(name, run)
+
+    def _lay_out(self) -> tuple[PaneName, ...]:
+        """Put the panes where they belong; the ones in sight."""
+        panes = self.query_one("#panes")
+        regions = plan(panes.size, self.state.focused, self.state.is_maximised)
+        if regions != self._regions:
+            self._regions = regions
+            self.call_after_refresh(self.redraw)  # once more, when the panes have their new sizes
+        for name in PANES:
+            pane = self.query_one(f"#{name}")
+            pane.display = name in regions
+            if name in regions:
+                region = regions[name]
+                pane.styles.offset = region.offset
+                pane.styles.width, pane.styles.height = region.size
+        return tuple(regions)
+
+    def _draw_pane(self, name: PaneName, run: RunFrame) -> None:
+        heading = pane_heading(name, self.state)
+        if name == "findings":
+            selected = self._selected_index(run.diagnosis.findings)
+            self.query_one(FindingsPanel).show(run.diagnosis, selected, heading)
+        elif name == "classes":
+            self.query_one(ClassBars).show(run.classes, heading)
+        else:
+            view = replace(curve_view(run, name, self.state), title=heading)
+            self.query_one(f"#{name}", CurveChart).show(view)
+
+    def notices(self, frame: Frame) -> Iterator[Line]:
+        """What the reader should know about this run, then about all."""
+        if self.run_frame is not None:
+            yield from reason(self.run_frame)
+        yield from super().notices(frame)
+
+    # --- findings -------------------------------------------------------------------------------------------
+
+    def _selected_index(self, findings: tuple[Finding, ...]) -> int:
+        """Where the selected finding stands now; the first one where none is selected or it is gone."""
+        now = same_finding(self.finding, findings) if self.finding else None
+        self.finding = now or (findings[0] if findings else None)
+        return findings.index(now) if now else 0
+
+    def action_finding(self, by: int) -> None:
+        """Select the next or the previous finding."""
+        run = self.run_frame
+        if run is None or not run.diagnosis.findings:
+            return
+        findings = run.diagnosis.findings
+        self.finding = findings[(self._selected_index(findings) + by) % len(findings)]
+        self.redraw()
+
+    def action_jump(self, by: int) -> None:
+        """Select the next or the previous finding and show its steps."""
+        self.action_finding(by)
+        self._show_steps()
+
+    def action_enter(self) -> None:
+        """Show the steps of the selected finding; where they are shown already, open it."""
+        if self.finding is not None and self._jumped_to == identity(self.finding):
+            self.action_explain()
+        else:
+            self._show_steps()
+
+    def action_explain(self) -> None:
+        """Open the selected finding on a page of its own."""
+        if self.finding is not None:
+            self.post_message(FindingChosen(self.run_id, self.finding))
+
+    def _show_steps(self) -> None:
+        finding, view = self.finding, self._main_view()
+        if finding is None or view is None:
+            return
+        framed = framing(view, finding.first_step, finding.last_step)
+        self._look(replace(self.state, x_range=framed.x_range, cursor=finding.first_step))
+        self._jumped_to = identity(finding)
+
+    # --- looking around -------------------------------------------------------------------------------------
+
+    def _look(self, state: ViewState) -> None:
+        self._jumped_to = None
+        self.state = state
+        self.redraw()
+
+    @property
+    def _main_pane(self) -> PaneName:
+        """The chart that keys move: the focused one, else the loss."""
+        return self.state.focused if self.state.focused in CHARTS else "loss"
+
+    def _main_view(self) -> CurveView | None:
+        run = self.run_frame
+        return curve_view(run, self._main_pane, self.state) if run else None
+
+    def action_pan(self, direction: int) -> None:
+        """Move a quarter of the visible steps."""
+        view = self._main_view()
+        if view is not None:
+            self._look(replace(self.state, x_range=panned(view, direction * 0.25).x_range))
+
+    def action_zoom(self, factor: float) -> None:
+        """Show fewer steps, or more."""
+        view = self._main_view()
+        if view is not None:
+            self._look(replace(self.state, x_range=zoomed(view, factor).x_range))
+
+    def action_follow(self) -> None:
+        """The whole run again, and its newest step."""
+        self._look(replace(self.state, x_range=None, cursor=None))
+
+    def action_cursor(self, by: int) -> None:
+        """Move the cursor by *by* columns; the first press puts it on the newest visible step."""
+        view = self._main_view()
+        visible = view.visible_range if view else None
+        if view is None or visible is None:
+            return
+        stride = self.query_one(f"#{self._main_pane}", CurveChart).steps_per_column
+        step = visible[1] if view.cursor is None else view.cursor + by * stride
+        self._look(replace(self.state, cursor=with_cursor(view, step).cursor))
+
+    def action_pane(self, name: PaneName) -> None:
+        """Focus one pane."""
+        self._look(replace(self.state, focused=name))
+
+    def action_cycle(self, by: int) -> None:
+        """Focus the next or the previous pane."""
+        self._look(pane_after(self.state, by))
+
+    def action_maximise(self) -> None:
+        """The focused pane alone, or all again."""
+        self._look(replace(self.state, is_maximised=not self.state.is_maximised))
+
+    def action_smooth(self) -> None:
+        """The next weight of smoothing."""
+        self._look(smoothed_next(self.state))
+
+    def action_log_y(self) -> None:
+        """The other scale for the focused chart."""
+        self._look(log_toggled(self.state))
+
+    def action_terms(self) -> None:
+        """The next choice of loss terms."""
+        run = self.run_frame
+        if run is not None:
+            self._look(replace(self.state, term=(self.state.term + 1) % term_count(run)))
+
+    def action_back(self) -> None:
+        """Take back the innermost change, and at last go to the list of runs."""
+        state = gone_back(self.state)
+        if state is None:
+            self.dismiss()
+        else:
+            self._look(state)
+
+
+def pane_heading(name: PaneName, state: ViewState) -> str:
+    """Number key and title of a pane, with a pointer on the focused one."""
+    pointer = "▸" if name == state.focused else " "
+    return f"{pointer}{PANES.index(name) + 1} {TITLES[name]}"

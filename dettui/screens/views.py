@@ -1,0 +1,132 @@
+"""From a run and the way the reader looks at it to what each chart draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from dettui.charts.view import Band, CurveView, Line, LineStyle
+from dettui.domain.finding import Finding
+from dettui.domain.frame import Mark, MarkKind, RunFrame
+from dettui.domain.series import Series
+from dettui.screens.layout import PaneName
+from dettui.screens.view_state import ViewState
+from dettui.widgets.run_text import total_loss
+from dettui_probe import tags
+
+CHARTS: tuple[PaneName, ...] = ("loss", "lr", "grad", "update")
+
+TITLES: dict[PaneName, str] = {
+    "loss": "loss",
+    "lr": "learning rate",
+    "grad": "gradient norm",
+    "update": "update ratio",
+    "classes": "classes",
+    "findings": "findings",
+}
+
+_RANGES: frozenset[str] = frozenset(
+    {
+        "plateau", "plateau_after_lr_drop", "not_learning", "slow_descent", "oscillation", "divergence", "overfit",
+        "loss_floor", "distribution_shift",
+    }
+)  # fmt: skip
+"""Findings that hold for a range of steps of a curve, and are drawn as a band over it."""
+
+_MARKS: dict[PaneName, frozenset[MarkKind]] = {
+    "loss": frozenset({"lr", "evaluation", "checkpoint", "finding", "nonfinite", "event", "hole"}),
+    "lr": frozenset({"lr", "hole"}),
+    "grad": frozenset({"finding", "nonfinite", "hole"}),
+    "update": frozenset({"lr", "hole"}),
+}
+"""What each chart marks: what may explain its curve, and no more, so that marks stay readable."""
+
+
+def curve_view(run: RunFrame, pane: PaneName, state: ViewState) -> CurveView:
+    """The chart of *pane*."""
+    lines = tuple(_lines(run, pane, state))
+    return CurveView(
+        title=TITLES[pane],
+        lines=lines,
+        bands=tuple(_bands(run.diagnosis.findings, lines)),
+        marks=tuple(mark for mark in run.marks if mark.kind in _MARKS[pane]),
+        smoothing=0.0 if pane == "lr" else state.smoothing,
+        x_range=state.x_range,
+        y_log=pane in state.y_log,
+        cursor=state.cursor,
+        unit=tags.unit_of(lines[0].series.tag) if lines else "",
+        extent=extent(run),
+    )
+
+
+def extent(run: RunFrame) -> tuple[int, int] | None:
+    """First and newest step over all charts, so that they line up; None before the first point."""
+    shown = [series for pane in CHARTS for series in pane_series(run, pane) if len(series)]
+    if not shown:
+        return None
+    return min(int(s.steps[0]) for s in shown), max(int(s.steps[-1]) for s in shown)
+
+
+def pane_series(run: RunFrame, pane: PaneName) -> tuple[Series, ...]:
+    """The series that belong to *pane*, in a stable order."""
+    if pane == "loss":
+        return (*_total(run), *loss_terms(run))
+    if pane == "lr":
+        return distinct(_family(run, tags.LR))
+    tag = tags.GRAD_NORM if pane == "grad" else tags.UPDATE_RATIO
+    return (run.series[tag],) if tag in run.series else ()
+
+
+def _total(run: RunFrame) -> tuple[Series, ...]:
+    total = total_loss(run)
+    return () if total is None else (total,)
+
+
+def _family(run: RunFrame, prefix: str) -> tuple[Series, ...]:
+    return tuple(run.series[tag] for tag in sorted(run.series) if tag.startswith(prefix))
+
+
+def loss_terms(run: RunFrame) -> tuple[Series, ...]:
+    """The terms of the loss; nothing where the total is the only one."""
+    total = total_loss(run)
+    terms = [s for s in _family(run, tags.LOSS) if total is None or s.tag != total.tag]
+    return tuple(terms) if len(terms) > 1 else ()
+
+
+def distinct(series: Sequence[Series]) -> tuple[Series, ...]:
+    """*series* without those that repeat an earlier one's newest value: param groups often share their LR."""
+    seen: dict[float | None, Series] = {}
+    for each in series:
+        seen.setdefault(each.last, each)
+    return tuple(seen.values())
+
+
+def _lines(run: RunFrame, pane: PaneName, state: ViewState) -> Iterator[Line]:
+    for index, series in _chosen_terms(run, state) if pane == "loss" else enumerate(pane_series(run, pane)):
+        style: LineStyle = "steps" if pane == "lr" else "curve"
+        yield Line(series, colour_class=index, style=style, raw=index == 0 or state.term > 1)
+
+
+def _chosen_terms(run: RunFrame, state: ViewState) -> Iterable[tuple[int, Series]]:
+    """The loss series to draw with their colour classes, which stay with a term however many are drawn."""
+    numbered = tuple(enumerate(pane_series(run, "loss")))
+    if state.term == 0 or not numbered:
+        return numbered
+    return (numbered[(state.term - 1) % len(numbered)],)
+
+
+def term_count(run: RunFrame) -> int:
+    """How many choices of terms there are: all together, and each alone."""
+    return len(pane_series(run, "loss")) + 1
+
+
+def _bands(findings: Sequence[Finding], lines: Sequence[Line]) -> Iterator[Band]:
+    """Bands of the findings that were measured on a drawn series."""
+    drawn = {line.series.tag for line in lines}
+    for finding in findings:
+        if finding.kind in _RANGES and drawn & set(finding.tags):
+            yield Band(finding.first_step, finding.last_step, finding.kind, finding.kind.replace("_", " "))
+
+
+def marks_near(marks: Sequence[Mark], step: int, within: int) -> tuple[Mark, ...]:
+    """The marks at most *within* steps from *step*."""
+    return tuple(mark for mark in marks if abs(mark.step - step) <= within)
