@@ -1,1 +1,224 @@
 """The Textual application: runs the engine in a thread, hands its frames to the screens."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from textual import events, work
+from textual.app import App
+from textual.filter import LineFilter
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from dettui.domain.frame import Frame
+from dettui.engine import Engine
+from dettui.errors import DettuiError
+from dettui.feed.base import Feed
+from dettui.screens.base import DashboardScreen, Showing
+from dettui.screens.finding import FindingScreen
+from dettui.screens.help import HelpScreen
+from dettui.screens.keys import bindings_of
+from dettui.screens.pause import behind
+from dettui.screens.printed import printed
+from dettui.screens.run import FindingChosen, RunScreen
+from dettui.screens.runs import RunChosen, RunsScreen
+from dettui.screens.themes import DARK, LIGHT
+from dettui.widgets import refresh
+from dettui.widgets.ascii import AsciiOnly
+
+FRAME_EVERY_S: Final = 0.1
+"""Ten frames a second while data comes: 10 % of a core and 2 KB a frame for 16 charts; more is not seen."""
+IDLE_FRAME_EVERY_S: Final = 1.0
+"""While nothing comes, only ages change."""
+SETTLING_S: Final = 2.0
+"""Runs that turn up this soon after the first one were there all along; the opening screen still adapts to them."""
+
+
+class FrameSource(Protocol):
+    """What the application needs of the engine.  Used by one thread."""
+
+    def pump(self, wait_s: float = 0.0) -> bool:
+        """Take in what came; True where anything did."""
+        ...
+
+    def frame(self) -> Frame:
+        """The picture as of now."""
+        ...
+
+
+@dataclass
+class FrameMade(Message):
+    """A new frame.  One that is still queued when the next arrives is dropped: a slow terminal skips frames."""
+
+    frame: Frame
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer frame makes this one worthless."""
+        return isinstance(message, FrameMade)
+
+
+class DettuiApp(App[int]):
+    """The dashboard.  *source*, and *close* at the end, are called in the thread that uses what *source* returns."""
+
+    TITLE = "dettui"
+    CSS_PATH = "theme.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS = bindings_of("everywhere")
+
+    def __init__(
+        self,
+        source: Callable[[], FrameSource],
+        *,
+        close: Callable[[], None] = lambda: None,
+        title: str = "",
+        ascii_only: bool = False,
+    ) -> None:
+        refresh.install()
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self._source = source
+        self._close = close
+        self._heading = title
+        self._ascii_only = ascii_only
+        self._opening = Opening()
+        self.newest: Frame | None = None
+        self.paused_at: Frame | None = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's filters, then ours for terminals without Unicode."""
+        filters = super().get_line_filters()
+        return [*filters, AsciiOnly()] if self._ascii_only else filters
+
+    def on_mount(self) -> None:
+        """Open on the list, and begin to read."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.push_screen(RunsScreen())
+        self.read()
+
+    @work(thread=True, exclusive=True)
+    def read(self) -> None:
+        """Pump the engine and post its frames until the application ends."""
+        worker = get_current_worker()
+        try:
+            pump(self._source(), self.post_frame, lambda: worker.is_cancelled)
+        except DettuiError as error:
+            self.call_from_thread(self.exit, error.exit_code, error.exit_code, str(error))
+        finally:
+            self._close()
+
+    def post_frame(self, frame: Frame) -> None:
+        """Hand *frame* to the application's own thread."""
+        self.post_message(FrameMade(frame))
+
+    def on_frame_made(self, event: FrameMade) -> None:
+        """Show the frame, or remember it while the display is frozen."""
+        self.newest = event.frame
+        self._open_on_the_right_thing(event.frame)
+        self._show()
+
+    def on_key(self, event: events.Key) -> None:
+        """From the first key on, the reader decides which screen to see."""
+        self._opening.is_over = True
+
+    def on_run_chosen(self, event: RunChosen) -> None:
+        """Open a run."""
+        self._open(event.run)
+
+    def on_finding_chosen(self, event: FindingChosen) -> None:
+        """Open a finding."""
+        self.push_screen(FindingScreen(event.run, event.finding))
+        self._show()
+
+    def action_help(self) -> None:
+        """Open the help, or close it."""
+        if isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+        else:
+            self.push_screen(HelpScreen())
+            self._show()
+
+    def action_pause(self) -> None:
+        """Freeze the display, or show the present again."""
+        self.paused_at = self.newest if self.paused_at is None else None
+        self._show()
+
+    def action_toggle_light(self) -> None:
+        """Change between light and dark."""
+        self.theme = DARK.name if self.theme == LIGHT.name else LIGHT.name
+
+    def _open_on_the_right_thing(self, frame: Frame) -> None:
+        wanted = self._opening.run_to_open(frame)
+        is_on_a_run = len(self.screen_stack) > BASE_SCREENS
+        if wanted is not None and not is_on_a_run:
+            self._open(wanted)
+        elif wanted is None and is_on_a_run and not self._opening.is_over:
+            self.pop_screen()
+
+    def _open(self, run: str) -> None:
+        self.push_screen(RunScreen(run, "ascii" if self._ascii_only else "braille"))
+        self._show()
+
+    def _show(self) -> None:
+        """Give every screen what is to be shown; only the one in front draws."""
+        paused = behind(self.paused_at, self.newest) if self.paused_at and self.newest else ""
+        showing = Showing(self.paused_at or self.newest, paused, self._heading)
+        for screen in self.screen_stack:
+            if isinstance(screen, DashboardScreen):
+                screen.receive(showing)
+
+
+BASE_SCREENS: Final = 2
+"""Textual's own empty screen and the list of runs."""
+
+
+@dataclass
+class Opening:
+    """Decides which screen to open on: a single run's own, else the list.  Over with the first key, or soon."""
+
+    is_over: bool = False
+    first_seen_at: float | None = None
+
+    def run_to_open(self, frame: Frame) -> str | None:
+        """The id of the only run; None for the list, and once the opening is over."""
+        if self.is_over or not frame.runs:
+            return None
+        if self.first_seen_at is None:
+            self.first_seen_at = frame.made_at
+        self.is_over = frame.made_at - self.first_seen_at > SETTLING_S
+        return frame.runs[0].info.id if len(frame.runs) == 1 and not self.is_over else None
+
+
+def pump(engine: FrameSource, post: Callable[[Frame], None], is_cancelled: Callable[[], bool]) -> None:
+    """Read until cancelled; post frames at most every FRAME_EVERY_S, and rarely while nothing comes."""
+    posted_at = time.monotonic() - IDLE_FRAME_EVERY_S
+    is_dirty = False
+    while not is_cancelled():
+        began = time.monotonic()
+        due = posted_at + (FRAME_EVERY_S if is_dirty else IDLE_FRAME_EVERY_S)
+        wait_s = min(max(0.0, due - began), FRAME_EVERY_S)
+        arrived = engine.pump(wait_s)
+        if arrived and not is_dirty:
+            is_dirty, due = True, posted_at + FRAME_EVERY_S
+        if not arrived:
+            # A feed that is exhausted returns at once.
+            time.sleep(max(0.0, began + wait_s - time.monotonic()))
+        if time.monotonic() >= due:
+            post(engine.frame())
+            posted_at, is_dirty = time.monotonic(), False
+
+
+def run_app(feed: Feed, *, title: str = "", ascii_only: bool = False) -> int:
+    """Show the dashboard on *feed* until the user quits; the exit code.  Closes *feed*."""
+    app = DettuiApp(lambda: Engine(feed), close=feed.close, title=title, ascii_only=ascii_only)
+    app.run()
+    return app.return_code or 0
+
+
+def render_once(frame: Frame, width: int, height: int, colour: bool) -> str:
+    """One frame as text for a pipe or a scrollback: *width* x *height* at most, with ANSI colours where *colour*."""
+    return printed(frame, width, height, colour)
