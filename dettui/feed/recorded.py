@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent.liveness import ProcessSight, ProcessWatch, Pulse, judge
-from dettui.feed.agent.peek import peek
 from dettui.feed.base import Arrival
 from dettui.feed.logs import RecordedStrand, member_of_hello, strands_at
 from dettui.feed.reading import StrandReader
@@ -92,7 +91,7 @@ class _Playback:
         frames = [item for item in items if isinstance(item, Frame)]
         before = self._reader.seq
         for frame in frames:
-            self._pulse.see(peek(frame.payload))
+            self._pulse.read(frame.payload)
         arrival = self._reader.read(frames, holes=len(holes))
         if not holes:
             return arrival
@@ -106,6 +105,7 @@ def _ending(strand: RecordedStrand, pulse: Pulse) -> Liveness:
         return judge(ProcessSight(), pulse, pulse.bye.time)
     if strand.hello is None:
         return NO_GOODBYE
+    pulse.settle()
     sight = ProcessWatch(member_of_hello(strand.hello)).look(0.0)
     if not sight.ours or not sight.state:
         return NO_GOODBYE  # gone; but whether the goodbye was never said or is cut off, the log does not tell

@@ -10,7 +10,6 @@ from pathlib import Path
 from dettui.domain.run import Liveness
 from dettui.feed.agent.discovery import Member, Registry
 from dettui.feed.agent.liveness import LivenessPolicy, ProcessWatch, Pulse, judge
-from dettui.feed.agent.peek import BeatSeen, ByeSeen, peek
 from dettui.feed.agent.strand import near_the_end
 from dettui.feed.agent.tail import LogTail
 from dettui.feed.logs import is_log, member_of_hello, strands_at
@@ -63,13 +62,13 @@ def _summary(members: list[Member]) -> RunSummary:
     first_rank = min(member.rank for member in members)
     newest = max((m for m in members if m.rank == first_rank), key=lambda member: member.started)
     pulse = _pulse(Path(newest.log)) if newest.log else Pulse()
-    last: BeatSeen | ByeSeen | None = pulse.bye or pulse.beat
+    last = pulse.bye or pulse.beat
     return RunSummary(
         id=clean(newest.run),
         name=clean(newest.name) or clean(newest.run),
         host=clean(newest.host),
         liveness=_liveness(newest, pulse),
-        step=last.step if last else None,
+        step=max(pulse.step, last.step) if last else None,
         started=newest.started,
         updated=last.time if last else None,
         ranks=len({member.rank for member in members}),
@@ -95,6 +94,7 @@ def _pulse(log: Path) -> Pulse:
     for _ in range(_READS):
         for item in tail.poll(_TAIL_BYTES):
             if isinstance(item, Frame):
-                pulse.see(peek(item.payload))
+                pulse.read(item.payload)
+    pulse.settle()
     tail.close()
     return pulse

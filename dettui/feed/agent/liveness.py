@@ -10,14 +10,14 @@ from __future__ import annotations
 import socket
 import statistics
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent.discovery import Member
-from dettui.feed.agent.peek import BeatSeen, ByeSeen
+from dettui.feed.agent.peek import BeatSeen, ByeSeen, is_batch, newest_row, peek
 
-_LAST_BEATS = 64
+_LAST_MOVES = 64
 
 
 @dataclass(frozen=True)
@@ -42,38 +42,77 @@ class ProcessSight:
     out_of_memory: str = ""  # what says that the kernel killed for memory while we watched
 
 
-@dataclass
-class Pulse:
-    """The last signs of life in the stream."""
+class _Counter:
+    """A step counter as one kind of message tells it: when it moved, and how fast."""
 
-    beat: BeatSeen | None = None
-    bye: ByeSeen | None = None
-    progressed_at: float | None = None  # when the step counter was last seen to move
-    first_beat_at: float | None = None
-    seconds_per_step: deque[float] = field(default_factory=lambda: deque(maxlen=_LAST_BEATS))
+    def __init__(self) -> None:
+        self.step = 0
+        self.moved_at: float | None = None
+        self._step_s: deque[float] = deque(maxlen=_LAST_MOVES)
 
-    def see(self, sign: BeatSeen | ByeSeen | None) -> None:
-        """Take in what ``peek`` found."""
-        if isinstance(sign, ByeSeen):
-            self.bye = sign
-        elif sign is not None:
-            self._see_beat(sign)
-
-    def _see_beat(self, beat: BeatSeen) -> None:
-        before, self.beat = self.beat, beat
-        if before is None:
-            self.first_beat_at = self.progressed_at = beat.time
+    def see(self, step: int, time: float) -> None:
+        """It stood at *step* at *time*.  Going back is a move too, as a loop that begins again makes it."""
+        before, since = self.step, self.moved_at
+        if since is not None and step == before:
             return
-        if beat.step == before.step:
-            return
-        if beat.step > before.step and self.progressed_at is not None:
-            self.seconds_per_step.append((beat.time - self.progressed_at) / (beat.step - before.step))
-        self.progressed_at = beat.time
+        if since is not None and step > before and time > since:
+            self._step_s.append((time - since) / (step - before))
+        self.step, self.moved_at = step, time
 
     @property
     def step_s(self) -> float | None:
-        """Median seconds between steps, None where fewer than two moves of the counter were seen."""
-        return statistics.median(self.seconds_per_step) if len(self.seconds_per_step) >= 2 else None
+        """Median seconds a step; None where fewer than two moves were seen."""
+        return statistics.median(self._step_s) if len(self._step_s) >= 2 else None
+
+
+class Pulse:
+    """The last signs of life in the stream.  Steps are told by the beats, which count optimizer steps, and by the
+    rows, which may be numbered by hand where nothing counts."""
+
+    def __init__(self) -> None:
+        self.beat: BeatSeen | None = None
+        self.bye: ByeSeen | None = None
+        self._newest_batch = b""
+        self._beats = _Counter()
+        self._rows = _Counter()
+
+    def read(self, payload: bytes) -> None:
+        """Take in one message of the stream."""
+        if is_batch(payload):
+            self._newest_batch = payload
+            return
+        sign = peek(payload)
+        if isinstance(sign, ByeSeen):
+            self.bye = sign
+        elif sign is not None:
+            self.beat = sign
+            self._beats.see(sign.step, sign.time)
+
+    def settle(self) -> None:
+        """Look into the newest rows; seldom enough that wide rows cost nothing."""
+        row = newest_row(self._newest_batch)
+        if row is not None:
+            self._rows.see(row.step, row.time)
+        self._newest_batch = b""
+
+    @property
+    def step(self) -> int:
+        """The newest step."""
+        return max(self._beats.step, self._rows.step)
+
+    @property
+    def progressed_at(self) -> float | None:
+        """When a step counter was last seen to move."""
+        return self._leading.moved_at
+
+    @property
+    def step_s(self) -> float | None:
+        """Median seconds a step."""
+        return self._leading.step_s
+
+    @property
+    def _leading(self) -> _Counter:
+        return max(self._rows, self._beats, key=lambda counter: (counter.step > 0, counter.moved_at or 0.0))
 
 
 def judge(process: ProcessSight, pulse: Pulse, now: float, policy: LivenessPolicy | None = None) -> Liveness:
@@ -128,8 +167,7 @@ def _gone(process: ProcessSight, pulse: Pulse, silent_s: float | None, policy: L
 
 
 def _alive_state(pulse: Pulse) -> Liveness:
-    started = pulse.beat is not None and pulse.beat.step > 0
-    return Liveness(RunState.RUNNING if started else RunState.STARTING)
+    return Liveness(RunState.RUNNING if pulse.step > 0 else RunState.STARTING)
 
 
 def _alive(pulse: Pulse, now: float, policy: LivenessPolicy) -> Liveness:

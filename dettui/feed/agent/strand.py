@@ -8,7 +8,6 @@ from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent.discovery import Member
 from dettui.feed.agent.liveness import ProcessWatch, Pulse, judge
 from dettui.feed.agent.merge import Merge
-from dettui.feed.agent.peek import peek
 from dettui.feed.agent.tail import LogTail, Position, segment_path
 from dettui.feed.agent.window import Window
 from dettui_probe.framing import Frame, Hole
@@ -64,6 +63,7 @@ class Strand:
 
     def look(self, now: float, wall: float) -> None:
         """Judge anew whether the run is alive; *now* is monotonic, *wall* seconds since the epoch."""
+        self.pulse.settle()
         self.liveness = judge(self._watch.look(now), self.pulse, wall)
 
     def place_of(self, seq: int) -> Position:
@@ -83,7 +83,7 @@ class Strand:
     def _keep(self, frames: list[Frame]) -> bool:
         for frame in frames:
             self.window.append(frame)
-            self.pulse.see(peek(frame.payload))
+            self.pulse.read(frame.payload)
         return bool(frames)
 
     def _remember_place(self, frame: Frame) -> None:
