@@ -3,11 +3,46 @@
 from __future__ import annotations
 
 from dettui.detect.base import Rule, Symptom
+from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
+from dettui.detect.coverage import Coverage, Detached
+from dettui.detect.divergence import Divergence
+from dettui.detect.evaluations import Overfit
+from dettui.detect.gradients import GradientDepth
+from dettui.detect.inputs import BadInputs
+from dettui.detect.non_finite import NonFinite
+from dettui.detect.oscillation import Oscillation
+from dettui.detect.precision import AmpOverflow
+from dettui.detect.progress import NotLearning, Plateau, PlateauAfterLrDrop, SlowDescent
+from dettui.detect.spike import Spike
+from dettui.detect.targets.rules import BadTargets
+from dettui.detect.timing import InputBound
+from dettui.detect.updates import NoUpdate, UpdateSize
 from dettui.domain.finding import Abstention
 from dettui.store.run_store import RunStore
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (
+    NonFinite(),
+    BadTargets(),
+    BadInputs(),
+    Coverage(),
+    Detached(),
+    NoUpdate(),
+    AmpOverflow(),
+    Divergence(),
+    Spike(),
+    NotLearning(),
+    Plateau(),
+    PlateauAfterLrDrop(),
+    SlowDescent(),
+    Oscillation(),
+    UpdateSize(),
+    GradientDepth(),
+    Imbalance(),
+    Unseen(),
+    Overfit(),
+    InputBound(),
+)
 """Every rule, exact checks first."""
 
 

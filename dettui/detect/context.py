@@ -96,7 +96,7 @@ class Context:
     @cached_property
     def loss(self) -> LossCurve | None:
         """The total loss, None where too few points came."""
-        return read_loss(self.series(tags.LOSS_TOTAL))
+        return read_loss(self.series(tags.LOSS_TOTAL), self._store.series(tags.LOSS_TOTAL))
 
     @cached_property
     def schedule(self) -> Schedule | None:
@@ -121,6 +121,11 @@ class Context:
     def model(self) -> ModelInfo | None:
         """What is being trained."""
         return self._store.model
+
+    @property
+    def is_resumed(self) -> bool:
+        """True where this is not the first start of the run: its first level is then no starting level."""
+        return len(self._store.boots) > 1
 
     @property
     def steps_per_epoch(self) -> int | None:

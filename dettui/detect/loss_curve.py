@@ -26,6 +26,7 @@ class LossCurve:
     tag: str
     steps: Steps
     values: Floats
+    opening: Floats  # the first finite points of the run, of an earlier start where this one was resumed
 
     def __len__(self) -> int:
         return len(self.values)
@@ -33,7 +34,7 @@ class LossCurve:
     @cached_property
     def start(self) -> float:
         """Median of the first points: the level of a network that knows nothing (L0)."""
-        return float(np.median(self.values[:FIRST_POINTS]))
+        return float(np.median(self.opening))
 
     @cached_property
     def now(self) -> float:
@@ -59,7 +60,7 @@ class LossCurve:
     @cached_property
     def unit(self) -> float:
         """What one counts as large on a curve that touches zero: the typical size of its first points."""
-        return float(np.median(np.abs(self.values[:FIRST_POINTS]))) or 1.0
+        return float(np.median(np.abs(self.opening))) or 1.0
 
     def even(self, values: Floats) -> Floats:
         """*values* on the scale of the tests: ln L where all L > 0, else asinh(L / unit) (diagnosis.md 3.0)."""
@@ -91,13 +92,17 @@ class LossCurve:
         return 1.0 - self.now / self.start if self.start > 0 else 0.0
 
 
-def read_loss(series: Series | None) -> LossCurve | None:
-    """The curve of *series*, None where fewer than NOW_POINTS finite points came."""
-    if series is None or len(series) < NOW_POINTS:
+def read_loss(series: Series | None, whole: Series | None) -> LossCurve | None:
+    """The curve of *series*, opened by the first points of *whole*; None where fewer than NOW_POINTS are finite."""
+    if series is None or whole is None or len(series) < NOW_POINTS:
         return None
     finite = np.isfinite(series.values)
-    if finite.all():
-        return LossCurve(series.tag, series.steps, series.values)
     if np.count_nonzero(finite) < NOW_POINTS:
         return None
-    return LossCurve(series.tag, series.steps[finite], series.values[finite])
+    first = whole.values[: 2 * FIRST_POINTS]
+    opening = first[np.isfinite(first)][:FIRST_POINTS]
+    if len(opening) == 0:
+        opening = series.values[finite][:FIRST_POINTS]
+    if finite.all():
+        return LossCurve(series.tag, series.steps, series.values, opening)
+    return LossCurve(series.tag, series.steps[finite], series.values[finite], opening)

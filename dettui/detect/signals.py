@@ -6,9 +6,23 @@ catalogue of causes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from dettui.detect.classes import foreground
+from dettui.detect.context import Context
+from dettui.detect.evaluations import PREFIX, direction
+from dettui.detect.gradients import GradientPolicy, depth_profile
+from dettui.detect.inputs import InputPolicy, read_pixels
+from dettui.detect.oscillation import OscillationPolicy, find_swing
+from dettui.detect.targets.policy import DEFAULT_POLICY
+from dettui.detect.targets.reading import read_targets
+from dettui.numerics.autocorrelation import autocorrelations
+from dettui.numerics.proportions import entropy
+from dettui.numerics.robust import difference_sigma
 from dettui.store.run_store import RunStore
+from dettui_probe import tags
 
 
 @dataclass(frozen=True)
@@ -91,4 +105,207 @@ class Signals:
 
 def measure(store: RunStore, step: int) -> Signals:
     """All discriminators that *store* carries at *step*."""
-    raise NotImplementedError
+    return signals_of(Context(store, step))
+
+
+def signals_of(context: Context) -> Signals:
+    """All discriminators that *context* carries."""
+    signals = Signals()
+    for add in (_progress, _schedule, _updates, _gradients, _parameters, _boxes, _labels, _classes, _pairing, _inputs):
+        signals = add(context, signals)
+    return _evaluation(context, signals)
+
+
+def _progress(context: Context, known: Signals) -> Signals:
+    curve = context.loss
+    loss = context.series(tags.LOSS_TOTAL)
+    known = replace(known, steps=0 if loss is None else len(loss))
+    if curve is None:
+        return known
+    residual = curve.residual
+    swing = find_swing(residual[-OscillationPolicy().points :], OscillationPolicy())
+    return replace(
+        known,
+        loss_first=curve.start,
+        loss_last=curve.now,
+        loss_drop_share=curve.drop_share,
+        residual_r1=float(autocorrelations(residual, 1)[0]),
+        residual_sd=float(residual.std()),
+        oscillation_period=None if swing is None else swing.period,
+    )
+
+
+def _schedule(context: Context, known: Signals) -> Signals:
+    schedule = context.schedule
+    if schedule is None:
+        return known
+    total = context.total_steps
+    return replace(
+        known,
+        lr_now=schedule.now,
+        lr_peak=schedule.peak,
+        lr_drops=len(schedule.drops),
+        lr_rising=schedule.rising,
+        sd_fell_after_lr_drop=_sd_fell(context, schedule.drops),
+        schedule_share_done=context.step / total if total else None,
+    )
+
+
+def _sd_fell(context: Context, drops: tuple[int, ...]) -> bool | None:
+    """Did the noise of the log loss fall by 30 % or more at the newest drop?  (diagnosis.md S2)"""
+    curve = context.loss
+    if curve is None or not drops:
+        return None
+    at = int(np.searchsorted(curve.steps, drops[-1]))
+    before, after = curve.values[max(0, at - 128) : at], curve.values[at : at + 128]
+    if min(len(before), len(after)) < 40:
+        return None
+    return difference_sigma(curve.even(after)) <= 0.7 * difference_sigma(curve.even(before))
+
+
+def _updates(context: Context, known: Signals) -> Signals:
+    return replace(
+        known,
+        log10_update_ratio=_log10(context.median(tags.UPDATE_RATIO, 100)),
+        log10_update_ratio_early=_log10(context.early_median(tags.UPDATE_RATIO, 20)),
+        update_unchanged_share=context.median(tags.UPDATE_UNCHANGED, 50),
+    )
+
+
+def _gradients(context: Context, known: Signals) -> Signals:
+    norms = context.window(tags.GRAD_NORM, 100)
+    first = context.early_median(tags.GRAD_NORM, 20)
+    profile = depth_profile(context, GradientPolicy())
+    return replace(
+        known,
+        grad_norm_ratio=float(np.median(norms)) / first if len(norms) and first else None,
+        grad_norm_cv=float(norms.std() / norms.mean()) if len(norms) > 1 and norms.mean() > 0 else None,
+        grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
+        grad_zero_share=context.median(tags.GRAD_ZERO, 50),
+        grad_none_tensors=context.median(tags.GRAD_NONE, 50),
+        grad_first_over_last_log10=None if profile is None else float(profile.values[0] - profile.values[-1]),
+        clip_active_share=_clipped(context),
+    )
+
+
+def _clipped(context: Context) -> float | None:
+    """Share of the newest steps whose gradient norm exceeded the norm it was clipped to."""
+    norm, limit = context.series(tags.GRAD_NORM), context.series(tags.GRAD_CLIP)
+    if norm is None or limit is None:
+        return None
+    _, mine, theirs = np.intersect1d(norm.steps[-200:], limit.steps[-200:], assume_unique=True, return_indices=True)
+    if len(mine) == 0:
+        return None
+    return float(np.mean(norm.values[-200:][mine] > limit.values[-200:][theirs]))
+
+
+def _parameters(context: Context, known: Signals) -> Signals:
+    return replace(
+        known,
+        missing_params=context.last(tags.MISSING_PARAMS),
+        stranger_params=context.last(tags.STRANGER_PARAMS),
+        held_share=context.last(tags.TRAINABLE_HELD_SHARE),
+        frozen_share=context.last(tags.FROZEN_SHARE),
+    )
+
+
+def _boxes(context: Context, known: Signals) -> Signals:
+    reading = read_targets(context, DEFAULT_POLICY.horizon)
+    if reading is None:
+        return known
+    legal = reading.legal_shares()
+    images, empty = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
+    return replace(
+        known,
+        boxes_seen=reading.boxes,
+        images_seen=images,
+        share_empty=empty / images if images and empty is not None else None,
+        share_degenerate=reading.share(tags.TARGET_DEGENERATE),
+        share_nonfinite_boxes=reading.share(tags.TARGET_NONFINITE),
+        share_outside=reading.share(tags.TARGET_OUTSIDE),
+        share_tiny=reading.share(tags.TARGET_TINY),
+        share_top_left=reading.share(tags.TARGET_TOP_LEFT),
+        share_legal_xyxy=legal.get("xyxy"),
+        share_legal_xywh=legal.get("xywh"),
+        share_legal_cxcywh=legal.get("cxcywh"),
+        share_legal_yxyx=legal.get("yxyx"),
+        share_duplicates=reading.share(tags.TARGET_DUPLICATES),
+        max_coord=reading.greatest(tags.TARGET_MAX_COORD),
+        min_image_side=reading.least(tags.TARGET_IMAGE_SIDE),
+    )
+
+
+def _labels(context: Context, known: Signals) -> Signals:
+    reading = read_targets(context, DEFAULT_POLICY.horizon)
+    if reading is None:
+        return known
+    return replace(
+        known,
+        label_min=reading.least(tags.TARGET_LABEL_MIN),
+        label_max=reading.greatest(tags.TARGET_LABEL_MAX),
+        labels_illegal=reading.count(tags.TARGET_LABEL_ILLEGAL),
+        labels_background=reading.count(tags.TARGET_BACKGROUND),
+        length_mismatches=reading.count(tags.TARGET_MISMATCH),
+    )
+
+
+def _classes(context: Context, known: Signals) -> Signals:
+    counts = context.counts("targets")
+    if counts is None or counts.seen.sum() == 0:
+        return known
+    seen, _ = foreground(context, counts)
+    occurring = seen[seen > 0]
+    return replace(
+        known,
+        num_classes=len(seen) if context.model is not None and context.model.num_classes else len(occurring),
+        class_entropy=entropy(seen),
+        imbalance_ratio=float(occurring.max() / occurring.min()) if len(occurring) else None,
+        classes_unseen=int(np.count_nonzero(seen == 0)),
+    )
+
+
+def _pairing(context: Context, known: Signals) -> Signals:
+    compared = context.window(tags.PAIRING_BOXES, DEFAULT_POLICY.horizon).sum()
+    if compared <= 0:
+        return known
+
+    def share(tag: str) -> float | None:
+        hits = context.window(tag, DEFAULT_POLICY.horizon)
+        return float(hits.sum() / compared) if len(hits) else None
+
+    return replace(
+        known,
+        pairing_boxes=float(compared),
+        beats_other=share(tags.PAIRING_BEATS_OTHER),
+        beats_hflip=share(tags.PAIRING_BEATS_HFLIP),
+        beats_vflip=share(tags.PAIRING_BEATS_VFLIP),
+    )
+
+
+def _inputs(context: Context, known: Signals) -> Signals:
+    pixels = read_pixels(context, tags.INPUT, InputPolicy()) or read_pixels(context, tags.IMAGE, InputPolicy())
+    constant, size = context.window(tags.IMAGE_CONSTANT, 2000), context.median(tags.BATCH_SIZE, 200)
+    broken = context.window(tags.IMAGE_NONFINITE, 2000)
+    return replace(
+        known,
+        input_mean=None if pixels is None else pixels.mean,
+        input_std=None if pixels is None else pixels.std,
+        input_min=None if pixels is None else pixels.least,
+        input_max=None if pixels is None else pixels.most,
+        images_constant_share=float(constant.mean()) / size if len(constant) and size else None,
+        images_nonfinite=float(broken.sum()) if len(broken) else None,
+    )
+
+
+def _evaluation(context: Context, known: Signals) -> Signals:
+    for tag in context.tags:
+        sense = direction(tag) if tag.startswith(PREFIX) else 0
+        series = context.series(tag)
+        if sense and series is not None:
+            best = series.values.max() if sense > 0 else series.values.min()
+            return replace(known, eval_best=float(best), eval_last=series.last)
+    return known
+
+
+def _log10(value: float | None) -> float | None:
+    return float(np.log10(value)) if value is not None and value > 0 else None

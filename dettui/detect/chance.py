@@ -1,0 +1,41 @@
+"""What a guesser would lose: a reference for "knows nothing" where the head is known."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+
+from dettui.detect.context import Context
+from dettui.domain.series import Floats
+from dettui.numerics.proportions import entropy
+from dettui_probe import tags
+
+
+def level_over_chance(context: Context, points: int | None) -> float | None:
+    """The class loss as a share of a guesser's, over the newest *points* or, with None, over the first ten.
+
+    Known for classification (guesser: entropy of the classes seen, diagnosis.md H(pi)) and for the two-stage
+    detectors of torchvision, whose untrained class loss is ln K (measured 1.40 against ln 4, detection.md 0.1).
+    """
+    model = context.model
+    if model is None or not model.num_classes or model.num_classes < 2:
+        return None
+    if model.family == "classification":
+        return _share(context, tags.LOSS_TOTAL, _class_entropy(context) or log(model.num_classes), points)
+    if model.family.endswith("RCNN") and points is None:
+        return _share(context, tags.LOSS + "loss_classifier", log(model.num_classes), points)
+    return None
+
+
+def _share(context: Context, tag: str, guess: float, points: int | None) -> float | None:
+    series = context.series(tag)
+    if series is None or guess <= 0:
+        return None
+    values: Floats = series.values[:10] if points is None else series.values[-points:]
+    return float(np.median(values)) / guess
+
+
+def _class_entropy(context: Context) -> float | None:
+    counts = context.counts("targets")
+    return None if counts is None or counts.seen.sum() < 100 else entropy(counts.seen)

@@ -1,0 +1,135 @@
+"""How the classes are spread over the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dettui.detect.base import Symptom
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence, Severity
+from dettui.domain.series import ClassCounts
+from dettui.numerics.proportions import wilson_bounds
+
+TARGET_COUNTS = "counts/targets"
+"""Named by abstentions: class counts are no series."""
+
+
+@dataclass(frozen=True)
+class ClassPolicy:
+    """detection.md A15, M3, M4; diagnosis.md S21."""
+
+    at_least: int = 300  # objects before anything is said
+    ratio_info: float = 10.0  # [S21]
+    ratio_warning: float = 50.0  # [A15: datumaro's figure]
+    long_tail_classes: int = 30  # with more classes than this a long tail is the nature of the data: info
+    z: float = 2.5
+    unseen_expected: float = 100.0  # objects of a class expected under even odds before its absence is news
+    coco_heads: tuple[int, ...] = (90, 91)  # COCO leaves holes in its ids
+
+
+def foreground(context: Context, counts: ClassCounts) -> tuple[NDArray[np.int64], int]:
+    """(counts of the foreground classes of the head, id of the first of them)."""
+    model = context.model
+    size = model.num_classes if model is not None and model.num_classes else len(counts.seen)
+    first = 1 if model is not None and model.background == 0 else 0
+    padded = np.zeros(max(size, 1), dtype=np.int64)
+    known = counts.seen[: len(padded)]
+    padded[: len(known)] = known
+    return padded[first:], first
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """Some classes are far rarer than others."""
+
+    policy: ClassPolicy = ClassPolicy()
+    name: str = "imbalance"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom; classes that never occur are another rule's."""
+        counts = context.counts("targets")
+        if counts is None:
+            return Abstention(self.name, (TARGET_COUNTS,))
+        seen, first = foreground(context, counts)
+        occurring = np.flatnonzero(seen)
+        if len(occurring) < 2 or seen.sum() < self.policy.at_least:
+            return ()
+        rare, common = (int(occurring[pick(seen[occurring])]) for pick in (np.argmin, np.argmax))
+        ratio = self._least_ratio(int(seen[rare]), int(seen[common]))
+        if ratio < self.policy.ratio_info:
+            return ()
+        return (self._symptom(counts, (rare + first, common + first), ratio, len(seen)),)
+
+    def _least_ratio(self, rare: int, common: int) -> float:
+        """The smallest ratio of the two rates that the counts allow."""
+        share = wilson_bounds(rare, rare + common, self.policy.z)[1]
+        return (1 - share) / share
+
+    def _symptom(self, counts: ClassCounts, pair: tuple[int, int], ratio: float, classes: int) -> Symptom:
+        rare, common = pair
+        severity: Severity = "info"
+        if ratio >= self.policy.ratio_warning and classes <= self.policy.long_tail_classes:
+            severity = "warning"
+        few, many = int(counts.seen[rare]), int(counts.seen[common])
+        return Symptom(
+            kind="imbalance",
+            severity=severity,
+            first_step=counts.first_step,
+            last_step=counts.last_step,
+            title=f"{_name(counts, common)} occurs {many / few:.0f} times as often as {_name(counts, rare)}",
+            evidence=(
+                Evidence(TARGET_COUNTS, (counts.first_step, counts.last_step), ratio,
+                         self.policy.ratio_warning if severity == "warning" else self.policy.ratio_info, ">",
+                         f"{many} of {_name(counts, common)}, {few} of {_name(counts, rare)}: "
+                         f"at least {ratio:.0f} to 1 at 99 %"),
+            ),
+            facts={"ratio": ratio, "rare": float(few), "common": float(many)},
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Classes of the head that never occur in the targets."""
+
+    policy: ClassPolicy = ClassPolicy()
+    name: str = "class_unseen"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom, naming all unseen classes; info where the head is simply larger than the data."""
+        counts = context.counts("targets")
+        if counts is None or context.model is None or not context.model.num_classes:
+            return Abstention(self.name, (TARGET_COUNTS,) if counts is None else ("model/num_classes",))
+        seen, first = foreground(context, counts)
+        absent = [int(k) + first for k in np.flatnonzero(seen == 0)]
+        total = int(seen.sum())
+        if not absent or len(seen) < 2 or total < self.policy.unseen_expected * len(seen):
+            return ()
+        return (self._symptom(counts, absent, total, len(seen)),)
+
+    def _symptom(self, counts: ClassCounts, absent: Sequence[int], total: int, classes: int) -> Symptom:
+        names = ", ".join(_name(counts, k) for k in absent[:4]) + (", ..." if len(absent) > 4 else "")
+        roomy = (
+            len(absent) > classes / 2 or classes in self.policy.coco_heads or classes > self.policy.long_tail_classes
+        )
+        verb = "occurs" if len(absent) == 1 else "occur"
+        window = (counts.first_step, counts.last_step)
+        return Symptom(
+            kind="class_unseen",
+            severity="info" if roomy else "warning",
+            first_step=window[0],
+            last_step=window[1],
+            title=f"{names} never {verb} in the targets",
+            evidence=(
+                Evidence(TARGET_COUNTS, window, float(len(absent)), 0.0, ">",
+                         f"{len(absent)} of {classes} classes have no object among {total}"),
+            ),
+            facts={"unseen": float(len(absent)), "lowest": float(absent[0]), "highest": float(absent[-1])},
+        )  # fmt: skip
+
+
+def _name(counts: ClassCounts, class_id: int) -> str:
+    return counts.names[class_id] if class_id < len(counts.names) else f"class {class_id}"

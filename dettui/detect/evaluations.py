@@ -1,0 +1,96 @@
+"""What the user's own evaluations say: series under ``eval/``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.base import Symptom
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.series import Series
+from dettui.numerics.robust import MAD_TO_SIGMA
+
+PREFIX = "eval/"
+_LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl")
+_HIGHER_IS_BETTER = ("map", "ap", "acc", "iou", "recall", "precision", "f1", "dice", "score")
+
+
+@dataclass(frozen=True)
+class OverfitPolicy:
+    """diagnosis.md 3.5."""
+
+    at_least: int = 6  # evaluations
+    after_best: int = 3  # evaluations after the best one
+    noise: float = 3.0  # times the usual change between evaluations
+    of_gain: float = 0.10
+    of_first: float = 0.03
+    train_fall: float = 0.02  # of the training loss since the best evaluation
+
+
+def direction(tag: str) -> int:
+    """+1 where larger values of *tag* are better, -1 where smaller ones are, 0 where its name does not tell."""
+    words = tag.removeprefix(PREFIX).lower().replace("-", "_").replace("/", "_").replace("@", "_").split("_")
+    if any(word in _LOWER_IS_BETTER for word in words):
+        return -1
+    return 1 if any(word.rstrip("0123456789.") in _HIGHER_IS_BETTER or word.startswith("map") for word in words) else 0
+
+
+@dataclass(frozen=True)
+class Overfit:
+    """Evaluation worsens while the training loss falls."""
+
+    policy: OverfitPolicy = OverfitPolicy()
+    name: str = "overfit"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """One symptom for the first evaluation series that worsens."""
+        judged = [tag for tag in context.tags if tag.startswith(PREFIX) and direction(tag)]
+        if not judged or context.loss is None:
+            return Abstention(self.name, (PREFIX + "*",))
+        for tag in judged:
+            found = self._judge(context, context.series(tag))
+            if found is not None:
+                return (found,)
+        return ()
+
+    def _judge(self, context: Context, series: Series | None) -> Symptom | None:
+        if series is None or len(series) < self.policy.at_least or not np.isfinite(series.values).all():
+            return None
+        errors = -direction(series.tag) * series.values
+        best = int(np.argmin(errors))
+        if len(errors) - 1 - best < self.policy.after_best:
+            return None
+        rise = float(np.median(errors[-3:]) - errors[best])
+        noise = MAD_TO_SIGMA * float(np.median(np.abs(np.diff(errors))))
+        gain = float(errors[0] - errors[best])
+        limit = max(self.policy.noise * noise, self.policy.of_gain * gain, self.policy.of_first * abs(float(errors[0])))
+        if rise <= limit or not self._training_improved(context, int(series.steps[best])):
+            return None
+        return _symptom(series, best, rise, limit)
+
+    def _training_improved(self, context: Context, since: int) -> bool:
+        curve = context.loss
+        if curve is None:
+            return False
+        at = int(np.searchsorted(curve.steps, since))
+        then = curve.values[max(0, at - 20) : at + 20]
+        return len(then) > 0 and curve.now < (1 - self.policy.train_fall) * float(np.median(then))
+
+
+def _symptom(series: Series, best: int, rise: float, limit: float) -> Symptom:
+    window = (int(series.steps[best]), int(series.steps[-1]))
+    was, now = float(series.values[best]), float(np.median(series.values[-3:]))
+    return Symptom(
+        kind="overfit",
+        severity="warning",
+        first_step=window[0],
+        last_step=window[1],
+        title=f"{series.tag} has worsened from {was:.3g} to {now:.3g} while the training loss falls",
+        evidence=(
+            Evidence(series.tag, window, rise, limit, ">", f"best at step {window[0]}, worse by {rise:.3g} since"),
+        ),
+        facts={"rise": rise},
+    )

@@ -1,0 +1,111 @@
+"""Gradients over depth, in their strict forms only: absolute norms mean nothing (diagnosis.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.base import Symptom
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.series import Floats
+from dettui_probe import tags
+
+_WEIGHT = ".weight"
+
+
+@dataclass(frozen=True)
+class GradientPolicy:
+    """diagnosis.md S11, S12."""
+
+    window: int = 50
+    at_least: int = 10
+    layers: int = 5  # fewer give no profile
+    decades: float = 3.0  # first over last relative gradient
+    straight: float = 0.8  # R^2 of log relative gradient against depth
+    stalled: float = 0.9  # share of the first loss: a profile is news only where learning suffers
+
+
+@dataclass(frozen=True)
+class DepthProfile:
+    """log10 of gradient over weight norm for each weight, first layer first, shape (L,)."""
+
+    values: Floats
+    first: str
+    last: str
+
+    @property
+    def slope_decades(self) -> float:
+        """Of the last layer over the first one, along the fitted line."""
+        return float(np.polyfit(np.arange(len(self.values)), self.values, 1)[0]) * (len(self.values) - 1)
+
+    @property
+    def straightness(self) -> float:
+        """R^2 of the line."""
+        return float(np.corrcoef(np.arange(len(self.values)), self.values)[0, 1] ** 2) if self.values.std() > 0 else 0.0
+
+
+def depth_profile(context: Context, policy: GradientPolicy) -> DepthProfile | None:
+    """Relative gradients of the weights in order of first arrival, None where too few layers are measured."""
+    found: list[tuple[str, float]] = []
+    for tag in context.tags:
+        if not (tag.startswith(tags.LAYER_GRAD_NORM) and tag.endswith(_WEIGHT)):
+            continue
+        layer = tag.removeprefix(tags.LAYER_GRAD_NORM)
+        grad = context.median(tag, policy.window, policy.at_least)
+        weight = context.median(tags.LAYER_WEIGHT_NORM + layer, policy.window)
+        if grad and weight:
+            found.append((layer, float(np.log10(grad / weight))))
+    if len(found) < policy.layers:
+        return None
+    return DepthProfile(np.array([value for _, value in found]), found[0][0], found[-1][0])
+
+
+@dataclass(frozen=True)
+class GradientDepth:
+    """Gradients shrink or grow geometrically with depth while the loss does not move."""
+
+    policy: GradientPolicy = GradientPolicy()
+    name: str = "gradient_depth"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom: gradient_vanishing or gradient_exploding."""
+        missing = (
+            () if any(tag.startswith(tags.LAYER_GRAD_NORM) for tag in context.tags) else (tags.LAYER_GRAD_NORM + "*",)
+        )
+        curve = context.loss
+        if missing or curve is None:
+            return Abstention(self.name, missing or (tags.LOSS_TOTAL,))
+        if len(curve) < 200 or curve.now <= self.policy.stalled * curve.start:
+            return ()
+        profile = depth_profile(context, self.policy)
+        if (
+            profile is None
+            or profile.straightness < self.policy.straight
+            or abs(profile.slope_decades) < self.policy.decades
+        ):
+            return ()
+        return (_profile_symptom(context, profile, self.policy),)
+
+
+def _profile_symptom(context: Context, profile: DepthProfile, policy: GradientPolicy) -> Symptom:
+    vanishing = profile.slope_decades > 0
+    tag = tags.LAYER_GRAD_NORM + profile.first
+    window = context.span(tag, policy.window)
+    factor = 10 ** abs(profile.slope_decades)
+    text = (
+        f"relative to its weights, the gradient of {profile.first} is {factor:.0e} times "
+        f"{'smaller' if vanishing else 'larger'} than that of {profile.last}; straight line over depth, "
+        f"R^2 = {profile.straightness:.2f}"
+    )
+    return Symptom(
+        kind="gradient_vanishing" if vanishing else "gradient_exploding",
+        severity="warning",
+        first_step=window[0],
+        last_step=window[1],
+        title=f"Gradients {'shrink' if vanishing else 'grow'} by {factor:.0e} on their way to the first layer",
+        evidence=(Evidence(tag, window, abs(profile.slope_decades), policy.decades, ">", text),),
+        facts={"decades": profile.slope_decades},
+    )

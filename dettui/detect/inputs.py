@@ -1,0 +1,173 @@
+"""Pixels as the network receives them (detection.md 2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dettui.detect.base import Symptom
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence, Severity
+from dettui_probe import tags
+
+
+@dataclass(frozen=True)
+class InputPolicy:
+    """The table of detection.md 2.4, measured in 0.2.
+
+    torchvision detectors normalise inside, with the ImageNet constants by default: pixels in [0, 1] then reach the
+    backbone between -2.12 and 2.64.
+    """
+
+    window: int = 50  # measured steps
+    at_least: int = 3
+    ok_mean: float = 1.5
+    ok_std: tuple[float, float] = (0.5, 1.6)
+    raw_mean: float = 20.0  # 0-255 pixels
+    raw_std: float = 20.0
+    raw_max: float = 200.0
+    twice_std: float = 2.5
+    twice_min: float = -2.3  # below what pixels of [0, 1] can become
+    faint_std: float = 0.2
+    faint_mean: tuple[float, float] = (-2.4, -1.5)
+    faint_max: float = 0.05  # largest pixel as given: 1/255 of white, with room
+    constant_share: float = 0.02
+    constant_images: int = 50
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Medians of the newest measured steps, in one place of the network."""
+
+    prefix: str
+    window: tuple[int, int]
+    mean: float
+    std: float
+    least: float
+    most: float
+
+
+def read_pixels(context: Context, prefix: str, policy: InputPolicy) -> Pixels | None:
+    """Statistics under *prefix* ("inputs/" or "images/"), None where fewer than three steps were measured."""
+    found = [context.median(prefix + part, policy.window, policy.at_least) for part in ("mean", "std", "min", "max")]
+    if any(value is None for value in found):
+        return None
+    mean, std, least, most = (float(value) for value in found if value is not None)
+    return Pixels(prefix, context.span(prefix + "mean", policy.window), mean, std, least, most)
+
+
+@dataclass(frozen=True)
+class BadInputs:
+    """Images that are not what the network was made for."""
+
+    policy: InputPolicy = InputPolicy()
+    name: str = "bad_inputs"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """One symptom for each check that fails."""
+        given = read_pixels(context, tags.IMAGE, self.policy)
+        inside = read_pixels(context, tags.INPUT, self.policy)
+        watched = (tags.IMAGE_NONFINITE, tags.IMAGE_CONSTANT)
+        if given is None and inside is None and len(context.missing(*watched)) == len(watched):
+            return Abstention(self.name, (tags.INPUT_MEAN, tags.IMAGE_MEAN))
+        found = (self._non_finite(context), self._constant(context), self._range(context, given, inside))
+        return tuple(symptom for symptom in found if symptom is not None)
+
+    def _non_finite(self, context: Context) -> Symptom | None:
+        count = float(context.window(tags.IMAGE_NONFINITE, 2000).sum())
+        if count <= 0:
+            return None
+        window = context.span(tags.IMAGE_NONFINITE, 2000)
+        proof = Evidence(tags.IMAGE_NONFINITE, window, count, 0.0, ">", f"{count:.0f} images hold NaN or infinity")
+        return _bad("nonfinite", "critical", f"NaN or infinity in {count:.0f} images", proof, exact=True)
+
+    def _constant(self, context: Context) -> Symptom | None:
+        constant = float(context.window(tags.IMAGE_CONSTANT, 2000).sum())
+        images = self._images_looked_at(context)
+        if images < self.policy.constant_images or constant <= self.policy.constant_share * images:
+            return None
+        window = context.span(tags.IMAGE_CONSTANT, 2000)
+        share = constant / images
+        text = f"{constant:.0f} of {images:.0f} images have one and the same value everywhere"
+        proof = Evidence(tags.IMAGE_CONSTANT, window, share, self.policy.constant_share, ">", text)
+        return _bad(
+            "constant",
+            "critical" if share > 0.2 else "warning",
+            f"{share:.0%} of the images are blank",
+            proof,
+            exact=True,
+        )
+
+    def _images_looked_at(self, context: Context) -> float:
+        """Images in the rows that carry the count of constant ones, which may be a sample of the steps."""
+        rows = len(context.window(tags.IMAGE_CONSTANT, 2000))
+        return rows * (context.median(tags.BATCH_SIZE, 200) or 1.0)
+
+    def _range(self, context: Context, given: Pixels | None, inside: Pixels | None) -> Symptom | None:
+        family = "unknown" if context.model is None else context.model.family
+        if family.startswith("torchvision."):
+            return None if inside is None else self._torchvision(given, inside)
+        pixels = given or inside
+        return (
+            None if pixels is None else self._unnormalised(pixels, "warning" if family == "classification" else "info")
+        )
+
+    def _torchvision(self, given: Pixels | None, inside: Pixels) -> Symptom | None:
+        """Verdict on what the backbone of a torchvision detector receives."""
+        policy = self.policy
+        low, high = policy.ok_std
+        if abs(inside.mean) <= policy.ok_mean and low <= inside.std <= high:
+            return None
+        if inside.mean > policy.raw_mean and inside.std > policy.raw_std:
+            return _pixels(
+                "range_255", "Pixels of 0-255 reach a network that expects 0-1", inside, (policy.raw_mean, ">")
+            )
+        if inside.std > policy.twice_std and inside.least < policy.twice_min:
+            return _pixels("normalised_twice", "Images are normalised twice", inside, (policy.twice_min, "<"))
+        first, last = policy.faint_mean
+        if (
+            inside.std < policy.faint_std
+            and first < inside.mean < last
+            and given is not None
+            and given.most <= policy.faint_max
+        ):
+            return _pixels(
+                "faint", "Images are nearly black: divided by 255 twice, or blank", inside, (policy.faint_std, "<")
+            )
+        return None
+
+    def _unnormalised(self, pixels: Pixels, severity: Severity) -> Symptom | None:
+        """0-255 into a network of unknown contract: unusual, and legal for some."""
+        policy = self.policy
+        if pixels.mean <= policy.raw_mean or pixels.std <= policy.raw_std or pixels.most < policy.raw_max:
+            return None
+        proof = Evidence(pixels.prefix + "mean", pixels.window, pixels.mean, policy.raw_mean, ">", _in_words(pixels))
+        return _bad("range_255", severity, "Inputs span 0-255 and are not normalised", proof, exact=False)
+
+
+def _pixels(key: str, title: str, pixels: Pixels, comparison: tuple[float, str]) -> Symptom:
+    limit, relation = comparison
+    part, measured = {
+        "range_255": ("mean", pixels.mean),
+        "normalised_twice": ("min", pixels.least),
+        "faint": ("std", pixels.std),
+    }[key]
+    proof = Evidence(pixels.prefix + part, pixels.window, measured, limit, relation, _in_words(pixels))
+    return _bad(key, "critical", title, proof, exact=True)
+
+
+def _in_words(pixels: Pixels) -> str:
+    return f"mean {pixels.mean:.3g}, std {pixels.std:.3g}, from {pixels.least:.3g} to {pixels.most:.3g}"
+
+
+def _bad(key: str, severity: Severity, title: str, proof: Evidence, *, exact: bool) -> Symptom:
+    return Symptom(
+        kind="bad_inputs",
+        severity=severity,
+        first_step=proof.window[0],
+        last_step=proof.window[1],
+        title=title,
+        evidence=(proof,),
+        exact=exact,
+        key=key,
+    )

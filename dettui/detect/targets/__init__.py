@@ -1,0 +1,1 @@
+"""What is wrong with the targets as the model receives them: exact checks and two statistical ones."""

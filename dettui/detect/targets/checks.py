@@ -1,0 +1,229 @@
+"""One function a check: reading and policy in, a symptom or None out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dettui.detect.base import Symptom
+from dettui.detect.targets.policy import TargetPolicy
+from dettui.detect.targets.reading import TargetReading
+from dettui.domain.finding import Evidence, Severity
+from dettui_probe import tags
+
+
+def bad_targets(
+    key: str,
+    severity: Severity,
+    title: str,
+    evidence: tuple[Evidence, ...],
+    *,
+    exact: bool = True,
+    facts: Mapping[str, float] | None = None,
+) -> Symptom:
+    """A symptom of this family; *key* names the check."""
+    return Symptom(
+        kind="bad_targets",
+        severity=severity,
+        first_step=min(e.window[0] for e in evidence),
+        last_step=max(e.window[1] for e in evidence),
+        title=title,
+        evidence=evidence,
+        facts=facts or {},
+        exact=exact,
+        key=key,
+    )
+
+
+def degenerate(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """Boxes without width or height [A1].  Left to the format check where another format explains them all."""
+    count = reading.count(tags.TARGET_DEGENERATE)
+    if not count or (not reading.expects_pixels and _fits_another_format(reading, policy)):
+        return None
+    share = count / max(reading.boxes, 1.0)
+    severity: Severity = "critical" if share > policy.common_fault else "warning"
+    window = (reading.first_step(tags.TARGET_DEGENERATE), reading.window[1])
+    text = f"{count:.0f} of {reading.boxes:.0f} boxes have no width or no height"
+    proof = Evidence(tags.TARGET_DEGENERATE, window, count, 0.0, ">", text)
+    return bad_targets(
+        "degenerate", severity, f"{share:.1%} of the boxes are degenerate", (proof,), facts={"share": share}
+    )
+
+
+def _fits_another_format(reading: TargetReading, policy: TargetPolicy) -> bool:
+    shares = reading.legal_shares()
+    return any(share >= policy.other_legal for name, share in shares.items() if name != "xyxy")
+
+
+def non_finite(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
+    """NaN or infinity in a box [A12]."""
+    return _any(reading, "nonfinite", tags.TARGET_NONFINITE, "boxes hold NaN or infinity")
+
+
+def illegal_labels(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
+    """Class ids that the head does not have [M2]."""
+    found = _any(reading, "illegal_label", tags.TARGET_LABEL_ILLEGAL, "labels are outside the classes of the head")
+    if found is None:
+        return None
+    low, high = reading.least(tags.TARGET_LABEL_MIN), reading.greatest(tags.TARGET_LABEL_MAX)
+    if low is None or high is None:
+        return found
+    model = reading.context.model
+    limit = None if model is None or model.num_classes is None else float(model.num_classes)
+    text = f"labels run from {low:.0f} to {high:.0f}" + ("" if limit is None else f"; the head has {limit:.0f} classes")
+    tag, measured = (tags.TARGET_LABEL_MIN, low) if low < 0 else (tags.TARGET_LABEL_MAX, high)
+    extra = Evidence(tag, reading.window, measured, 0.0 if low < 0 else limit, "<" if low < 0 else ">", text)
+    return bad_targets(found.key, found.severity, found.title, (*found.evidence, extra), facts=found.facts)
+
+
+def background_labels(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
+    """Objects labelled as background, where the head is known to keep an id for it [M1]."""
+    model = reading.context.model
+    if model is None or model.background is None:
+        return None
+    text = f"objects carry label {model.background}, which this head keeps for background"
+    return _any(reading, "background", tags.TARGET_BACKGROUND, text)
+
+
+def length_mismatch(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
+    """Per-box fields of different lengths [G2]."""
+    return _any(reading, "length_mismatch", tags.TARGET_MISMATCH, "images have more labels than boxes, or fewer")
+
+
+def _any(reading: TargetReading, key: str, tag: str, what: str) -> Symptom | None:
+    """Critical where *tag* counted one or more."""
+    count = reading.count(tag)
+    if not count:
+        return None
+    window = (reading.first_step(tag), reading.window[1])
+    share = count / max(reading.boxes, 1.0)
+    text = f"{count:.0f} {what}, first at step {window[0]}"
+    proof = Evidence(tag, window, count, 0.0, ">", text)
+    return bad_targets(key, "critical", f"{count:.0f} {what}", (proof,), facts={"count": count, "share": share})
+
+
+def scale(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """Normalised boxes for a head that takes pixels [A3], or boxes of a smaller image [A5]."""
+    largest, side = reading.greatest(tags.TARGET_MAX_COORD), reading.least(tags.TARGET_IMAGE_SIDE)
+    if not reading.expects_pixels or largest is None or side is None or reading.boxes < policy.normalised_boxes:
+        return None
+    if side <= policy.pixels_min:
+        return None
+    if largest <= policy.normalised_max:
+        text = f"no coordinate is above {largest:.3g}, on images of {side:.0f} pixels: the boxes are normalised"
+        limit, title = policy.normalised_max, "Boxes are normalised, the head takes pixels"
+        exact = True
+    elif largest < policy.shrunken * side and reading.boxes >= policy.format_proof:
+        text = f"no coordinate is above {largest:.0f}, on images of {side:.0f} pixels"
+        limit, title = policy.shrunken * side, "Boxes fill only a corner of the images"
+        exact = False
+    else:
+        return None
+    proof = Evidence(tags.TARGET_MAX_COORD, reading.window, largest, limit, "<", text)
+    severity: Severity = "critical" if exact else "warning"
+    return bad_targets("scale", severity, title, (proof,), exact=exact, facts={"ratio": largest / side})
+
+
+def box_format(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """Boxes that are another format read as x1, y1, x2, y2 [A2, A6].  Silent where the scale explains it."""
+    if not reading.expects_pixels or reading.boxes < policy.format_hint or scale(reading, policy) is not None:
+        return None
+    shares = reading.legal_shares()
+    declared = shares.pop("xyxy", None)
+    if declared is None:
+        return None
+    evidence = _illegal_as_declared(reading, policy, declared, shares) or _all_top_left(reading)
+    if not evidence:
+        return None
+    proved = reading.boxes >= policy.format_proof
+    better = max(shares, key=lambda name: shares[name], default="xywh")
+    title = f"Boxes look like {better}, the head reads them as xyxy"
+    facts = {f"legal_{name}": share for name, share in shares.items()} | {"legal_xyxy": declared}
+    severity: Severity = "critical" if proved else "warning"
+    return bad_targets("format", severity, title, evidence, exact=proved, facts=facts)
+
+
+def _illegal_as_declared(
+    reading: TargetReading, policy: TargetPolicy, declared: float, others: Mapping[str, float]
+) -> tuple[Evidence, ...]:
+    best = max(others, key=lambda name: others[name], default=None)
+    if best is None or declared >= policy.declared_legal or others[best] < policy.other_legal:
+        return ()
+    return (
+        Evidence(tags.TARGET_LEGAL_XYXY, reading.window, declared, policy.declared_legal, "<",
+                 f"{declared:.1%} of {reading.boxes:.0f} boxes are legal as xyxy, {others[best]:.1%} as {best}"),
+    )  # fmt: skip
+
+
+def _all_top_left(reading: TargetReading) -> tuple[Evidence, ...]:
+    share = reading.share(tags.TARGET_TOP_LEFT)
+    if share is None or share < 1.0:
+        return ()
+    return (
+        Evidence(tags.TARGET_TOP_LEFT, reading.window, share, 1.0, "==",
+                 f"all {reading.boxes:.0f} centres, read as xyxy, lie in the top left quarter; "
+                 "honest boxes do so one time in four"),
+    )  # fmt: skip
+
+
+def outside(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """Boxes beyond their image [A5].  Left to the format check where another format explains them."""
+    share = reading.share(tags.TARGET_OUTSIDE)
+    if share is None or share <= policy.outside_info or reading.boxes < policy.format_hint:
+        return None
+    if not reading.expects_pixels and _fits_another_format(reading, policy):
+        return None
+    severity: Severity = "info"
+    if share > policy.outside_warning:
+        severity = "critical" if share > policy.outside_critical else "warning"
+    text = f"{share:.1%} of {reading.boxes:.0f} boxes reach more than a pixel beyond their image"
+    proof = Evidence(tags.TARGET_OUTSIDE, reading.window, share, policy.outside_info, ">", text)
+    return bad_targets(
+        "outside", severity, f"{share:.0%} of the boxes reach beyond their image", (proof,), facts={"share": share}
+    )
+
+
+def empty(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """No boxes at all, or few images with any [A13]."""
+    images, without = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
+    if not images or without is None or images < policy.empty_hint:
+        return None
+    share = without / images
+    text = f"{without:.0f} of {images:.0f} images have no box"
+    proof = Evidence(tags.TARGET_EMPTY, reading.window, share, policy.empty_share, ">", text)
+    if reading.boxes == 0:
+        proved = images >= policy.empty_proof
+        title = f"Not one box in {images:.0f} images"
+        return bad_targets(
+            "empty", "critical" if proved else "warning", title, (proof,), exact=proved, facts={"share": share}
+        )
+    if share <= policy.empty_share:
+        return None
+    return bad_targets(
+        "empty", "info", f"{share:.0%} of the images have no box", (proof,), exact=False, facts={"share": share}
+    )
+
+
+def tiny(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """Slivers [A7, G4]."""
+    share = reading.share(tags.TARGET_TINY)
+    if share is None or share <= policy.tiny_share or reading.boxes < policy.format_proof:
+        return None
+    if scale(reading, policy) is not None:
+        return None
+    text = f"{share:.1%} of {reading.boxes:.0f} boxes have a side under 2 pixels"
+    proof = Evidence(tags.TARGET_TINY, reading.window, share, policy.tiny_share, ">", text)
+    return bad_targets(
+        "tiny", "warning", f"{share:.0%} of the boxes are slivers", (proof,), exact=False, facts={"share": share}
+    )
+
+
+def duplicates(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """The same box twice on one image [A9]."""
+    share = reading.share(tags.TARGET_DUPLICATES)
+    if share is None or share <= policy.duplicate_share or reading.boxes < policy.format_proof:
+        return None
+    text = f"{share:.1%} of {reading.boxes:.0f} boxes repeat another one of their image"
+    proof = Evidence(tags.TARGET_DUPLICATES, reading.window, share, policy.duplicate_share, ">", text)
+    return bad_targets(
+        "duplicates", "warning", f"{share:.0%} of the boxes are repeated", (proof,), exact=False, facts={"share": share}
+    )

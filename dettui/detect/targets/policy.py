@@ -1,0 +1,37 @@
+"""Limits of the target checks, each with its row in the catalogue of detection.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TargetPolicy:
+    """Shares are over the boxes (or images) of the newest *horizon* rows."""
+
+    horizon: int = 2000  # rows
+    common_fault: float = 0.01  # share of degenerate boxes from which on they are no stray rows [A1]
+    format_hint: int = 20  # boxes for a statistical verdict on the format [0.7: .25^20 = 1e-12]
+    format_proof: int = 200  # boxes for an exact one [3.1 row 3]
+    declared_legal: float = 0.98  # [A2]
+    other_legal: float = 0.995  # [A2]
+    normalised_max: float = 1.5  # largest coordinate of normalised boxes [A3]
+    pixels_min: float = 50.0  # shortest image side for which that is no accident [A3]
+    normalised_boxes: int = 5  # [A3]
+    shrunken: float = 0.6  # largest coordinate as a share of the image side: boxes of a smaller image [A5]
+    outside_info: float = 0.01  # [A5]
+    outside_warning: float = 0.05  # boxes that bleed after a mosaic stay below [3.1 row 4]
+    outside_critical: float = 0.20  # [3.1 row 4]
+    empty_hint: int = 32  # images without one box [3.1 row 6]
+    empty_proof: int = 200
+    empty_share: float = 0.6  # [A13; rare objects are legitimate, so news only]
+    tiny_share: float = 0.10  # slivers [G4]
+    duplicate_share: float = 0.05  # mosaic and copy-paste repeat some [A9]
+    pairing_boxes: int = 300  # [A17]
+    pairing_z: float = 2.5
+    pairing_chance: float = 0.55  # share of boxes that stand out on their own image, if boxes and pixels are unrelated
+    flip_chance: float = 0.56  # share that stand out more than their mirror, if every other image is flipped alone
+    flip_contrast: float = 0.60  # share along the other axis that shows the data could tell
+
+
+DEFAULT_POLICY = TargetPolicy()

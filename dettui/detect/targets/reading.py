@@ -1,0 +1,78 @@
+"""The target series of the newest rows, summed once for all checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.context import Context
+from dettui_probe import tags
+
+FORMATS: dict[str, str] = {
+    "xyxy": tags.TARGET_LEGAL_XYXY,
+    "xywh": tags.TARGET_LEGAL_XYWH,
+    "cxcywh": tags.TARGET_LEGAL_CXCYWH,
+    "yxyx": tags.TARGET_LEGAL_YXYX,
+}
+"""Box formats, and the series that counts the boxes legal in each."""
+
+
+@dataclass(frozen=True)
+class TargetReading:
+    """Sums over the newest rows.  None: the stream does not carry it."""
+
+    context: Context
+    horizon: int
+    boxes: float
+
+    def count(self, tag: str) -> float | None:
+        """Sum of *tag*."""
+        newest = self.context.window(tag, self.horizon)
+        return float(newest.sum()) if len(newest) else None
+
+    def share(self, tag: str) -> float | None:
+        """Sum of *tag* as a share of the boxes; None without boxes."""
+        count = self.count(tag)
+        return None if count is None or self.boxes <= 0 else count / self.boxes
+
+    def greatest(self, tag: str) -> float | None:
+        """Largest value of *tag*."""
+        newest = self.context.window(tag, self.horizon)
+        return float(newest.max()) if len(newest) else None
+
+    def least(self, tag: str) -> float | None:
+        """Smallest value of *tag*."""
+        newest = self.context.window(tag, self.horizon)
+        return float(newest.min()) if len(newest) else None
+
+    def legal_shares(self) -> dict[str, float]:
+        """Share of legal boxes for each format that the stream counts."""
+        shares = {name: self.share(tag) for name, tag in FORMATS.items()}
+        return {name: share for name, share in shares.items() if share is not None}
+
+    def first_step(self, tag: str) -> int:
+        """First step of the newest rows at which *tag* is above zero; the newest step where it never is."""
+        series = self.context.series(tag)
+        if series is None:
+            return self.context.step
+        above = np.flatnonzero(series.values[-self.horizon :] > 0)
+        start = max(0, len(series) - self.horizon)
+        return int(series.steps[start + above[0]]) if len(above) else int(series.steps[-1])
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Steps of the newest rows."""
+        return self.context.span(tags.TARGET_BOXES, self.horizon)
+
+    @property
+    def expects_pixels(self) -> bool:
+        """True where the head is known to take x1, y1, x2, y2 in pixels: all detectors of torchvision."""
+        model = self.context.model
+        return model is not None and model.family.startswith("torchvision.")
+
+
+def read_targets(context: Context, horizon: int) -> TargetReading | None:
+    """The reading of the newest *horizon* rows, None where no box count came."""
+    boxes = context.window(tags.TARGET_BOXES, horizon)
+    return TargetReading(context, horizon, float(boxes.sum())) if len(boxes) else None
