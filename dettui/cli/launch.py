@@ -13,8 +13,10 @@ examples:
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from dettui.cli import child, inject, terminal
 from dettui.errors import BadUsage
@@ -34,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         del command[0]
     if not command:
         raise BadUsage("what is to be run?  For example: dettui run python train.py")
+    require_program(command[0])
     watched = inject.with_probe(command) or unwatched(command)
     run_id = child.fresh_run_id(arguments.name, inject.script_of(command))
     from dettui.cli import watching  # noqa: PLC0415 - `--help` should not wait for numpy
@@ -41,6 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     if terminal.has_terminal():
         return watching.watch_behind_dashboard(child.start_behind_dashboard(watched, run_id), arguments)
     return watching.watch_in_front(child.start_in_front(watched, run_id))
+
+
+def require_program(program: str) -> None:
+    """Raise BadUsage where there is no such *program* or script."""
+    if shutil.which(program) is None and not Path(program).is_file():
+        raise BadUsage(f"there is no program called {program!r} on the PATH")
 
 
 def unwatched(command: Sequence[str]) -> Sequence[str]:
