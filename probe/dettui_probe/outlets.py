@@ -10,7 +10,7 @@ from dettui_probe import framing
 from dettui_probe.encode import Packet
 from dettui_probe.fence import Fence
 from dettui_probe.live import LivePath
-from dettui_probe.log import Record, RunLog
+from dettui_probe.runlog import Record, RunLog
 from dettui_probe.registry import Entry, entry_path, publish
 
 ANNOUNCE_S: Final = 5.0
