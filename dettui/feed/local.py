@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -28,32 +28,35 @@ class AgentProcess:
     """Starts agents, not too often, and reaps those that were ours."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
+        self._children: set[int] = set()
         self._started_at: float | None = None
 
     def ensure(self, now: float) -> Announcement | None:
         """The agent that listens; None where there is none yet, and then one is being started."""
-        if self._child is not None:
-            self._child.poll()  # a zombie would look alive
+        self._reap()
         found = announced_agent()
-        if found is None and (self._started_at is None or now - self._started_at > START_AGAIN_S):
-            self._start(now)
+        if found is None:
+            self.start(now)
         return found
 
-    def start_another(self, now: float) -> None:
-        """Start one although one is announced: it does not answer.  The lock decides who stays."""
-        if self._started_at is None or now - self._started_at > START_AGAIN_S:
-            self._start(now)
-
-    def _start(self, now: float) -> None:
+    def start(self, now: float) -> None:
+        """Start an agent, unless that was just done.  Where one already serves, its lock sends the new one away."""
+        if self._started_at is not None and now - self._started_at < START_AGAIN_S:
+            return
         self._started_at = now
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "dettui.feed.agent"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # it outlives this viewer, and Ctrl-C is not for it
-        )
+        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
+        command = [sys.executable, "-m", "dettui.feed.agent"]
+        # In a session of its own: it outlives this viewer, and Ctrl-C is not for it.
+        self._children.add(os.posix_spawn(sys.executable, command, os.environ, file_actions=quiet, setsid=True))
+
+    def _reap(self) -> None:
+        """A child that has gone and is not waited for would look alive."""
+        for pid in tuple(self._children):
+            try:
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    self._children.discard(pid)
+            except ChildProcessError:
+                self._children.discard(pid)
 
 
 class LocalFeed:
@@ -157,7 +160,7 @@ class LocalFeed:
             self._disconnect()
         elif now - self._asked_at > ANSWER_S:
             self._disconnect()
-            self._agents.start_another(now)
+            self._agents.start(now)
 
     def _disconnect(self) -> None:
         self.is_connected = False

@@ -1,0 +1,86 @@
+"""The agent: one at a time, gone when nobody asks, unimpressed by garbage."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from dettui.domain.run import RunState
+from dettui.feed.opening import open_local
+from dettui_probe.registry import announced_agent
+
+AGENT = [sys.executable, "-m", "dettui.feed.agent"]
+TRAINING = """
+run = probe.init("shapes")
+for step in range(100):
+    run.log(step, x=step)
+    time.sleep(0.005)
+run.finish()
+"""
+
+
+def test_of_many_agents_that_start_at_once_one_stays(home: Path) -> None:
+    agents = [subprocess.Popen([*AGENT, "20"]) for _ in range(4)]
+    deadline = time.monotonic() + 30
+    while sum(agent.poll() is None for agent in agents) > 1 or announced_agent() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (survivor,) = [agent for agent in agents if agent.poll() is None]
+    announced = announced_agent()
+    assert announced is not None
+    assert announced.pid == survivor.pid
+    assert [agent.returncode for agent in agents if agent is not survivor] == [0, 0, 0]
+    survivor.terminate()
+    assert survivor.wait(20) == 0
+
+
+def test_an_agent_that_nobody_asks_goes_and_leaves_nothing_behind(home: Path) -> None:
+    assert subprocess.run([*AGENT, "0.2"], timeout=30, check=False).returncode == 0
+    assert sorted(path.name for path in home.iterdir()) == ["a.lock"]
+
+
+def test_an_agent_whose_files_were_taken_away_goes(home: Path) -> None:
+    agent = subprocess.Popen([*AGENT, "60"])
+    deadline = time.monotonic() + 20
+    while announced_agent() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (home / "agent.json").unlink()
+    assert agent.wait(20) == 0
+
+
+def test_opening_starts_an_agent_and_finds_it_again(home: Path) -> None:
+    first, second = open_local(), open_local()
+    assert announced_agent() is not None
+    first.close()
+    second.close()
+
+
+def test_garbage_on_its_sockets_and_in_its_registry_is_ignored(
+    home: Path, spawn: Callable[..., Any], watch: Callable[..., Any]
+) -> None:
+    open_local().close()
+    agent = announced_agent()
+    assert agent is not None
+    registry = home / "reg"
+    registry.mkdir(exist_ok=True)
+    for name, content in (("a.json", b"\xff\x00"), ("b.json", b"[" * 50_000), ("c.json", b'{"run": 3}')):
+        (registry / name).write_bytes(content)
+    with zmq.Context() as context, context.socket(zmq.PUSH) as inlet, context.socket(zmq.DEALER) as query:
+        inlet.connect(agent.inlet)
+        query.connect(agent.query)
+        for parts in ([b""], [b"x"] * 4, [b"\xff", b"\xff", b"-1", b""], [b"run", b"boot", b"0", os.urandom(500)]):
+            inlet.send_multipart(parts)
+            query.send_multipart(parts)
+        viewer = watch()
+        spawn(TRAINING)
+        viewer.until(lambda viewer: viewer.state is RunState.FINISHED)
+    assert viewer.values() == list(range(100))
+    assert announced_agent() == agent
