@@ -101,6 +101,9 @@ class Signals:
     # evaluation
     eval_best: float | None = None
     eval_last: float | None = None
+    # set-up
+    batch_size: float | None = None  # images per step, median over the newest 200
+    momentum: float | None = None  # of the first param group
 
 
 def measure(store: RunStore, step: int) -> Signals:
@@ -111,7 +114,19 @@ def measure(store: RunStore, step: int) -> Signals:
 def signals_of(context: Context) -> Signals:
     """All discriminators that *context* carries."""
     signals = Signals()
-    for add in (_progress, _schedule, _updates, _gradients, _parameters, _boxes, _labels, _classes, _pairing, _inputs):
+    for add in (
+        _progress,
+        _schedule,
+        _updates,
+        _gradients,
+        _parameters,
+        _boxes,
+        _labels,
+        _classes,
+        _pairing,
+        _inputs,
+        _setup,
+    ):
         signals = add(context, signals)
     return _evaluation(context, signals)
 
@@ -295,6 +310,10 @@ def _inputs(context: Context, known: Signals) -> Signals:
         images_constant_share=float(constant.mean()) / size if len(constant) and size else None,
         images_nonfinite=float(broken.sum()) if len(broken) else None,
     )
+
+
+def _setup(context: Context, known: Signals) -> Signals:
+    return replace(known, batch_size=context.median(tags.BATCH_SIZE, 200), momentum=context.last(tags.MOMENTUM + "0"))
 
 
 def _evaluation(context: Context, known: Signals) -> Signals:
