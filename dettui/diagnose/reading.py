@@ -22,7 +22,7 @@ class Reading:
 
     numbers: Mapping[str, float]  # fields of Signals and DERIVED, those that are known
     words: Mapping[str, str] = field(default_factory=dict)  # names that texts may quote
-    findings: Mapping[str, Finding] = field(default_factory=dict)  # kind -> the worst active one of that kind
+    findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)  # by kind, those not resolved
 
     def fill(self, template: str) -> str:
         """*template* with the numbers of this run in its braces; what is unknown appears as a symbol."""
@@ -88,12 +88,17 @@ class Unless:
 
 @dataclass(frozen=True)
 class Seen:
-    """A symptom of this kind is there."""
+    """A symptom of this kind is there, in a series whose name begins with *tag*."""
 
     kind: str
+    tag: str = ""
 
     def __call__(self, reading: Reading) -> bool | None:
-        return self.kind in reading.findings
+        return any(not self.tag or _shows_in(finding, self.tag) for finding in reading.findings.get(self.kind, ()))
+
+
+def _shows_in(finding: Finding, prefix: str) -> bool:
+    return any(tag.startswith(prefix) for tag in finding.tags)
 
 
 @dataclass(frozen=True)
@@ -177,11 +182,11 @@ def _name_some(names: Sequence[str], most: int = 3) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "unnamed"
 
 
-def _by_kind(findings: Sequence[Finding]) -> dict[str, Finding]:
-    kinds: dict[str, Finding] = {}
+def _by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    kinds: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.state != "resolved":
-            kinds.setdefault(finding.kind, finding)
+            kinds.setdefault(finding.kind, []).append(finding)
     return kinds
 
 
@@ -209,16 +214,6 @@ def _scaled(name: str, factor: float) -> Callable[[Mapping[str, float]], float |
     return formula
 
 
-def _chance_z(share_name: str) -> Callable[[Mapping[str, float]], float | None]:
-    """How many standard errors a share of the compared boxes lies above one half."""
-
-    def formula(numbers: Mapping[str, float]) -> float | None:
-        share, count = numbers.get(share_name), numbers.get("pairing_boxes")
-        return (share - 0.5) * 2.0 * math.sqrt(count) if share is not None and count else None
-
-    return formula
-
-
 def _update_ratio(numbers: Mapping[str, float]) -> float | None:
     exponent = numbers.get("log10_update_ratio")
     return None if exponent is None else 10.0**exponent
@@ -241,7 +236,7 @@ def _softmax_twice_floor(numbers: Mapping[str, float]) -> float | None:
 
 
 def _sum_over_batch(numbers: Mapping[str, float]) -> float | None:
-    per_image, log_classes = numbers.get("images_per_step"), numbers.get("ln_classes")
+    per_image, log_classes = numbers.get("batch_size"), numbers.get("ln_classes")
     return per_image * log_classes if per_image and log_classes else None
 
 
@@ -258,10 +253,6 @@ DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
     "lr_tenth": _scaled("lr_now", 0.1),
     "lr_tenfold": _scaled("lr_now", 10.0),
     "lr_peak_tenth": _scaled("lr_peak", 0.1),
-    "images_per_step": _ratio("images_seen", "steps"),
-    "z_other": _chance_z("beats_other"),
-    "z_hflip": _chance_z("beats_hflip"),
-    "z_vflip": _chance_z("beats_vflip"),
     "ln_classes": _log_classes,
     "softmax_twice_floor": _softmax_twice_floor,
     "loss_over_softmax_floor": _ratio("loss_last", "softmax_twice_floor"),

@@ -31,6 +31,7 @@ class WeighingPolicy:
     strong_score: float = 0.8
     abstain_below: float = 0.5  # the best cause must weigh as much as all others together
     abstain_margin: float = 0.15  # and stand out from the second (both: diagnosis.md 3.7)
+    bins_that_explain_away: float = 2.0  # evidence of a hundred to one
     withheld_share: float = 0.5  # of each cause's weight, given to "unknown" where the diagnosis abstains
     least_score: float = 0.05  # below this a cause is not worth a line
     most_causes: int = 4  # per finding
@@ -56,10 +57,15 @@ class Weighed:
     """One cause with what speaks for and against it in this run."""
 
     record: CauseRecord
-    log_score: float
+    bins: float  # sum of the weights of its clues
     certain: bool
     supports: tuple[str, ...]
     contradicts: tuple[str, ...]
+
+    @property
+    def log_score(self) -> float:
+        """ln of prior times likelihood ratios."""
+        return math.log(self.record.prior) + math.log(10.0) * self.bins
 
 
 def tier(score: float, certain: bool) -> Tier:
@@ -105,7 +111,7 @@ def weigh(record: CauseRecord, reading: Reading) -> Weighed | None:
         return None
     return Weighed(
         record,
-        math.log(record.prior) + math.log(10.0) * sum(clue.weight for clue in clues),
+        sum(clue.weight for clue in clues),
         bool(proofs),
         tuple(reading.fill(text) for text in (*(p.text for p in proofs), *(c.text for c in speaking))),
         tuple(reading.fill(clue.text) for clue in clues if clue.weight < 0),
@@ -139,7 +145,7 @@ def _without_consequences(weighed: Sequence[Weighed]) -> list[Weighed]:
 def _explains_away(strong: Weighed, weak: Weighed) -> bool:
     if weak.record.id not in strong.record.explains_away:
         return False
-    return strong.certain or (not weak.certain and strong.log_score >= weak.log_score)
+    return strong.certain or (not weak.certain and strong.bins >= POLICY.bins_that_explain_away)
 
 
 def _without_withheld(weighed: Sequence[Weighed], reading: Reading) -> list[Weighed]:

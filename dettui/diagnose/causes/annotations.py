@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from dettui.detect.targets.policy import DEFAULT_POLICY as POLICY
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
-from dettui.diagnose.reading import Family, Seen, at_least, at_most, between, both, either, over, under
+from dettui.diagnose.reading import Family, Seen, at_least, at_most, both, either, over, under
 
 _TARGETS: Final = ("targets/",)
 
@@ -176,7 +177,7 @@ BACKGROUND_LABEL_USED: Final = CauseRecord(
             "{labels_background:.0f} objects carry class id {background:.0f}, which {family} keeps for background",
         ),
     ),
-    tags=("targets/label", "classes"),
+    tags=("targets/label", "counts/targets"),
     explains_away=("class_missing",),
     check="Print target['labels'].min() over one epoch: with a head that has a background class it must be at least 1.",
     remedy="Shift the labels where targets are made: target['labels'] = target['labels'] + 1, with num_classes = "
@@ -220,8 +221,8 @@ EMPTY_TARGETS: Final = CauseRecord(
     tags=("targets/empty", "targets/boxes", "loss/"),
     check="Count boxes in the annotation file and over one pass of the dataset: sum(len(t['boxes']) for _, t in "
     "dataset).",
-    remedy="Look for the filter that removes them: class names that do not match, image ids compared as str and int, "
-    "or a crop without min_visibility.",
+    remedy="Find the filter that removes them: ids compared as str and int (int(row['image_id']) mends it), class "
+    "names that do not match, or a crop with min_visibility=0 that leaves nothing.",
 )
 
 MISSING_ANNOTATIONS: Final = CauseRecord(
@@ -260,11 +261,16 @@ LABELS_SHUFFLED: Final = CauseRecord(
         Clue(
             "pairing",
             2,
-            both(at_least("pairing_boxes", 300), between("z_other", -4, 2)),
+            both(at_least("pairing_boxes", POLICY.pairing_boxes), under("beats_other", POLICY.pairing_chance)),
             "{pairing_boxes:.0f} boxes fit their own image no better than the next one ({beats_other:.0%}, chance is "
             "50%)",
         ),
-        Clue("pairing", -2, over("z_other", 4), "boxes fit their own image better than the next ({beats_other:.0%})"),
+        Clue(
+            "pairing",
+            -2,
+            over("beats_other", POLICY.flip_contrast),
+            "boxes fit their own image better than the next ({beats_other:.0%})",
+        ),
     ),
     tags=("pairing/", "loss/", "grad/", "update/"),
     check="Draw the boxes of ten samples on their images, as they leave the data loader.",

@@ -26,7 +26,7 @@ BATCH_TOO_SMALL: Final = CauseRecord(
             over("grad_norm_cv", 1),
             "the gradient norm varies by {grad_norm_cv:.1f} times its mean from step to step",
         ),
-        Clue("size", 1, at_most("images_per_step", 2), "a step sees {images_per_step:.1f} images"),
+        Clue("size", 1, at_most("batch_size", 2), "a step sees {batch_size:.0f} images"),
         Clue(
             "agreement",
             0.5,
@@ -59,7 +59,8 @@ BATCH_TOO_LARGE: Final = CauseRecord(
         Clue("update", -1, under("log10_update_ratio", -4), "updates are so small that the learning rate comes first"),
     ),
     check="Train one epoch with a quarter of the batch at the same learning rate and compare the loss after it.",
-    remedy="Halve the batch until successive gradients begin to differ, or raise the learning rate in proportion.",
+    remedy="Set batch_size to a quarter of the present {batch_size:.0f} images, or raise the learning rate by the "
+    "same factor of 4.",
 )
 
 BATCHNORM_SMALL_BATCH: Final = CauseRecord(

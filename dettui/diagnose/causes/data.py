@@ -38,7 +38,8 @@ CLASS_IMBALANCE: Final = CauseRecord(
         Clue("counts", -2, both(_COUNTED, under("imbalance_ratio", 3)), "no class is 3 times as frequent as another"),
     ),
     check="Compare the AP of the rare classes with that of the frequent ones; if the rare ones are fine, leave it.",
-    remedy="Draw images with rare classes more often: WeightedRandomSampler(w, len(w)), w_i = max over its classes of "
+    remedy="Draw images with rare classes more often: WeightedRandomSampler(w, len(w)), w_i = max over its classes "
+    "of "
     "sqrt(0.1 / share_of_class).",
 )
 
@@ -119,7 +120,8 @@ DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
     ),
     tags=(),
     check="Find the shard or file that was opened at that step and view its first images with their boxes.",
-    remedy="Skip that shard and train on from the last checkpoint before the step; verify shards by checksum.",
+    remedy="Resume from the last checkpoint before that step without the shard: shards.remove(bad); check the "
+    "others with sha256sum.",
 )
 
 OUTLIER_BATCHES: Final = CauseRecord(

@@ -42,7 +42,8 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
     meaning="Class ids of training and evaluation mean different things.",
     symptoms=("bad_evaluation",),
     check="Score with all classes mapped to one: a class-agnostic AP far above the class-aware one confirms it.",
-    remedy="Take the id-to-name table of the evaluation from the training set: coco.cats must match it id by id.",
+    remedy="Build one table and pass it to both: assert {{c['id']: c['name'] for c in coco.cats.values()}} == "
+    "train_names.",
 )
 
 CONVERGED: Final = CauseRecord(
@@ -66,7 +67,8 @@ CONVERGED: Final = CauseRecord(
         Clue("schedule", -1, under("schedule_share_done", 0.5), "only {schedule_share_done:.0%} of the run is done"),
     ),
     check="Evaluate twice, 500 steps apart: if the score stands still too, it is done.",
-    remedy="Stop here and keep the best checkpoint; a better score now needs more data or a larger model.",
+    remedy="Keep the checkpoint of the best evaluation (best {eval_best:.4g}) and stop; a better score needs more "
+    "data or a larger model.",
 )
 
 UNKNOWN: Final = CauseRecord(
@@ -75,7 +77,8 @@ UNKNOWN: Final = CauseRecord(
     meaning="The evidence does not separate the possible causes.",
     symptoms=(*STUCK, *UNSTEADY),
     prior=0.1,
-    check="Overfit one batch: 100 steps on the same 4 images must bring the loss near 0. If they do not, the fault is "
+    check="Overfit one batch: 100 steps on the same 4 images must bring the loss near 0. If they do not, the fault "
+    "is "
     "in targets, loss or optimizer.",
     remedy="Change one thing at a time, beginning with what the check tells apart.",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dettui.detect.targets.policy import DEFAULT_POLICY as POLICY
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
 from dettui.diagnose.reading import Family, Seen, Unless, at_least, between, both, either, over, under
 
@@ -16,16 +17,20 @@ _DIVIDED_TWICE: Final = both(between("input_mean", -2.4, -1.6), under("input_std
 
 _NOT_BLACK: Final = Unless(over("images_constant_share", 0.5))
 
+_ON_THEIR_IMAGE: Final = both(
+    at_least("pairing_boxes", POLICY.pairing_boxes), over("beats_other", POLICY.pairing_chance)
+)
 _MIRROR_IS_AS_GOOD: Final = both(
-    at_least("pairing_boxes", 300), over("z_other", 6), between("z_hflip", -3, 3), over("z_vflip", 4)
+    _ON_THEIR_IMAGE, under("beats_hflip", POLICY.flip_chance), over("beats_vflip", POLICY.flip_contrast)
 )
 _UPSIDE_DOWN_IS_AS_GOOD: Final = both(
-    at_least("pairing_boxes", 300), over("z_other", 6), between("z_vflip", -3, 3), over("z_hflip", 4)
+    _ON_THEIR_IMAGE, under("beats_vflip", POLICY.flip_chance), over("beats_hflip", POLICY.flip_contrast)
+)
+_NO_MIRROR_IS_AS_GOOD: Final = both(
+    _ON_THEIR_IMAGE, over("beats_hflip", POLICY.flip_contrast), over("beats_vflip", POLICY.flip_contrast)
 )
 """Boxes describe their image (they beat another one), yet one mirror image fits as well: half of the images were
 flipped in that direction and their boxes were not.  The other direction shows that a mirror can be told at all."""
-
-_MIRROR_ALONE: Final = both(at_least("pairing_boxes", 300), over("z_other", 6), between("z_hflip", -2, 2))
 
 INPUTS_NOT_NORMALISED: Final = CauseRecord(
     id="inputs_not_normalised",
@@ -133,15 +138,8 @@ BOXES_NOT_TRANSFORMED: Final = CauseRecord(
         ),
         Clue(
             "mirror",
-            1,
-            _MIRROR_ALONE,
-            "boxes fit their own image ({beats_other:.0%}) and fit it as well mirrored ({beats_hflip:.0%}; "
-            "{pairing_boxes:.0f} boxes)",
-        ),
-        Clue(
-            "mirror",
             -2,
-            both(over("z_hflip", 6), over("z_vflip", 6)),
+            _NO_MIRROR_IS_AS_GOOD,
             "boxes fit their images better than any mirror image ({beats_hflip:.0%}, {beats_vflip:.0%})",
         ),
     ),
@@ -180,8 +178,8 @@ AUGMENTATION_ARGUMENTS_IGNORED: Final = CauseRecord(
     meaning="The augmentation library warned that it does not know an argument, and went on without it.",
     symptoms=("bad_augmentation", "config_smell"),
     prior=0.05,
-    proofs=(Proof(Seen("bad_augmentation"), "the library said so in a warning"),),
-    tags=("warning", "events"),
+    proofs=(Proof(Seen("bad_augmentation", "event/warning"), "the library said so in a warning"),),
+    tags=("event/warning",),
     check="Build the transform under warnings.simplefilter('error'): the first unknown argument raises.",
     remedy="Use the names of the installed version, for example A.GaussNoise(std_range=(0.02, 0.1)) for "
     "var_limit=(10, 50).",

@@ -11,6 +11,9 @@ _FLAT_LR: Final = both(at_most("lr_drops", 0), at_least("lr_over_peak", 0.9))
 _MODERATE_UPDATES: Final = between("log10_update_ratio", -4, -2)
 """Median ||dw||/||w|| of 1e-4..1e-2 is the healthy range (detection.md L6)."""
 
+_NOT_USUAL_UPDATES: Final = Unless(over("log10_update_ratio", -3.5))
+"""Steps of usual size rule out a step that is too small, whatever else may look like it (diagnosis.md 3.7)."""
+
 _MUCH_LEFT: Final = Unless(at_least("schedule_share_done", 0.8))
 
 LR_TOO_HIGH: Final = CauseRecord(
@@ -45,7 +48,7 @@ LR_TOO_HIGH: Final = CauseRecord(
             "the loss alternates from step to step (lag-1 autocorrelation {residual_r1:.2f})",
         ),
         Clue("drop", 1, at_least("sd_fell_after_lr_drop", 1), "the swings shrank when the learning rate was lowered"),
-        Clue("growth", 1, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.1f}-fold since the start"),
+        Clue("growth", 0.5, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.1f}-fold since the start"),
         Clue("growth", 1, Seen("divergence"), "the loss rises and does not come back"),
         Clue(
             "update",
@@ -86,13 +89,13 @@ LR_TOO_LOW: Final = CauseRecord(
         Clue(
             "agreement",
             2,
-            over("grad_agreement", 0.3),
+            both(over("grad_agreement", 0.3), _NOT_USUAL_UPDATES),
             "successive gradients agree (cosine {grad_agreement:.2f}): there is a way down and it is walked slowly",
         ),
         Clue(
             "growth",
             1,
-            between("grad_norm_ratio", 0.8, 1.25),
+            both(between("grad_norm_ratio", 0.8, 1.25), _NOT_USUAL_UPDATES),
             "the gradient has kept its size ({grad_norm_ratio:.2f} of the start): little has changed",
         ),
         Clue(
@@ -118,7 +121,8 @@ LR_ZERO: Final = CauseRecord(
         Proof(both(at_most("lr_now", 0), _MUCH_LEFT), "the learning rate is 0"),
         Proof(
             both(under("lr_over_peak", 1e-3), under("schedule_share_done", 0.8)),
-            "the learning rate is {lr_now:.1e}, {lr_over_peak:.1e} of its peak, with {schedule_share_done:.0%} of the "
+            "the learning rate is {lr_now:.1e}, {lr_over_peak:.1e} of its peak, with {schedule_share_done:.0%} of "
+            "the "
             "run done",
         ),
     ),
@@ -161,7 +165,8 @@ WARMUP_NEVER_ENDS: Final = CauseRecord(
 SCHEDULE_TOO_FAST: Final = CauseRecord(
     id="schedule_too_fast",
     group="learning_rate",
-    meaning="The learning rate falls away long before the loss has settled, often because the scheduler is stepped per "
+    meaning="The learning rate falls away long before the loss has settled, often because the scheduler is stepped "
+    "per "
     "batch.",
     symptoms=("plateau", "plateau_after_lr_drop", "slow_descent", "update_too_small"),
     prior=0.03,
@@ -223,7 +228,8 @@ LR_NOT_SCALED_TO_BATCH: Final = CauseRecord(
     symptoms=("slow_descent", "divergence", "oscillation", "config_smell"),
     check="Divide lr by images per optimizer step over all ranks and compare with the recipe (SGD detectors: 0.02 / "
     "16).",
-    remedy="Scale with the batch: lr = lr_recipe * images_per_step / images_recipe for SGD, its square root for AdamW.",
+    remedy="lr = lr_recipe * (images_per_step / images_recipe) for SGD, with the square root of the ratio for "
+    "AdamW: 0.02 at 16 images is 0.005 at 4.",
 )
 
 RESUME_STATE_LOST: Final = CauseRecord(
@@ -231,9 +237,9 @@ RESUME_STATE_LOST: Final = CauseRecord(
     group="learning_rate",
     meaning="Optimizer or schedule started afresh when the run was resumed.",
     symptoms=("spike", "divergence", "slow_descent"),
-    check="Compare lr and optimizer.state_dict()['state'] just before saving and just after loading.",
-    remedy="Save and load all three: model, optimizer.load_state_dict(c['optimizer']), "
-    "scheduler.load_state_dict(c['scheduler']).",
+    check="Compare lr and len(optimizer.state_dict()['state']) before saving and after loading: both must be the same.",
+    remedy="Save and load all three: optimizer.load_state_dict(c['optimizer']), "
+    "scheduler.load_state_dict(c['scheduler']) beside model.load_state_dict(c['model']).",
 )
 
 CAUSES: Final = (

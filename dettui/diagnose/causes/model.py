@@ -56,13 +56,15 @@ VANISHING_GRADIENTS: Final = CauseRecord(
         ),
     ),
     check="Read the per-layer gradient norms from input to output: an even slope over depth is vanishing.",
-    remedy="Replace sigmoid or tanh by ReLU, and add residual connections or a norm layer after each convolution.",
+    remedy="Replace nn.Sigmoid() by nn.ReLU(), and put nn.BatchNorm2d(c) after each convolution or a residual "
+    "around each pair.",
 )
 
 EXPLODING_GRADIENTS: Final = CauseRecord(
     id="exploding_gradients",
     group="model",
-    meaning="Gradients grow layer by layer on their way to the input.",
+    meaning="The network amplifies what flows back through it: the nearer a layer lies to the input, the larger its "
+    "gradient.",
     symptoms=("gradient_exploding", "divergence", "non_finite", "spike"),
     clues=(
         Clue(
@@ -78,7 +80,8 @@ EXPLODING_GRADIENTS: Final = CauseRecord(
             "gradients do not grow with depth (10^{grad_first_over_last_log10:.1f} from last to first layer)",
         ),
     ),
-    check="Compare per-layer gradient norms at step 0, before any update: growth towards the input is a matter of the "
+    check="Compare per-layer gradient norms at step 0, before any update: growth towards the input is a matter of "
+    "the "
     "network.",
     remedy="Clip for now, torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0); for good, normalise activations "
     "between the layers.",
@@ -107,8 +110,8 @@ SATURATED_ACTIVATIONS: Final = CauseRecord(
     meaning="Sigmoid or tanh units are pinned to their ends, where the gradient is nothing.",
     symptoms=("gradient_vanishing", "slow_descent", "loss_floor"),
     check="Print the share of |pre-activation| > 4 in that layer: above 60% is saturation.",
-    remedy="Scale the inputs of that layer to unit variance (BatchNorm before the sigmoid) and start from "
-    "xavier_uniform_.",
+    remedy="Give the sigmoid inputs of unit variance: LayerNorm before it, and weights from "
+    "torch.nn.init.xavier_uniform_(w).",
 )
 
 SOFTMAX_TWICE: Final = CauseRecord(
@@ -154,7 +157,7 @@ LOSS_NOT_REDUCED: Final = CauseRecord(
         Clue(
             "start",
             2,
-            both(_CLASSIFICATION, at_least("images_per_step", 4), between("loss_first_over_batch_sum", 0.7, 1.4)),
+            both(_CLASSIFICATION, at_least("batch_size", 4), between("loss_first_over_batch_sum", 0.7, 1.4)),
             "the loss began at {loss_first:.4g}, about images per step times ln K = {sum_over_batch:.4g}",
         ),
         Clue("start", -2, both(_CLASSIFICATION, under("loss_first_over_ln_classes", 2)), "the loss began near ln K"),

@@ -50,7 +50,8 @@ PARAMS_NOT_IN_OPTIMIZER: Final = CauseRecord(
     ),
     tags=("optim/", "update/", "loss/", "layer/", "grad/"),
     explains_away=("optimizer_not_stepping", "frozen_params", "lr_too_low"),
-    check="held = {{id(p) for g in optimizer.param_groups for p in g['params']}}; print names of trainable parameters "
+    check="held = {{id(p) for g in optimizer.param_groups for p in g['params']}}; print names of trainable "
+    "parameters "
     "with id(p) not in held.",
     remedy="Build the optimizer after the head is replaced and the model is on its device: "
     "SGD([p for p in model.parameters() if p.requires_grad], lr={lr_now:.2g}).",
@@ -66,7 +67,8 @@ FROZEN_PARAMS: Final = CauseRecord(
     clues=(Clue("frozen", 1, over("frozen_share", 0.5), "{frozen_share:.0%} of the parameters are frozen"),),
     tags=("optim/", "update/", "loss/"),
     check="Print [n for n, p in model.named_parameters() if not p.requires_grad]: is each of them pretrained?",
-    remedy="Unfreeze more: fasterrcnn_resnet50_fpn(weights=..., trainable_backbone_layers=3), or requires_grad_(True) "
+    remedy="Unfreeze more: fasterrcnn_resnet50_fpn(weights=..., trainable_backbone_layers=3), or "
+    "requires_grad_(True) "
     "on all but the stem.",
 )
 
@@ -94,7 +96,7 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
             over("grad_agreement", 0.9),
             "successive gradients are nearly the same vector (cosine {grad_agreement:.2f}), as a running sum is",
         ),
-        Clue("growth", 1, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.0f}-fold since the start"),
+        Clue("growth", 0.5, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.0f}-fold since the start"),
         Clue(
             "agreement", -2, under("grad_agreement", 0.5), "successive gradients differ (cosine {grad_agreement:.2f})"
         ),
@@ -132,12 +134,14 @@ CLIP_TOO_TIGHT: Final = CauseRecord(
     proofs=(
         Proof(
             both(over("clip_active_share", 0.95), under("log10_update_ratio", -4)),
-            "{clip_active_share:.0%} of the steps are clipped and move the weights by only {update_ratio:.1e} of their "
+            "{clip_active_share:.0%} of the steps are clipped and move the weights by only {update_ratio:.1e} of "
+            "their "
             "norm",
         ),
     ),
     check="Print the norm that clip_grad_norm_ returns over 100 steps and compare its median with max_norm.",
-    remedy="Set max_norm to three times the median norm, so that only outliers are clipped.",
+    remedy="Set max_norm to 3 times the median norm, clip_grad_norm_(params, 3 * median), so that only outliers "
+    "are clipped.",
 )
 
 MOMENTUM_TOO_HIGH: Final = CauseRecord(
@@ -159,6 +163,8 @@ MOMENTUM_TOO_HIGH: Final = CauseRecord(
             over("residual_r1", 0.5),
             "the loss drifts in slow waves (lag-1 autocorrelation {residual_r1:.2f})",
         ),
+        Clue("setting", 1, over("momentum", 0.95), "momentum is {momentum:g}, so a gradient acts for many steps"),
+        Clue("setting", -1, at_most("momentum", 0.9), "momentum is {momentum:g}, the usual value or below"),
         Clue("waves", -2, under("oscillation_period", 4), "the loss alternates from step to step"),
         Clue("waves", -1, under("residual_r1", 0), "the loss does not move in waves"),
     ),

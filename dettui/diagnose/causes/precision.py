@@ -84,7 +84,8 @@ RANK_SLOW: Final = CauseRecord(
     prior=0.05,
     proofs=(Proof(Seen("straggler"), "one rank arrives last step after step"),),
     check="Compare time/data and time/forward of the ranks: which part is longer on the slow one?",
-    remedy="Balance the work: group images of like size per batch, and look at clocks and temperature of that device.",
+    remedy="Give each rank like work: DistributedSampler(dataset, shuffle=True) over images of like size; "
+    "nvidia-smi -q -d CLOCK shows a device that throttles.",
 )
 
 CAUSES: Final = (
