@@ -33,6 +33,9 @@ class Capture:
 
     def _install(self, undo: contextlib.ExitStack) -> None:
         watcher, model = self.watcher, self.model
+        backbone = _backbone_of(model)
+        if backbone is not None:
+            undo.callback(backbone.register_forward_pre_hook(LiveHook(watcher.backbone_begins)).remove)
         for handle in (
             model.register_forward_pre_hook(LiveHook(watcher.forward_begins), with_kwargs=True),
             model.register_forward_hook(LiveHook(watcher.forward_ended)),
@@ -80,3 +83,8 @@ def _as_list(optimizer: Optimizer | Sequence[Optimizer] | None) -> Sequence[Opti
     if optimizer is None:
         return ()
     return [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
+
+
+def _backbone_of(model: nn.Module) -> nn.Module | None:
+    """The submodule that detectors of every family call "backbone"."""
+    return next((module for name, module in model.named_modules() if name.rpartition(".")[2] == "backbone"), None)

@@ -39,8 +39,8 @@ class Instrument:
         self.exact = exact
         self.interval = 1
         self.spent_s = 0.0  # in the current step, on the training thread
-        self.writer_s = 0.0  # the last decoding, on the writer thread
         self._costs: deque[float] = deque(maxlen=COSTS_KEPT)
+        self._decoding_costs: deque[float] = deque(maxlen=COSTS_KEPT)
 
     @property
     def works(self) -> bool:
@@ -65,10 +65,18 @@ class Instrument:
             self._costs.append(spent)
         return spent
 
+    def decoded(self, cpu_s: float) -> None:
+        """The writer thread worked *cpu_s* seconds on one measurement."""
+        self._decoding_costs.append(cpu_s)
+
     @property
     def cost_s(self) -> float:
         """Price of one measurement as the training thread feels it, in seconds; 0 before the first."""
-        return statistics.median(self._costs) + GIL_SHARE * self.writer_s if self._costs else 0.0
+        return _median(self._costs) + GIL_SHARE * _median(self._decoding_costs)
+
+
+def _median(seconds: deque[float]) -> float:
+    return statistics.median(tuple(seconds)) if seconds else 0.0  # a copy: the other thread appends
 
 
 def planned_intervals(instruments: Sequence[Instrument], allowed_s: float) -> list[int]:

@@ -19,6 +19,7 @@ IMPORTANCE: Final = {
     "updates": 2.0,
     "sketch": 1.0,
     "pixels": 1.0,
+    "inputs": 1.0,
     "memory": 1.0,
     "weights": 0.25,
 }

@@ -10,8 +10,9 @@ from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cro
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.contracts import CLASSIFICATION, UNKNOWN, Contract, contract_of
 from dettui_probe.capture.loss import LossTerms, TotalLoss
+from dettui_probe.capture.pixels import Pixels, sample
 from dettui_probe.capture.record import Reading, Sheet, Signed
-from dettui_probe.capture.targets import Snapshot, find_batch, snapshot
+from dettui_probe.capture.targets import Snapshot, find_batch, find_images, snapshot
 from dettui_probe.capture.torchlib import Tensor, nn
 
 MAX_SNAPSHOTS: Final = 64  # of targets in one step; further micro-batches are not counted
@@ -26,6 +27,9 @@ class Inputs:
         self._targets = collector.instrument("targets")
         self._loss = collector.instrument("loss")
         self._classes = collector.instrument("classes")
+        self._pixels = collector.instrument("pixels")
+        self._backbone = collector.instrument("inputs")
+        self._pixel_checks = Pixels()
         self._terms, self._total = LossTerms(), TotalLoss()
         self._checks, self._counts = TargetChecks(), ClassCounts()
         self._snapshots: list[Snapshot] = []
@@ -39,10 +43,17 @@ class Inputs:
             self._contract = contract_of(self._model)
         return self._contract
 
-    def forward_begins(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """The model is called with *args* and *kwargs*."""
+    def forward_begins(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any], *, first: bool) -> None:
+        """The model is called with *args* and *kwargs*; *first*: for the first time in the step."""
         if self._targets.due(step) and len(self._snapshots) < MAX_SNAPSHOTS:
             self._targets.run(self._take_targets, args, kwargs)
+        if first and self._pixels.due(step):
+            self._pixels.run(self._take_pixels, step, args, kwargs)
+
+    def backbone_begins(self, step: int, args: Sequence[Any]) -> None:
+        """The backbone is called with *args*, for the first time in the step."""
+        if self._backbone.due(step):
+            self._backbone.run(self._take_input, args)
 
     def forward_ended(self, step: int, output: object) -> None:
         """The model returned *output*."""
@@ -71,6 +82,17 @@ class Inputs:
         batch = find_batch(args, kwargs)
         if batch is not None:
             self._snapshots.append(snapshot(batch))
+
+    def _take_pixels(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        batch = find_batch(args, kwargs)
+        images = batch.images if batch is not None else find_images([*args, *kwargs.values()])
+        if images is not None and len(images):
+            self._collector.replace(self._pixels, self._pixel_checks.reading(sample(images, batch, step)))
+
+    def _take_input(self, args: Sequence[Any]) -> None:
+        batch = next((value for value in args if isinstance(value, Tensor)), None)
+        if batch is not None and batch.is_floating_point() and batch.dim() == 4:
+            self._collector.replace(self._backbone, self._pixel_checks.backbone_reading(batch))
 
     def _take_labels(self, losses: Sequence[Tensor]) -> None:
         found = labels_of_cross_entropy(losses[0])

@@ -65,7 +65,7 @@ class StepRecord:
             own = [next(tensors) for _ in reading.tensors]
             started = time.thread_time()
             instrument.decoding.run(reading.decode, own, self._sheet)
-            instrument.writer_s = time.thread_time() - started
+            instrument.decoded(time.thread_time() - started)
         yield Row(self._sheet.step, self._sheet.time, self._sheet.values)
         yield from self._sheet.messages
 

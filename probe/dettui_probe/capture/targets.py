@@ -39,15 +39,20 @@ def find_batch(args: Sequence[object], kwargs: Mapping[str, object]) -> Batch | 
     """Images and targets among the arguments of a detector; None where there are none."""
     values = [*args, *kwargs.values()]
     targets = next((value for value in values if _is_target_list(value)), None)
-    images = next((value for value in values if _is_image_list(value)), None)
+    images = find_images(values)
     if targets is None or images is None:
         return None
-    return Batch(list(images), list(targets))  # type: ignore[call-overload]
+    return Batch(images, list(targets))  # type: ignore[call-overload]
+
+
+def find_images(values: Sequence[object]) -> Sequence[Tensor] | None:
+    """The images among the arguments of a model: a list of (C, H, W), or one batch (N, C, H, W)."""
+    return next((list(value) for value in values if _is_image_list(value)), None)  # type: ignore[call-overload]
 
 
 def snapshot(batch: Batch) -> Snapshot:
     """Copies of the boxes and labels of *batch*, with what their shapes tell."""
-    boxes = [_as_boxes(target["boxes"]) for target in batch.targets]
+    boxes = [boxes_of(target) for target in batch.targets]
     labels = [_labels_of(target) for target in batch.targets]
     return Snapshot(
         _joined([box.float() for box in boxes if box is not None]),
@@ -73,8 +78,9 @@ def _is_image_list(value: object) -> bool:
     return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], Tensor) and value[0].dim() == 3
 
 
-def _as_boxes(value: object) -> Tensor | None:
-    """*value* as an (n, 4) tensor; None where it has another shape."""
+def boxes_of(target: Mapping[Any, Any]) -> Tensor | None:
+    """The boxes of *target* as an (n, 4) tensor; None where they have another shape."""
+    value = target["boxes"]
     boxes = value.detach() if isinstance(value, Tensor) else torch.as_tensor(value)
     return boxes if boxes.dim() == 2 and boxes.shape[1] == 4 else None
 

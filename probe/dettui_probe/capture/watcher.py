@@ -17,6 +17,7 @@ from dettui_probe.capture.budget import Budget
 from dettui_probe.capture.clock import Phase, StepClock
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.inputs import Inputs
+from dettui_probe.capture.memory import MEMORY
 from dettui_probe.capture.parameters import Parameters
 from dettui_probe.capture.record import Post, Reading, Sheet
 from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, torch
@@ -38,6 +39,7 @@ class Watcher:
         self._budget = Budget(share_of_step)
         self._collector = Collector(self._budget, run)
         self._row = self._collector.instrument("row")
+        self._memory = self._collector.instrument("memory")
         self._inputs = Inputs(model, self._collector)
         self.parameters = Parameters(model, self._collector)
         self._post = Post()
@@ -75,6 +77,11 @@ class Watcher:
         """After the forward pass of the watched model."""
         if module is self._model and self._in_forward:
             self._call(self._forward_ended, output)
+
+    def backbone_begins(self, _module: nn.Module, args: Sequence[Any]) -> None:
+        """Before the forward pass of the model's backbone."""
+        if self._in_forward and self._lit and self._forwards == 1:
+            self._call(self._backbone_begins, args)
 
     def backward_begins(self, tensors: Sequence[Tensor]) -> None:
         """Before ``torch.autograd.backward``."""
@@ -148,9 +155,12 @@ class Watcher:
         self._forwards += 1
         self._forwards_ever += 1
         if self._lit:
-            self._inputs.forward_begins(self._coming_step, args, kwargs)
+            self._inputs.forward_begins(self._coming_step, args, kwargs, first=self._forwards == 1)
         if self._forwards_ever == FORWARDS_WITHOUT_BACKWARD and not self._backwards_ever:
             self._tell_no_backward()
+
+    def _backbone_begins(self, args: Sequence[Any]) -> None:
+        self._inputs.backbone_begins(self._coming_step, args)
 
     def _forward_ended(self, output: object) -> None:
         self._in_forward = False
@@ -246,6 +256,8 @@ class Watcher:
         values.update(self._own_values())
         if self._amp_scale is not None:
             self._collector.keep(self._row, Reading([fresh_vector([self._amp_scale])], _decode_amp_scale))
+        if self._memory.due(step):
+            self._collector.keep(self._memory, MEMORY)
         sheet = Sheet(step, time.time(), values, self.parameters.detailed(step))
         self._recorder.put(self._post.record(sheet, self._collector.close_step(sheet)))
 

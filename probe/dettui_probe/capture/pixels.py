@@ -1,0 +1,91 @@
+"""Pixels as the model is given them and as its backbone receives them: strided clones, judged on the writer thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from dettui_probe import tags
+from dettui_probe.capture.pairing import Pairing, Scene
+from dettui_probe.capture.record import Reading, Sheet
+from dettui_probe.capture.targets import Batch, boxes_of
+from dettui_probe.capture.torchlib import Tensor, torch
+
+IMAGES: Final = 4  # sampled of a batch, neighbours, starting further on in each step
+SIDE: Final = 96  # a strided image is at most about so large; 3 x 96 x 96 stays below torch's grain for threads
+
+
+class PixelSample(NamedTuple):
+    """Strided clones of some images of a batch, with their boxes where they have any."""
+
+    images: tuple[Tensor, ...]
+    boxes: tuple[Tensor | None, ...]
+    sizes: tuple[tuple[int, int], ...]  # (height, width) before the stride
+
+
+def sample(images: Sequence[Tensor], batch: Batch | None, step: int) -> PixelSample:
+    """Some of *images*, a few more in each step."""
+    count = min(IMAGES, len(images))
+    chosen = [(step * IMAGES + i) % len(images) for i in range(count)]
+    return PixelSample(
+        tuple(strided(images[i].detach()).clone() for i in chosen),
+        tuple(None if batch is None else _boxes(batch, i) for i in chosen),
+        tuple((images[i].shape[-2], images[i].shape[-1]) for i in chosen),
+    )
+
+
+def strided(image: Tensor) -> Tensor:
+    """A view of *image* with at most about SIDE elements along each of its last two dimensions."""
+    return image[..., :: max(1, image.shape[-2] // SIDE), :: max(1, image.shape[-1] // SIDE)]
+
+
+def _boxes(batch: Batch, image: int) -> Tensor | None:
+    boxes = boxes_of(batch.targets[image]) if image < len(batch.targets) else None
+    return None if boxes is None else boxes.float().clone()
+
+
+class Pixels:
+    """Reads statistics off samples, and asks whether the boxes describe them."""
+
+    def __init__(self) -> None:
+        self._pairing = Pairing()
+
+    def reading(self, taken: PixelSample) -> Reading:
+        """The statistics of the images as the model was given them, and the pairing of their boxes."""
+        with_boxes = [boxes is not None for boxes in taken.boxes]
+
+        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+            images = [image.float() for image in arrived[: len(with_boxes)]]
+            _write(sheet, tags.IMAGE, torch.cat([image.reshape(-1) for image in images]))
+            sheet.values[tags.IMAGE_CONSTANT] = sum(bool(image.min() == image.max()) for image in images)
+            sheet.values[tags.IMAGE_NONFINITE] = sum(not bool(torch.isfinite(image).all()) for image in images)
+            self._pairing.compare(sheet, _scenes(taken, images, arrived[len(with_boxes) :]))
+
+        return Reading([*taken.images, *(boxes for boxes in taken.boxes if boxes is not None)], decode)
+
+    def backbone_reading(self, batch: Tensor) -> Reading:
+        """The statistics of what the backbone receives, without the zeros that fill up smaller images."""
+
+        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+            values = arrived[0].float().reshape(-1)
+            pixels = values[values != 0]
+            _write(sheet, tags.INPUT, pixels if len(pixels) else values)
+
+        return Reading([strided(batch.detach()[:IMAGES]).clone()], decode)
+
+
+def _scenes(taken: PixelSample, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Scene]:
+    rest = iter(boxes)
+    scenes = []
+    for image, own, (height, width) in zip(images, taken.boxes, taken.sizes, strict=True):
+        if own is not None:
+            scenes.append(Scene(image, next(rest) / torch.tensor([width, height, width, height])))
+    return scenes
+
+
+def _write(sheet: Sheet, prefix: str, values: Tensor) -> None:
+    finite = values[torch.isfinite(values)]
+    if len(finite):
+        std = float(finite.std(correction=0))
+        measured = {"mean": float(finite.mean()), "std": std, "min": float(finite.min()), "max": float(finite.max())}
+        sheet.values.update({prefix + name: value for name, value in measured.items()})
