@@ -86,6 +86,7 @@ class Workplace:
     def __init__(self, home: Path) -> None:
         self.home = home / "home"
         self.runs = home / "runs"
+        self._started: list[subprocess.Popen[str]] = []
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DETTUI_")},
             "DETTUI_HOME": str(self.home),
@@ -94,7 +95,7 @@ class Workplace:
 
     def start(self, source: str, **env: str) -> subprocess.Popen[str]:
         """The script *source* as a process of its own, with pipes."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(source)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -103,12 +104,20 @@ class Workplace:
             env={**self.env, **env},
             cwd=self.home.parent,
         )
+        self._started.append(process)
+        return process
 
     def run(self, source: str, *, timeout_s: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
         """The script *source*, to its end."""
         process = self.start(source, **env)
         out, err = process.communicate(timeout=timeout_s)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def close(self) -> None:
+        """End what still runs."""
+        for process in self._started:
+            process.kill()
+            process.communicate()
 
     def strands(self) -> list[Strand]:
         """One for each start of a probe."""
@@ -132,7 +141,9 @@ class Workplace:
 @pytest.fixture
 def workplace() -> Iterator[Workplace]:
     home = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))  # short: sockets live in it
-    yield Workplace(home)
+    place = Workplace(home)
+    yield place
+    place.close()
     shutil.rmtree(home, ignore_errors=True)
 
 
