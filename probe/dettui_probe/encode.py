@@ -120,21 +120,25 @@ class Encoder:
         if ids is None:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            ids = self._known[tags] = [self._columns.setdefault(tag, len(self._columns)) for tag in tags]
+            ids = self._known[tags] = [self._columns[tag] for tag in tags]
         return ids
 
     def _numbers(self, values: Mapping[str, Any]) -> dict[str, float]:
         numbers: dict[str, float] = {}
         for tag, value in values.items():
-            number = self._fence.run(as_number, value) if self._may_have_column(tag, len(numbers)) else None
-            if number is None:
+            number = self._fence.run(as_number, value)
+            if number is None or not self._gets_column(tag):
                 self._refuse(tag)
             else:
                 numbers[tag] = number
         return numbers
 
-    def _may_have_column(self, tag: str, ahead: int) -> bool:
-        return tag in self._columns or (len(tag) <= MAX_TAG and len(self._columns) + ahead < MAX_COLUMNS)
+    def _gets_column(self, tag: str) -> bool:
+        if tag not in self._columns:
+            if len(tag) > MAX_TAG or len(self._columns) >= MAX_COLUMNS:
+                return False
+            self._columns[tag] = len(self._columns)
+        return True
 
     def _refuse(self, tag: str) -> None:
         key = tag[:MAX_TAG]

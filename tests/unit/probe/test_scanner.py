@@ -94,8 +94,8 @@ def test_a_flipped_bit_costs_the_frame_that_it_hits_and_no_other(bits: set[int])
     damaged = bytearray(LOG)
     for bit in bits:
         damaged[bit // 8] ^= 1 << bit % 8
-    expected = [frame for frame in FRAMES if all(frame in intact(bit // 8, 1) for bit in bits)]
-    assert frames_in(bytes(damaged)) == expected
+    spared = set.intersection(*({frame.seq for frame in intact(bit // 8, 1)} for bit in bits))
+    assert frames_in(bytes(damaged)) == [frame for frame in FRAMES if frame.seq in spared]
 
 
 @given(st.integers(0, len(LOG) // PAGE - 2))  # not the last page: broken bytes at the end are "not yet"
