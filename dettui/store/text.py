@@ -10,7 +10,7 @@ MAX_TEXT: Final = 4_000
 MAX_TRACEBACK: Final = 16_384
 
 _ESCAPES: Final = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
     r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, SOS, PM, APC: titles, clipboard, links
     r"|\x1b[ -/]*[0-~]?"  # the two- and three-byte ones
 )
