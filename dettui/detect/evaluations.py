@@ -10,7 +10,7 @@ import numpy as np
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
-from dettui.domain.series import Series
+from dettui.domain.series import Floats, Series
 from dettui.numerics.robust import MAD_TO_SIGMA
 
 PREFIX = "eval/"
@@ -24,7 +24,7 @@ class OverfitPolicy:
 
     at_least: int = 6  # evaluations
     after_best: int = 3  # evaluations after the best one
-    noise: float = 3.0  # times the usual change between evaluations
+    noise: float = 3.0  # times the usual change between two evaluations
     of_gain: float = 0.10
     of_first: float = 0.03
     train_fall: float = 0.02  # of the training loss since the best evaluation
@@ -64,7 +64,7 @@ class Overfit:
         if len(errors) - 1 - best < self.policy.after_best:
             return None
         rise = float(np.median(errors[-3:]) - errors[best])
-        noise = MAD_TO_SIGMA * float(np.median(np.abs(np.diff(errors))))
+        noise = usual_change(errors)
         gain = float(errors[0] - errors[best])
         limit = max(self.policy.noise * noise, self.policy.of_gain * gain, self.policy.of_first * abs(float(errors[0])))
         if rise <= limit or not self._training_improved(context, int(series.steps[best])):
@@ -78,6 +78,14 @@ class Overfit:
         at = int(np.searchsorted(curve.steps, since))
         then = curve.values[max(0, at - 20) : at + 20]
         return len(then) > 0 and curve.now < (1 - self.policy.train_fall) * float(np.median(then))
+
+
+def usual_change(errors: Floats) -> float:
+    """How far two evaluations differ by chance, from second differences, so that a trend does not count.
+
+    White noise of sigma has second differences of sigma sqrt 6, and differences of sigma sqrt 2.
+    """
+    return MAD_TO_SIGMA * float(np.median(np.abs(np.diff(errors, n=2)))) / float(np.sqrt(3.0))
 
 
 def _symptom(series: Series, best: int, rise: float, limit: float) -> Symptom:

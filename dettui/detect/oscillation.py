@@ -13,7 +13,7 @@ from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
 from dettui.numerics.autocorrelation import lag1_z
-from dettui.numerics.oscillation import fisher_g, turning_points_z
+from dettui.numerics.oscillation import fisher_g, turning_points_z, wave, whitened
 from dettui.numerics.trend import detrend
 from dettui_probe import tags
 
@@ -49,7 +49,7 @@ class Swing:
 
 def find_swing(residual: Floats, policy: OscillationPolicy) -> Swing | None:
     """The swing in *residual* (shape (n,), detrended), None where it may be noise."""
-    line = fisher_g(residual)
+    line = fisher_g(whitened(residual))
     sd = float(residual.std())
     zigzag, alternate = turning_points_z(residual), lag1_z(residual)
     if zigzag > policy.zigzag_z and alternate < policy.alternate_z and sd > policy.amplitude:
@@ -57,9 +57,12 @@ def find_swing(residual: Floats, policy: OscillationPolicy) -> Swing | None:
         if share >= policy.share:
             how = "the loss goes up and down at every other step"
             return Swing(2.0, sd, float(share), how, alternate, policy.alternate_z, "<")
-    if line.p_value < policy.p_value and line.amplitude > policy.amplitude and line.share >= policy.share:
-        how = f"a wave of {line.period:.0f} steps carries {line.share:.0%} of the variance"
-        return Swing(line.period, line.amplitude, line.share, how, line.p_value, policy.p_value, "<")
+    if line.p_value >= policy.p_value:
+        return None
+    amplitude, share = wave(residual, line.period)
+    if amplitude > policy.amplitude and share >= policy.share:
+        how = f"a wave of {line.period:.0f} steps carries {share:.0%} of the variance"
+        return Swing(line.period, amplitude, share, how, line.p_value, policy.p_value, "<")
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from dettui.detect.chance import level_over_chance
 from dettui.detect.context import Context
 from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence, Severity
-from dettui.domain.series import Floats
 from dettui.numerics.robust import block_medians, thin
 from dettui.numerics.trend import Slope, theil_sen
 from dettui_probe import tags
@@ -26,13 +25,16 @@ class ProgressPolicy:
     wait_points: int = 200  # after warm-up, before anything is judged [3.1: 24 of 26 met at 200, 0 of 54 healthy]
     blocks: int = 12  # [3.1: 10-20]
     z: float = 2.5  # one-sided 99 % [3.1]
-    flat: float = 0.03  # gain over the window that would still count as progress [3.1]
-    flat_over_half: float = 0.05  # the same over the newest half of the run: a power law t^-0.1 gains 0.07
-    precision: float = 5.0  # block length tau (precision sigma / flat)^2: power 3 in 4 where truly flat [3.1: 4]
+    windows: tuple[float, ...] = (0.125, 0.25, 0.5)  # shares of the run since warm-up
+    least_window: int = 120  # points, ten a block
+    gain_per_run: float = 0.1  # progress, as a gain over as many steps as the run has had: t^-0.1 gains 0.07 a doubling
+    most_gain: float = 0.05
+    steady: float = 0.5  # share of the average rate of descent that is no plateau
     most_points: int = 32_768
     never_drop: float = 0.03  # [3.1]
     never_reach: float = 0.10  # the largest drop that the data still allow
     stalled_level: float = 0.6  # share of the first level [3.1]
+    hardly_moved: float = 0.9  # the same while a planned decay of the LR is still to bring its gain
     at_chance: float = 0.95  # share of the loss of a guesser
     near_best: float = 0.15  # above the best level and still "at its best"
     decayed: float = 0.1  # LR as a share of its peak [S4]
@@ -58,30 +60,40 @@ class Flat:
 
 
 def flat_window(curve: LossCurve, after_step: int, policy: ProgressPolicy) -> Flat | None:
-    """The newest window that is provably flat, None where a gain of the limit cannot be ruled out."""
+    """The shortest of the newest windows that is provably flat, None where progress cannot be ruled out.
+
+    Windows are shares of the run since *after_step*, and so is what counts as progress: a power law gains the same
+    at every doubling, however long it has run.
+    """
     usable = len(curve) - int(np.searchsorted(curve.steps, after_step))
     if usable < policy.wait_points:
         return None
-    block = ceil(curve.tau * (policy.precision * curve.sigma / policy.flat) ** 2)
-    wanted = policy.blocks * max(10, block)
-    if wanted <= usable // 2:
-        found = _test(curve, wanted, policy.flat, policy)
-        if found is not None:
-            return found
-    return _test(curve, usable // 2, policy.flat_over_half, policy)
+    for share in policy.windows:
+        points = int(share * usable)
+        if points >= policy.least_window:
+            found = _test(curve, points, min(policy.gain_per_run * share, policy.most_gain), policy)
+            if found is not None:
+                return found
+    return None
 
 
 def _test(curve: LossCurve, points: int, limit: float, policy: ProgressPolicy) -> Flat | None:
-    slope = _slope(curve.values[-points:], curve, policy)
-    gain = -slope.change_bounds(policy.z)[0]
-    worst = slope.change_bounds(policy.z)[1]
-    if gain >= limit or worst >= 3 * limit:
+    """Flat where the largest plausible gain is under *limit*, the largest plausible loss no more than thrice that,
+    and no steady descent is under way."""
+    levels = curve.even(block_medians(thin(curve.values[-points:], policy.most_points), policy.blocks))
+    slope = theil_sen(levels)
+    low, high = slope.change_bounds(policy.z)
+    if -low >= limit or high >= 3 * limit or _descends_steadily(curve, slope, points, policy):
         return None
-    return Flat(int(curve.steps[-points]), int(curve.steps[-1]), max(gain, 0.0), limit)
+    return Flat(int(curve.steps[-points]), int(curve.steps[-1]), max(-low, 0.0), limit)
 
 
-def _slope(values: Floats, curve: LossCurve, policy: ProgressPolicy) -> Slope:
-    return theil_sen(curve.even(block_medians(thin(values, policy.most_points), policy.blocks)))
+def _descends_steadily(curve: LossCurve, slope: Slope, points: int, policy: ProgressPolicy) -> bool:
+    """True where the fall is beyond doubt and as fast as the run was on average: slow, and not flat."""
+    if slope.change_bounds(policy.z)[1] >= 0:
+        return False
+    start, now = (float(level) for level in curve.even(np.array([curve.start, curve.now])))
+    return -slope.change / points >= policy.steady * (start - now) / len(curve)
 
 
 def is_converged(context: Context, curve: LossCurve, policy: ProgressPolicy) -> bool:
@@ -123,11 +135,15 @@ class Plateau:
             return ()  # worse than at the start is no plateau: divergence or a shift will say so
         return (self._symptom(context, curve, flat),)
 
+    def _is_stalled(self, context: Context, curve: LossCurve) -> bool:
+        """High above where a loss usually ends; while the LR still decays, only hardly below where it began."""
+        decaying = context.schedule is not None and context.schedule.decaying
+        level = self.policy.hardly_moved if decaying else self.policy.stalled_level
+        return curve.now > level * curve.start
+
     def _symptom(self, context: Context, curve: LossCurve, flat: Flat) -> Symptom:
         chance = level_over_chance(context, points=curve_points(flat, curve))
-        stalled = curve.now > self.policy.stalled_level * curve.start or (
-            chance is not None and chance > self.policy.at_chance
-        )
+        stalled = self._is_stalled(context, curve) or (chance is not None and chance > self.policy.at_chance)
         length = flat.last_step - flat.first_step + 1
         share = 1.0 - curve.drop_share
         return Symptom(
@@ -172,7 +188,7 @@ def never_left_its_start(context: Context, curve: LossCurve, policy: ProgressPol
     jitter = policy.z * 1.25 * curve.sigma / sqrt(10)
     first_drop = float(curve.even(np.array([curve.start]))[0] - curve.even(np.array([curve.now]))[0])
     return (
-        -0.1 < drop < policy.never_drop and most < policy.never_reach and abs(first_drop) < policy.never_reach + jitter
+        -0.1 < drop < policy.never_drop and most < policy.never_reach and abs(first_drop) < policy.never_drop + jitter
     )
 
 

@@ -25,6 +25,7 @@ class Schedule:
     rising: bool  # still on its way to the first peak
     drops: tuple[int, ...]  # steps at which the LR fell by DROP_FACTOR or more at once
     restarts: tuple[int, ...]  # steps at which it rose by DROP_FACTOR or more at once, after the first peak
+    decaying: bool  # fell lately, and not in one drop
     zero_since: int | None  # first step of the newest stretch of exactly zero
     constant: bool
 
@@ -56,6 +57,7 @@ def read_schedule(lr: Series) -> Schedule | None:
         warmup_end=int(steps[warm]) if warm > 0 else int(steps[0]),
         rising=top == len(values) - 1 and _rose_lately(values, changes),
         drops=drops,
+        decaying=_falls_lately(values, changes),
         restarts=restarts,
         zero_since=_zero_since(steps, values),
         constant=len(changes) == 0,
@@ -71,6 +73,13 @@ def _first_peak(values: Floats, changes: Steps) -> int:
 def _rose_lately(values: Floats, changes: Steps) -> bool:
     """True where the newest rise lies within the newest 5 % of the points (at least 20)."""
     return bool(len(changes) and len(values) - changes[-1] <= max(20, len(values) // 20))
+
+
+def _falls_lately(values: Floats, changes: Steps) -> bool:
+    """True where the LR fell twice or more, by less than a drop, within the newest 5 % of the points."""
+    newest = changes[changes >= len(values) - max(20, len(values) // 20)]
+    gentle = (values[newest + 1] < values[newest]) & (values[newest + 1] * DROP_FACTOR > values[newest])
+    return int(np.count_nonzero(gentle)) >= 2
 
 
 def _jumps(steps: Steps, values: Floats, changes: Steps, after: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -10,7 +10,7 @@ import numpy as np
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.detect.loss_curve import LossCurve
-from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Floats
 from dettui.numerics.robust import mad_sigma
 from dettui.numerics.trend import half_median_line
@@ -29,6 +29,7 @@ class SpikePolicy:
     confirm_points: int = 5
     factor: float = 1.25  # times the median of the 20 points before
     margin: float = 0.03  # plus this share of the first level
+    grad_growth: float = 2.0  # of the gradient norm, where it is known
     candidates: int = 12  # the highest points that are tested
 
 
@@ -44,8 +45,10 @@ class Spike:
         curve = context.loss
         if curve is None:
             return Abstention(self.name, (tags.LOSS_TOTAL,))
-        found = [i for i in self._candidates(curve) if self._is_confirmed(curve, i)]
-        return (self._symptom(curve, min(found)),) if found else ()
+        found = [
+            i for i in self._candidates(curve) if self._is_confirmed(curve, i) and not _restarted(context, curve, i)
+        ]
+        return (self._symptom(context, curve, min(found)),) if found else ()
 
     def _candidates(self, curve: LossCurve) -> Sequence[int]:
         """Indices that stand out from the whole horizon: cheap, and all that can pass."""
@@ -74,7 +77,18 @@ class Spike:
         residual = even - (expected - slope * np.arange(len(even), 0, -1))
         return (float(curve.even(curve.values[at : at + 1])[0]) - expected) / mad_sigma(residual)
 
-    def _symptom(self, curve: LossCurve, at: int) -> Symptom:
+    def _severity(self, context: Context, step: int) -> Severity:
+        """News only where the gradient is known and hardly grew: harder data, not a step that went wrong."""
+        grad = context.series(tags.GRAD_NORM)
+        if grad is None or _lr_rose(context, step):
+            return "warning"
+        before = grad.between(step - 20, step - 1).values
+        after = grad.between(step, step + self.policy.confirm_points).values
+        if len(before) == 0 or len(after) == 0:
+            return "warning"
+        return "info" if np.median(after) < self.policy.grad_growth * np.median(before) else "warning"
+
+    def _symptom(self, context: Context, curve: LossCurve, at: int) -> Symptom:
         usual = float(np.median(curve.values[at - 20 : at]))
         peak = float(curve.values[at : at + self.policy.confirm_points].max())
         step = int(curve.steps[at])
@@ -82,7 +96,7 @@ class Spike:
         z = self._z(curve, curve.values[at - self.policy.baseline : at], at)
         return Symptom(
             kind="spike",
-            severity="warning",
+            severity=self._severity(context, step),
             first_step=step,
             last_step=window[1],
             title=f"Loss jumped from {usual:.3g} to {peak:.3g} at step {step}",
@@ -93,3 +107,19 @@ class Spike:
             ),
             facts={"z": z, "ratio": peak / usual if usual > 0 else float("inf")},
         )  # fmt: skip
+
+
+def _restarted(context: Context, curve: LossCurve, at: int) -> bool:
+    """True where the schedule has just raised the LR again, to a value at which the run stood before."""
+    lr, schedule, step = context.series(tags.LR + "0"), context.schedule, int(curve.steps[at])
+    if lr is None or schedule is None or not any(step - 10 <= raised <= step for raised in schedule.restarts):
+        return False
+    earlier = lr.between(int(lr.steps[0]), step - 20).values
+    now = lr.between(step - 10, step).values
+    return len(earlier) > 0 and bool(now.max() <= 1.05 * earlier.max())
+
+
+def _lr_rose(context: Context, step: int) -> bool:
+    """True where the LR rose by a factor of 3 or more within the ten steps before."""
+    schedule = context.schedule
+    return schedule is not None and any(step - 10 <= raised <= step for raised in schedule.restarts)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dettui.domain.series import Floats
+from dettui.numerics.autocorrelation import autocorrelations
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,6 @@ class Periodicity:
     period: float  # in points
     p_value: float  # Fisher's bound for white noise
     share: float  # of the variance (g)
-    amplitude: float  # of the sine, in units of the values
 
 
 def turning_points_z(values: Floats) -> float:
@@ -41,9 +41,30 @@ def fisher_g(values: Floats) -> Periodicity:
     power = np.abs(np.fft.rfft(values - values.mean())[1:-1]) ** 2
     total = float(power.sum())
     if total <= 0:
-        return Periodicity(float("inf"), 1.0, 0.0, 0.0)
+        return Periodicity(float("inf"), 1.0, 0.0)
     best = int(np.argmax(power))
     m, g = len(power), float(power[best]) / total
     p_value = min(1.0, m * (1.0 - g) ** (m - 1))
-    amplitude = 2.0 * float(np.sqrt(power[best])) / len(values)
-    return Periodicity(len(values) / (best + 1.0), p_value, g, amplitude)
+    return Periodicity(len(values) / (best + 1.0), p_value, g)
+
+
+def whitened(values: Floats) -> Floats:
+    """*values* less what a first-order autoregression predicts, shape (n,); unchanged where r1 is not positive.
+
+    Noise that remembers has a red spectrum, in which Fisher's test would see a slow wave; a true line survives.
+    """
+    memory = float(autocorrelations(values, 1)[0])
+    if memory <= 0:
+        return values
+    before = np.concatenate((values[:1] * 0.0, values[:-1]))
+    return values - memory * before
+
+
+def wave(values: Floats, period: float) -> tuple[float, float]:
+    """(amplitude, share of the variance) of the sine of *period* points in *values*, and of its two neighbours in the
+    spectrum, among which a period that does not divide the window is spread."""
+    power = np.abs(np.fft.rfft(values - values.mean())) ** 2
+    best = round(len(values) / period)
+    near = float(power[max(1, best - 1) : best + 2].sum())
+    total = float(power[1:].sum())
+    return 2.0 * float(np.sqrt(near)) / len(values), near / total if total > 0 else 0.0
