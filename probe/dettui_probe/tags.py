@@ -6,6 +6,7 @@ of a param group.  Tags that a user logs are free; ``eval/...`` marks them as ev
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -176,6 +177,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
 """Every tag with its unit and meaning: the source of the table in WIRE.md and of the units on screen."""
 
 
+@lru_cache(maxsize=4096)  # asked for every series of every frame
 def unit_of(tag: str) -> str:
     """The unit of *tag*, "" where it has none or where the tag is a user's own."""
     for known in VOCABULARY:
