@@ -119,7 +119,8 @@ def to_text(frame: RunFrame, width: int = 80, colour: bool = False, curve: str |
     parts = [_header(frame, width, paint), _verdict(frame.diagnosis, width, paint)]
     if curve:
         parts.append(curve.rstrip("\n"))
-    parts += [_finding_text(finding, width, paint) for finding in frame.diagnosis.findings]
+    told: set[str] = set()
+    parts += [_finding_text(finding, width, paint, told) for finding in frame.diagnosis.findings]
     parts += _remarks(frame, width, paint)
     return "\n\n".join(parts) + "\n"
 
@@ -176,13 +177,16 @@ def _most_likely(causes: Sequence[RankedCause]) -> str:
     return f"First suspect: {best.id} ({tier(best.score, best.certain)})."
 
 
-def _finding_text(finding: Finding, width: int, paint: _Paint) -> str:
+def _finding_text(finding: Finding, width: int, paint: _Paint, told: set[str]) -> str:
+    """One finding with its causes; a cause that was *told* in full before is named only."""
     state = "" if finding.state == "active" else f", {finding.state}"
     mark = {"critical": "!!", "warning": "! ", "info": "i "}[finding.severity]
     title = f"{mark} {finding.title} ({_steps(finding)}, {finding.severity}{state})"
     lines = [paint(finding.severity, "\n".join(_wrap(title, width, "   ", first=""))), *_evidence_lines(finding, width)]
     for rank, cause in enumerate(finding.causes):
-        lines += _cause_lines(cause, width, paint, in_full=rank == 0 or cause.certain)
+        lines += _told_before(cause, paint) if cause.id in told else _cause_lines(cause, width, paint, rank)
+        if rank == 0 and cause.id != "unknown":
+            told.add(cause.id)
     return "\n".join(lines)
 
 
@@ -197,13 +201,22 @@ def _evidence_lines(finding: Finding, width: int) -> Iterator[str]:
         yield from _wrap(evidence.text, width, "   ")
 
 
-def _cause_lines(cause: Cause, width: int, paint: _Paint, in_full: bool) -> Iterator[str]:
-    yield "   " + paint("bold", cause.id) + f"  {tier(cause.score, cause.certain)}, {cause.score:.2f}"
+def _cause_head(cause: Cause, paint: _Paint) -> str:
+    return "   " + paint("bold", cause.id) + f"  {tier(cause.score, cause.certain)}, {cause.score:.2f}"
+
+
+def _told_before(cause: Cause, paint: _Paint) -> Iterator[str]:
+    yield f"{_cause_head(cause, paint)} (see above)"
+
+
+def _cause_lines(cause: Cause, width: int, paint: _Paint, rank: int) -> Iterator[str]:
+    """Evidence for and against; what to do for the first cause and for proved ones."""
+    yield _cause_head(cause, paint)
     for text in cause.supports:
         yield from _wrap(text, width, "       ", first="     + ")
     for text in cause.contradicts:
         yield from _wrap(text, width, "       ", first="     - ")
-    if in_full:
+    if rank == 0 or cause.certain:
         yield from _wrap(cause.check, width, "             ", first="     check:  ")
         yield from _wrap(cause.remedy, width, "             ", first="     change: ")
 

@@ -28,6 +28,7 @@ class WeighingPolicy:
     """The numbers of the weighing."""
 
     certain_score: float = 0.99
+    most_without_proof: float = 0.95  # statistics never look like a proof
     strong_score: float = 0.8
     abstain_below: float = 0.5  # the best cause must weigh as much as all others together
     abstain_margin: float = 0.15  # and stand out from the second (both: diagnosis.md 3.7)
@@ -205,7 +206,7 @@ def _is_undecided(weights: Sequence[float]) -> bool:
 def _ranked(candidates: Sequence[Weighed], weights: Sequence[float], reading: Reading) -> tuple[Cause, ...]:
     order = sorted(zip(weights, candidates, strict=True), key=lambda pair: -pair[0])
     kept = [pair for pair in order if pair[0] >= POLICY.least_score][: POLICY.most_causes]
-    return tuple(_as_cause(weighed, weight, reading) for weight, weighed in kept)
+    return tuple(_as_cause(weighed, min(weight, POLICY.most_without_proof), reading) for weight, weighed in kept)
 
 
 def _abstain(
@@ -216,7 +217,7 @@ def _abstain(
     ranked = _ranked(candidates, halved, reading)
     unknown = Cause(
         "unknown",
-        1.0 - sum(halved),
+        min(1.0 - sum(halved), POLICY.most_without_proof),
         certain=False,
         supports=_why_undecided(ranked, fault),
         check=ranked[0].check if ranked else reading.fill(CATALOGUE["unknown"].check),
@@ -271,10 +272,13 @@ def _over_the_run(findings: Sequence[Finding]) -> tuple[RankedCause, ...]:
             explained[cause.id].append(index)
             proofs[cause.id] += cause.certain
     ranked = [
-        RankedCause(id, POLICY.certain_score if proofs[id] else 1.0 - doubt[id], proofs[id] > 0, tuple(explained[id]))
-        for id in doubt
+        RankedCause(id, _combined(doubt[id], proofs[id] > 0), proofs[id] > 0, tuple(explained[id])) for id in doubt
     ]
     return tuple(sorted(ranked, key=lambda cause: (not cause.certain, -cause.score, -len(cause.findings))))
+
+
+def _combined(doubt: float, certain: bool) -> float:
+    return POLICY.certain_score if certain else min(1.0 - doubt, POLICY.most_without_proof)
 
 
 def _weight_of(finding: Finding) -> float:

@@ -1,0 +1,221 @@
+"""What the engine makes of arrivals: states, marks, vitals, order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scenarios.build import START, Setting, resumed, run_messages
+from unit.engine.runs import arrival, dead, engine_of, feed_of, some_run, swinging
+
+from dettui.domain.frame import Mark, RunFrame
+from dettui.domain.run import Liveness, RunState
+from dettui.engine import replay
+from dettui.engine.vitals import steps_per_second
+from dettui.errors import RunNotFound
+from dettui.feed.base import Arrival
+from dettui_probe import tags, wire
+
+
+def only(engine_or_frame: object) -> RunFrame:
+    frame = engine_or_frame.frame()  # type: ignore[attr-defined]
+    assert len(frame.runs) == 1
+    run: RunFrame = frame.runs[0]
+    return run
+
+
+def marks_of(run: RunFrame, kind: str) -> list[Mark]:
+    return [mark for mark in run.marks if mark.kind == kind]
+
+
+# --- states ---------------------------------------------------------------------------------------------------
+
+
+def test_run_without_a_row_is_starting() -> None:
+    hello = some_run(5)[0]
+    run = only(engine_of(arrival((hello,))))
+    assert run.liveness.state is RunState.STARTING
+    assert run.info.name == "scenario"
+    assert run.diagnosis.verdict == "insufficient_data"
+
+
+def test_run_known_only_by_its_process_is_there() -> None:
+    run = only(engine_of(arrival((), liveness=Liveness(RunState.RUNNING))))
+    assert run.liveness.state is RunState.STARTING
+    assert run.info.id == "scenario"
+
+
+def test_goodbye_tells_how_it_ended() -> None:
+    assert replay(feed_of(some_run(20))).liveness.state is RunState.FINISHED
+    crashed = [*some_run(20, reason=None), wire.Bye(START, 20, "exception", 1, "Traceback:\nValueError: no boxes")]
+    assert replay(feed_of(crashed)).liveness == Liveness(RunState.CRASHED, "ValueError: no boxes", 1)
+
+
+def test_host_knows_better_than_a_missing_goodbye() -> None:
+    run = only(engine_of(arrival(some_run(20, reason=None), liveness=dead())))
+    assert run.liveness == Liveness(RunState.KILLED, "SIGKILL")
+
+
+def test_killed_run_has_its_last_steps_judged() -> None:
+    """Steps 65 to 66 end inside a cell: the kill closes it."""
+    loss = np.full(66, 1.0)
+    loss[-1] = np.nan
+    messages = some_run(66, {tags.LOSS_TOTAL: loss}, reason=None)
+    assert not only(engine_of(arrival(messages))).diagnosis.findings
+    run = only(engine_of(arrival(messages), arrival((), liveness=dead())))
+    assert run.diagnosis.findings[0].kind == "non_finite"
+    assert run.diagnosis.step == 66
+
+
+def test_goodbye_has_the_last_steps_judged() -> None:
+    loss = np.full(66, 1.0)
+    loss[-1] = np.nan
+    assert only(engine_of(arrival(some_run(66, {tags.LOSS_TOTAL: loss})))).diagnosis.step == 66
+
+
+def test_other_ranks_feed_nothing_and_their_death_is_told() -> None:
+    run = only(
+        engine_of(
+            arrival(some_run(30, reason=None)),
+            arrival(some_run(90, reason=None), rank=1, liveness=dead("killed", "SIGSEGV")),
+        )
+    )
+    assert run.vitals.step == 30
+    assert run.liveness.state is RunState.RUNNING
+    assert run.notices == ("rank 1: killed SIGSEGV",)
+
+
+def test_resumed_run_goes_on_from_its_checkpoint() -> None:
+    setting = Setting(first_step=51)
+    first = some_run(80)
+    loss = np.linspace(1.0, 0.5, 60)
+    run = replay(feed_of(resumed(first, setting, 60, **{tags.LOSS_TOTAL: loss})))
+    assert run.vitals.step == 110
+    assert run.diagnosis.step == 110
+
+
+# --- order ----------------------------------------------------------------------------------------------------
+
+
+def test_runs_come_worst_first_then_by_state_then_by_name() -> None:
+    engine = engine_of(
+        arrival(some_run(20, name="c", reason=None), "c"),
+        arrival(some_run(20, name="b", reason=None), "b", liveness=dead()),
+        arrival(some_run(20, name="a", reason=None), "a"),
+        arrival(run_messages(140, setting=Setting(name="z"), **swinging(140)), "z"),
+    )
+    assert [run.info.name for run in engine.frame().runs] == ["z", "b", "a", "c"]
+
+
+def test_unknown_run_is_refused() -> None:
+    with pytest.raises(RunNotFound):
+        engine_of().known_at("nobody", 3)
+
+
+def test_notices_of_the_feed_are_passed_on_once() -> None:
+    lost = Arrival("", "", 0, notice="gpu01: link lost, trying again")
+    assert engine_of(lost, lost).frame().notices == ("gpu01: link lost, trying again",)
+    run = only(engine_of(arrival(some_run(5), notice="log was cut short")))
+    assert run.notices == ("log was cut short",)
+
+
+# --- marks ----------------------------------------------------------------------------------------------------
+
+
+def test_lr_drop_is_marked_where_it_happens_and_a_smooth_schedule_is_not() -> None:
+    lr = np.where(np.arange(100) < 60, 0.1, 0.01)
+    run = replay(feed_of(some_run(100, {tags.LOSS_TOTAL: np.ones(100), tags.LR + "0": lr})))
+    assert marks_of(run, "lr") == [Mark(61, "lr", "lr 0.1 -> 0.01")]
+    cosine = 0.05 * (1 + np.cos(np.pi * np.arange(100) / 110))
+    assert not marks_of(replay(feed_of(some_run(100, {tags.LR + "0": cosine}))), "lr")
+
+
+def test_lr_drop_between_two_looks_is_marked() -> None:
+    lr = np.where(np.arange(100) < 50, 0.1, 0.01)  # a batch holds 50 rows: the drop lies between two of them
+    engine = engine_of()
+    whole = some_run(100, {tags.LR + "0": lr})
+    for message in whole:
+        engine._take(arrival((message,)))
+        engine.frame()
+    assert marks_of(only(engine), "lr") == [Mark(51, "lr", "lr 0.1 -> 0.01")]
+
+
+def test_each_streak_of_non_finite_losses_is_marked_once() -> None:
+    loss = np.ones(40)
+    loss[10:20] = np.nan
+    loss[30] = np.inf
+    run = replay(feed_of(some_run(40, {tags.LOSS_TOTAL: loss})))
+    assert marks_of(run, "nonfinite") == [Mark(11, "nonfinite", "loss is nan"), Mark(31, "nonfinite", "loss is inf")]
+
+
+def test_evaluations_and_events_are_marked() -> None:
+    events = (wire.Event(20, START, "epoch", "epoch 1"), wire.Event(25, START, "checkpoint", "saved best.pt"))
+    series = {tags.LOSS_TOTAL: np.ones(40), "eval/mAP": {20: 0.3125}}
+    run = replay(feed_of(some_run(40, series, events=events)))
+    assert Mark(20, "evaluation", "mAP 0.3125") in run.marks
+    assert Mark(20, "epoch", "epoch 1") in run.marks
+    assert Mark(25, "checkpoint", "saved best.pt") in run.marks
+
+
+def test_findings_and_holes_are_marked() -> None:
+    engine = engine_of(arrival(run_messages(140, **swinging(140))), arrival((), holes=2))
+    run = only(engine)
+    assert marks_of(run, "finding")
+    assert marks_of(run, "hole") == [Mark(140, "hole", "2 unreadable places in the log")]
+    assert run.vitals.holes == 2
+
+
+def test_marks_come_in_order_of_step() -> None:
+    steps = [mark.step for mark in replay(feed_of(run_messages(140, **swinging(140)))).marks]
+    assert steps == sorted(steps)
+
+
+# --- vitals ---------------------------------------------------------------------------------------------------
+
+
+def test_rate_and_eta_follow_the_newest_half_minute() -> None:
+    """0.1 s a step, told to last 1000 steps."""
+    run = only(engine_of(arrival(some_run(600, reason=None, total_steps=1000))))
+    assert run.vitals.rate == pytest.approx(10.0)
+    assert run.vitals.eta_s == pytest.approx(40.0)
+
+
+def test_eta_is_unknown_without_a_total_and_after_the_end() -> None:
+    assert only(engine_of(arrival(some_run(60, reason=None)))).vitals.eta_s is None
+    assert only(engine_of(arrival(some_run(60, total_steps=100)))).vitals.eta_s is None
+
+
+def test_rate_of_rare_points_is_still_a_rate() -> None:
+    series = replay(feed_of(some_run(3, step_s=120.0))).series[tags.LOSS_TOTAL]
+    assert steps_per_second(series) == pytest.approx(1 / 120.0)
+
+
+def test_age_of_the_data_is_by_this_machines_clock() -> None:
+    newest = START + 20 * 0.1
+    fresh = engine_of(arrival(some_run(20, reason=None)), now=newest + 3.0)
+    assert only(fresh).vitals.data_age_s == pytest.approx(3.0)
+    ahead = engine_of(arrival(some_run(20, reason=None)), now=newest - 60.0)
+    assert only(ahead).vitals.data_age_s == 0.0
+
+
+def test_probe_s_account_of_itself_is_shown() -> None:
+    beat = wire.Beat(START, 20, "forward", 0.004, 7, {"pairing": 16})
+    vitals = only(engine_of(arrival([*some_run(20, reason=None), beat]))).vitals
+    assert (vitals.overhead, vitals.dropped, vitals.thinned) == (0.004, 7, {"pairing": 16})
+
+
+# --- frames ---------------------------------------------------------------------------------------------------
+
+
+def test_frame_is_not_changed_by_what_comes_later() -> None:
+    whole = some_run(100, reason=None)
+    engine = engine_of(arrival(whole[:-1]))
+    before = only(engine)
+    points = len(before.series[tags.LOSS_TOTAL])
+    engine._take(arrival(whole[-1:]))
+    assert len(before.series[tags.LOSS_TOTAL]) == points
+    assert len(only(engine).series[tags.LOSS_TOTAL]) > points
+
+
+def test_ticks_count_frames() -> None:
+    engine = engine_of()
+    assert (engine.frame().tick, engine.frame().tick) == (1, 2)
