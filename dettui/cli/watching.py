@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dettui.cli.child import Child
 from dettui.cli.show import open_dashboard, print_diagnosis
 from dettui.domain.run import Liveness, RunState
-from dettui.errors import DettuiError
+from dettui.errors import RunNotFound
 from dettui.feed.base import Arrival, Feed
 from dettui.feed.opening import open_local
 
@@ -76,8 +76,8 @@ def watch_in_front(child: Child) -> int:
     code = wait_through_interrupts(child)
     try:
         print_diagnosis(child.run_id)
-    except DettuiError as error:
-        print(f"dettui: {error}", file=sys.stderr)
+    except RunNotFound:
+        print(f"dettui: {child.run_id} recorded nothing: the probe never got a turn", file=sys.stderr)
     return code
 
 
