@@ -24,9 +24,9 @@ _captures: Final[weakref.WeakKeyDictionary[Run, Capture]] = weakref.WeakKeyDicti
 class Capture:
     """The hooks of one run on one model."""
 
-    def __init__(self, run: Run, model: nn.Module, budget: float) -> None:
+    def __init__(self, run: Run, model: nn.Module, budget: float, guessed: bool) -> None:
         self.model = model
-        self.watcher = Watcher(run, model, budget)
+        self.watcher = Watcher(run, model, budget, guessed=guessed)
         with contextlib.ExitStack() as undo:  # whatever fails halfway, nothing of ours stays on
             self._install(undo)
             self._undo = undo.pop_all()
@@ -59,11 +59,13 @@ def attach(
     *,
     class_names: Sequence[str] = (),
     budget: float = 0.01,
+    guessed: bool = False,
 ) -> Capture:
     """Watch the training of *model* for *run*, spending at most *budget* (a share of each step).
 
     Optimizers that are not given are found at their first step.  A second call with the same model only adds its
-    optimizers; one with another model moves the run to that model.
+    optimizers; one with another model moves the run to that model.  *guessed*: nobody said that *model* is all that
+    is trained.
     """
     capture = _captures.get(run)
     if capture is not None and capture.model is not model:
@@ -71,12 +73,17 @@ def attach(
         capture.detach()
         capture = None
     if capture is None:
-        capture = _captures[run] = Capture(run, model, budget)
+        capture = _captures[run] = Capture(run, model, budget, guessed)
         run.at_finish(capture.detach)
     for given in _as_list(optimizer):
         if not capture.watcher.parameters.is_ours(given):
             capture.watcher.parameters.add(given)
     return capture
+
+
+def is_capturing(run: Run) -> bool:
+    """Whether a model is already watched for *run*."""
+    return run in _captures
 
 
 def _as_list(optimizer: Optimizer | Sequence[Optimizer] | None) -> Sequence[Optimizer]:

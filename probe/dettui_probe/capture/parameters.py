@@ -25,8 +25,9 @@ LAYER_VALUES_PER_STEP: Final = 256  # on average, 2 KB of log a step
 class Parameters:
     """The instruments around backward and the optimizer."""
 
-    def __init__(self, model: nn.Module, collector: Collector) -> None:
+    def __init__(self, model: nn.Module, collector: Collector, *, guessed: bool = False) -> None:
         self._model = model
+        self._guessed = guessed
         self._collector = collector
         self._gradients = collector.instrument("gradients")
         self._sketching = collector.instrument("sketch")
@@ -149,6 +150,8 @@ class Parameters:
             self._searched = True
             self.optimizers.extend(unseen_optimizers(self._model, self.optimizers))
             coverage = audit(self._model, self.optimizers)
+        if self._guessed and not coverage.missing:  # the script may well train modules that it calls one by one
+            coverage = coverage._replace(strangers=0)
         self._held = {id(param) for param in params_of(self.optimizers)}
         self._collector.values.update(coverage.values())
         self._follow_new_parameters()

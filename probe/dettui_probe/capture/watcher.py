@@ -32,7 +32,7 @@ FORWARDS_WITHOUT_BACKWARD: Final = 20
 class Watcher:
     """The state of one watched loop, on the training thread."""
 
-    def __init__(self, run: Run, model: nn.Module, share_of_step: float) -> None:
+    def __init__(self, run: Run, model: nn.Module, share_of_step: float, *, guessed: bool = False) -> None:
         self._recorder = run.recorder
         self._model = model
         self._fence = run.fence("steps")
@@ -41,7 +41,7 @@ class Watcher:
         self._row = self._collector.instrument("row")
         self._memory = self._collector.instrument("memory")
         self._inputs = Inputs(model, self._collector)
-        self.parameters = Parameters(model, self._collector)
+        self.parameters = Parameters(model, self._collector, guessed=guessed)
         self._post = Post()
         self._thread: int | None = None
         self._clock = StepClock(perf_counter())
