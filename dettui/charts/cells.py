@@ -110,11 +110,14 @@ class Picture:
 
 
 def _spans(changed: NDArray[np.bool_], y: int) -> Iterator[Span]:
-    where = np.flatnonzero(changed)
-    breaks = np.flatnonzero(np.diff(where) > JOIN_GAP)
-    firsts, lasts = where[np.r_[0, breaks + 1]].tolist(), where[np.r_[breaks, len(where) - 1]].tolist()
-    for first, last in zip(firsts, lasts, strict=True):
-        yield Span(first, y, last - first + 1)
+    where = np.flatnonzero(changed).tolist()
+    first = last = where[0]
+    for x in where:
+        if x - last > JOIN_GAP:
+            yield Span(first, y, last - first + 1)
+            first = x
+        last = x
+    yield Span(first, y, last - first + 1)
 
 
 class Canvas:
@@ -144,6 +147,16 @@ class Canvas:
             self.codes[y, start : start + len(text)] = np.frombuffer(text.encode("utf-32-le"), np.uint32)
             self.inks[y, start : start + len(text)] = ink
         return end
+
+    def copy(self) -> Canvas:
+        """The same cells, to be kept."""
+        copy = Canvas(self.width, self.height)
+        copy.take(self)
+        return copy
+
+    def take(self, other: Canvas) -> None:
+        """Become equal to *other*, which has the same size."""
+        self.codes[:], self.inks[:], self.grounds[:] = other.codes, other.inks, other.grounds
 
     def picture(self) -> Picture:
         """What was drawn."""

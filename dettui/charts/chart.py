@@ -28,8 +28,12 @@ from dettui.numerics.smoothing import SmoothedCache
 ROWS_FOR_SIGNS = 8
 """Charts with fewer rows have none for signs; then bands and non-finite values show on the axis alone."""
 
+ROWS_FOR_AXIS = 5
+"""Charts with fewer rows have no step axis."""
+
 _AxisKey: TypeAlias = tuple[object, ...]
 _Ints: TypeAlias = NDArray[np.int64]
+_NONE: _Ints = np.empty(0, np.int64)
 
 
 @dataclass
@@ -40,39 +44,26 @@ class ChartCache:
     smoothed: SmoothedCache = field(default_factory=SmoothedCache)
     axis_key: _AxisKey | None = None
     axis: ValueAxis | None = None
+    frame_key: _AxisKey | None = None
+    frame: Canvas | None = None  # what stays while the axes stay; drawing it costs as much as a curve
 
 
 @dataclass(frozen=True)
 class Geometry:
     """Where the parts of a chart stand, in cells."""
 
-    width: int
-    height: int
+    columns: int  # for the curves
+    signs_row: int | None  # None where the chart is too low for one
+    top: int  # first row of the curves
+    rows: int  # for the curves
+    axis_row: int  # the step axis; its labels stand below it
 
-    @property
-    def columns(self) -> int:
-        """Columns for the curves."""
-        return max(1, self.width - GUTTER)
-
-    @property
-    def signs_row(self) -> int | None:
-        """The row of the signs, where there is one."""
-        return 1 if self.height >= ROWS_FOR_SIGNS else None
-
-    @property
-    def top(self) -> int:
-        """First row of the curves."""
-        return 1 if self.signs_row is None else 2
-
-    @property
-    def rows(self) -> int:
-        """Rows of the curves."""
-        return max(1, self.height - self.top - (2 if self.height >= 5 else 0))
-
-    @property
-    def axis_row(self) -> int:
-        """The row of the step axis; its labels stand below it."""
-        return self.top + self.rows
+    @classmethod
+    def of(cls, width: int, height: int) -> Geometry:
+        """The parts of a chart of *width* x *height* cells."""
+        top = 2 if height >= ROWS_FOR_SIGNS else 1
+        rows = max(1, height - top - (2 if height >= ROWS_FOR_AXIS else 0))
+        return cls(max(1, width - GUTTER), 1 if top == 2 else None, top, rows, top + rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +87,7 @@ def x_axis(view: CurveView, width: int, glyphs: Glyphs = "braille") -> StepAxis 
     visible = view.visible_range
     if visible is None:
         return None
-    slots = Geometry(width, 0).columns * FONTS[glyphs].columns
+    slots = max(1, width - GUTTER) * FONTS[glyphs].columns
     return StepAxis.over(visible, slots, fixed=view.x_range is not None)
 
 
@@ -118,7 +109,7 @@ class _Drawing:
     def __init__(self, view: CurveView, canvas: Canvas, x: StepAxis, *, cache: ChartCache, glyphs: Glyphs) -> None:
         self._view, self._canvas, self._x = view, canvas, x
         self._cache, self._glyphs = cache, glyphs
-        self._at = Geometry(canvas.width, canvas.height)
+        self._at = Geometry.of(canvas.width, canvas.height)
         self._font: DotFont = FONTS[glyphs]
 
     def draw(self) -> Picture:
@@ -203,7 +194,7 @@ class _Drawing:
             last = shown.mean if trace.smooth is not None else shown.last
             row = float(np.clip(y.rows_of(last[drawn[-1:]], self._dot_rows)[0], 0, self._dot_rows - 1))
             end = trace.raw.first + int(drawn[-1]) if trace.line.style == "curve" else self._x.last >> self._x.k
-            column = min(self._at.width - 1, 1 + self._column_of_step(end << self._x.k))
+            column = min(self._canvas.width - 1, 1 + self._column_of_step(end << self._x.k))
             cell = self._free_cell(column, self._at.top + int(row) // self._font.rows, taken)
             taken.add((column, cell))
             self._canvas.write(column, cell, letter, line_ink(trace.line))
@@ -215,13 +206,23 @@ class _Drawing:
     # --- frame ----------------------------------------------------------------------------------------------
 
     def _draw_frame(self, y: ValueAxis | None) -> None:
+        """Put the frame on the empty canvas: the one before where neither axis has moved."""
+        x = self._x
+        key = (self._canvas.codes.shape, self._glyphs, x.first, x.end, x.k, x.spread, y)
+        if self._cache.frame is None or self._cache.frame_key != key:
+            self._draw_axes(y)
+            self._cache.frame_key, self._cache.frame = key, self._canvas.copy()
+        else:
+            self._canvas.take(self._cache.frame)
+
+    def _draw_axes(self, y: ValueAxis | None) -> None:
         canvas, at = self._canvas, self._at
         ascii_only = self._glyphs == "ascii"
         canvas.codes[at.top : at.axis_row, GUTTER - 1] = ord("|" if ascii_only else "│")
         canvas.inks[at.top : at.axis_row, GUTTER - 1] = Ink.DIM
         if y is not None:
             self._draw_values(y)
-        if at.axis_row < at.height:
+        if at.axis_row < canvas.height:
             canvas.write(GUTTER - 1, at.axis_row, "+" if ascii_only else "└", Ink.DIM)
             canvas.write(GUTTER, at.axis_row, ("-" if ascii_only else "─") * at.columns, Ink.DIM)
             self._draw_steps()
@@ -246,7 +247,7 @@ class _Drawing:
             self._canvas.write(column, self._at.axis_row, "+" if self._glyphs == "ascii" else "┴", Ink.DIM)
             text = numbers.tick(float(tick), float(step))
             start = max(0, column - len(text) // 2)
-            if start >= free and start + len(text) <= self._at.width:
+            if start >= free and start + len(text) <= self._canvas.width:
                 free = 1 + self._canvas.write(start, self._at.axis_row + 1, text, Ink.DIM)
 
     # --- what is said about the curves ----------------------------------------------------------------------
@@ -257,17 +258,18 @@ class _Drawing:
         draw_bands(
             self._canvas, self._view.bands, self._column_of_step, body, signs_row=at.signs_row, glyphs=self._glyphs
         )
-        if at.axis_row < at.height:
+        if at.axis_row < self._canvas.height:
             draw_marks(self._canvas, self._view.marks, self._column_of_step, at.axis_row, self._glyphs)
         row = at.axis_row if at.signs_row is None else at.signs_row
-        if row < at.height:
-            for trace in traces:
-                columns = GUTTER + self._slots_of(trace.raw) // self._font.columns
-                draw_nonfinite(self._canvas, columns[trace.raw.nonfinite > 0], row, self._glyphs)
+        if row < self._canvas.height:
+            columns = [self._nonfinite_columns(trace.raw) for trace in traces]
+            draw_nonfinite(self._canvas, np.concatenate([*columns, _NONE]), row, self._glyphs)
 
-    def _slots_of(self, buckets: Buckets) -> _Ints:
-        steps = (buckets.first + np.arange(len(buckets))) << buckets.k
-        return self._x.slots_of(steps)
+    def _nonfinite_columns(self, buckets: Buckets) -> _Ints:
+        where = np.flatnonzero(buckets.nonfinite)
+        if not len(where):
+            return _NONE
+        return GUTTER + self._x.slots_of((buckets.first + where) << buckets.k) // self._font.columns
 
     def _column_of_step(self, step: int) -> int:
         """The cell column of *step*; left of the curves or beyond them where it is not visible."""

@@ -99,9 +99,8 @@ def draw_heading(canvas: Canvas, view: CurveView, missing: Unshown, glyphs: Glyp
     end = canvas.write(0, 0, view.title, Ink.TITLE)
     limit = width - sum(len(text) + 2 for text, _ in right)
     for text, ink in _readings(view):
-        if end + 2 + len(text) > limit:
-            break
-        end = canvas.write(end + 2, 0, text, ink)
+        if end + 2 + len(text) <= limit:
+            end = canvas.write(end + 2, 0, text, ink)
     column = width
     for text, ink in right:
         column -= len(text)
@@ -127,10 +126,8 @@ def _readings(view: CurveView) -> list[tuple[str, int]]:
         readings.append((f"@ {numbers.count(view.cursor)}", Ink.CURSOR))
     for letter, line in zip(LINE_LETTERS, view.lines, strict=False):
         value = line.series.last if view.cursor is None else value_at(line.series, view.cursor)
-        text = numbers.with_unit(value, view.unit or line.series.unit)
-        if len(view.lines) > 1:
-            text = f"{letter} {line.name} {text}"
-        readings.append((text, line_ink(line)))
+        name = f"{letter} {line.name} " if len(view.lines) > 1 else ""
+        readings.append((name + numbers.with_unit(value, view.unit or line.series.unit), line_ink(line)))
     if view.smoothing > 0 and any(line.style == "curve" for line in view.lines):
         readings.append((f"smoothed {view.smoothing:g}", Ink.DIM))
     return readings

@@ -9,7 +9,7 @@ MISSING = "–"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """*value* with *digits* significant digits in at most seven characters: 0.0123, 1.2e-5, 12.3k, NaN, –."""
+    """*value* with *digits* significant digits in at most seven characters and a sign: 0.0123, 1.2e-5, 12.3k, NaN, –."""
     if value is None:
         return MISSING
     if not math.isfinite(value):
@@ -44,8 +44,12 @@ def tick(value: float, step: float) -> str:
     if size < 1e-3 or size >= 1e15:
         return _scientific(value, 3)
     scale, suffix = next((s for s in _SCALES if abs(value) >= s[0] * 0.9995 and size >= s[0]), (1.0, ""))
-    decimals = max(0, -math.floor(math.log10(step / scale) + 1e-9))
-    return f"{value / scale:.{min(decimals, 6)}f}{suffix}"
+    return f"{value / scale:.{_decimals(step / scale)}f}{suffix}"
+
+
+def _decimals(step: float) -> int:
+    """How many decimals multiples of *step* need, six at most."""
+    return next((d for d in range(6) if math.isclose(round(step, d), step, rel_tol=1e-6)), 6)
 
 
 def count(value: int) -> str:

@@ -33,7 +33,7 @@ def histogram(values: Floats, width: int, height: int, *, bins: int = 30, title:
     """How often values occur; non-finite ones are left out and counted in the title."""
     finite = values[np.isfinite(values)]
     left_out = len(values) - len(finite)
-    heading = f"{title} ({left_out} non-finite left out)" if left_out else title
+    heading = f"{title} ({left_out} non-finite left out)".strip() if left_out else title
     if not len(finite):
         return (heading or "no finite value",)
     with figure(width, height) as master:

@@ -53,6 +53,7 @@ class _Known(NamedTuple):
     lower: _Ints
     last: _Ints
     broken: _Ints
+    end: int  # the dot column after the last bucket
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,7 @@ def curve_spans(buckets: Buckets, x: StepAxis, y: ValueAxis, rows: int, *, mean:
         lower=_rounded(y.rows_of(lower, rows), rows),
         last=_rounded(y.rows_of(last, rows), rows),
         broken=broken,
+        end=int(_slots(buckets, drawn[-1:] + 1, x)[0]) if x.spread < 2 else int(at[-1]) + 1,
     )
     if x.spread == 1 and len(drawn) == drawn[-1] - drawn[0] + 1:
         return _joined(_placed(known, x.slots))
@@ -149,7 +151,7 @@ def _placed(known: _Known, slots: int) -> Spans:
 def _interpolated(known: _Known, x: StepAxis) -> Spans:
     """Columns between buckets lie on the straight line from one's last value to the next one's."""
     at = known.at
-    columns = np.arange(max(0, at[0]), min(x.slots, at[-1] + 1))
+    columns = np.arange(max(0, at[0]), min(x.slots, known.end))
     source = np.searchsorted(at, columns, side="right") - 1
     after = np.minimum(source + 1, len(at) - 1)
     between = at[source] != columns

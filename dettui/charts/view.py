@@ -66,6 +66,13 @@ class CurveView:
     extent: StepRange | None = None  # first and newest step of the run; those of the lines where None
 
     @property
+    def fingerprint(self) -> tuple[object, ...]:
+        """Equal for views that give the same picture: a series only grows, so its newest point tells."""
+        lines = tuple((*_newest(x.series), x.colour_class, x.style, x.raw, x.name) for x in self.lines)
+        look = (self.title, self.unit, self.smoothing, self.x_range, self.y_log, self.cursor, self.extent)
+        return lines, look, self.bands, self.marks
+
+    @property
     def full_range(self) -> StepRange | None:
         """First and newest step to be shown when following, None where there is no point yet."""
         if self.extent is not None:
@@ -79,6 +86,12 @@ class CurveView:
     def visible_range(self) -> StepRange | None:
         """First and last step on the axis, None where there is nothing to show."""
         return self.x_range or self.full_range
+
+
+def _newest(series: Series) -> tuple[object, ...]:
+    if not len(series):
+        return series.tag, 0
+    return series.tag, len(series), int(series.steps[-1]), float(series.times[0]), float(series.times[-1])
 
 
 def zoomed(view: CurveView, factor: float) -> CurveView:

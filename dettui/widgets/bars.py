@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -54,9 +53,9 @@ class ClassBars(Widget):
         self._counted, self._heading = classes, heading
         if self._is_first and classes:  # importing plotext costs a quarter second: not before the first curve is seen
             self._is_first = False
-            self.call_after_refresh(self._redraw, self.size)
+            self.call_after_refresh(self._redraw)
         else:
-            self._redraw(self.size)
+            self._redraw()
 
     def render_line(self, y: int) -> Strip:
         """Row *y*: the heading first."""
@@ -67,22 +66,23 @@ class ClassBars(Widget):
         super().notify_style_update()
         self._lines = ()
         if self.is_attached:
-            self._redraw(self.size)
+            self._redraw()
 
-    def _on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self._redraw, event.size)
+    def on_resize(self) -> None:
+        """Draw for the new size, once the frame in hand is out."""
+        self.call_after_refresh(self._redraw)
 
-    def _redraw(self, size: Size) -> None:
+    def _redraw(self) -> None:
+        size = self.size
         if not size:
             return
         before, self._lines = self._lines, tuple(self._drawn(size))
         if len(before) != len(self._lines):
             self.refresh()
             return
-        left, top = self.gutter.left, self.gutter.top
         changed = [y for y, (old, new) in enumerate(zip(before, self._lines, strict=True)) if old != new]
         if changed:
-            self.refresh(*(Region(left, top + y, size.width, 1) for y in changed))
+            self.refresh(*(Region(0, y, size.width, 1) for y in changed))
 
     def _drawn(self, size: Size) -> Iterator[Strip]:
         counts = of_kind(self._counted, "targets") or next(iter(self._counted), None)

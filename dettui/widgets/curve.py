@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -94,6 +93,7 @@ class CurveChart(Widget):
         """Show *view* to begin with, in *glyphs*."""
         super().__init__(name=name, id=id, classes=classes)
         self._view = view
+        self._fingerprint = view.fingerprint if view is not None else None
         self._glyphs = glyphs
         self._cache = ChartCache()
         self._picture: Picture | None = None
@@ -111,7 +111,10 @@ class CurveChart(Widget):
 
     def show(self, view: CurveView) -> None:
         """Show *view*; only cells that differ from those on screen are drawn again."""
-        self._view = view
+        fingerprint = view.fingerprint
+        if fingerprint == self._fingerprint and self._picture is not None:
+            return
+        self._view, self._fingerprint = view, fingerprint
         if self.size:
             self._redraw(self.size)
 
@@ -144,8 +147,9 @@ class CurveChart(Widget):
         """See that partial updates stay partial; without it a new column costs a whole row."""
         refresh.install()
 
-    def _on_resize(self, event: events.Resize) -> None:
-        self._redraw(event.size)
+    def on_resize(self) -> None:
+        """Draw for the new size: that of the content, not of the event, which counts borders too."""
+        self._redraw(self.size)
 
     def _redraw(self, size: Size) -> None:
         if self._view is None:
@@ -155,8 +159,7 @@ class CurveChart(Widget):
         if changes is None:
             self.refresh()
         elif changes:
-            origin_x, origin_y = self.gutter.left, self.gutter.top
-            self.refresh(*(Region(c.x + origin_x, c.y + origin_y, c.width, 1) for c in changes))
+            self.refresh(*(Region(change.x, change.y, change.width, 1) for change in changes))
 
     def _style(self, ink: int, ground: Ground) -> Style:
         code = ink | ground << 8
