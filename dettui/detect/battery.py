@@ -48,7 +48,11 @@ RULES: tuple[Rule, ...] = (
 
 def evaluate_all(store: RunStore, step: int) -> tuple[tuple[Symptom, ...], tuple[Abstention, ...]]:
     """What every rule says of *store* at *step*, and which rules lacked data."""
-    context = Context(store, step)
+    return judge(Context(store, step))
+
+
+def judge(context: Context) -> tuple[tuple[Symptom, ...], tuple[Abstention, ...]]:
+    """What every rule says of *context*, and which rules lacked data."""
     symptoms: list[Symptom] = []
     abstained: list[Abstention] = []
     for rule in RULES:
