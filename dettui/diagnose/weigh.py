@@ -85,11 +85,14 @@ def diagnose(
     abstentions: Sequence[Abstention],
     step: int,
 ) -> Diagnosis:
-    """Rank the causes of every finding, and of the run as a whole."""
+    """Rank the causes of every finding, and of the run as a whole.
+
+    A resolved finding that brings its causes keeps them: what is measured now says nothing about what is over.
+    """
     shown = sorted((f for f in findings if f.state != "pending"), key=_worst_first)
     reading = read(signals, model, shown)
-    standing = _standing_causes(shown, reading)
-    explained = tuple(replace(f, causes=_causes_of(f, standing, reading)) for f in shown)
+    standing = _standing_causes([f for f in shown if not _is_settled(f)], reading)
+    explained = tuple(f if _is_settled(f) else replace(f, causes=_causes_of(f, standing, reading)) for f in shown)
     return Diagnosis(
         step=step,
         findings=explained,
@@ -101,6 +104,10 @@ def diagnose(
 
 def _worst_first(finding: Finding) -> tuple[bool, int, int, str]:
     return finding.state != "active", -SEVERITY_ORDER[finding.severity], finding.first_step, finding.kind
+
+
+def _is_settled(finding: Finding) -> bool:
+    return finding.state == "resolved" and bool(finding.causes)
 
 
 def weigh(record: CauseRecord, reading: Reading) -> Weighed | None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dettui.detect.battery import evaluate_all
+from dettui.detect.battery import judge
+from dettui.detect.context import Context
 from dettui.detect.lifecycle import Lifecycle
-from dettui.detect.signals import measure
+from dettui.detect.signals import Signals, signals_of
 from dettui.diagnose.weigh import diagnose
-from dettui.domain.finding import Diagnosis
+from dettui.domain.finding import Cause, Diagnosis, Finding
 from dettui.domain.frame import RunFrame
 from dettui.domain.run import Liveness, RunInfo, RunState
 from dettui.domain.series import Series
@@ -24,7 +26,7 @@ from dettui.feed.base import Arrival
 from dettui.store.introductions import run_info
 from dettui.store.rows import rows_of
 from dettui.store.run_store import RunStore
-from dettui_probe import wire
+from dettui_probe import tags, wire
 
 _MOST_NOTICES: Final = 8
 
@@ -48,6 +50,7 @@ class RunTracker:
         self._cut = False  # something later than *until* was left out
         self._history: list[Diagnosis] = [Diagnosis(step=0)]
         self._diagnosis = self._history[0]
+        self._causes: dict[tuple[object, ...], tuple[Cause, ...]] = {}  # of the findings of the last evaluation
         self._liveness: dict[int, Liveness] = {}
         self._stand_in: RunInfo | None = None  # introduction of another rank, until rank 0 speaks
         self._arrived_at: float | None = None
@@ -140,12 +143,20 @@ class RunTracker:
         self._evaluate(self._store.last_step)
 
     def _evaluate(self, step: int) -> None:
-        symptoms, abstentions = evaluate_all(self._store, step)
-        findings = self._lifecycle.update(symptoms, step)
-        signals = measure(self._store, step)
+        context = Context(self._store, step)
+        symptoms, abstentions = judge(context)
+        findings = [self._remember_causes(f) for f in self._lifecycle.update(symptoms, step)]
+        signals = signals_of(context) if any(f.state == "active" for f in findings) else _progress_of(context)
         self._diagnosis = diagnose(findings, signals, self._store.model, abstentions, step)
+        self._causes = {_identity(f): f.causes for f in self._diagnosis.findings}
         if _gist(self._diagnosis) != _gist(self._history[-1]):
             self._history.append(self._diagnosis)
+
+    def _remember_causes(self, finding: Finding) -> Finding:
+        """A resolved finding keeps the causes that it had while it was active."""
+        if finding.state == "active":
+            return finding
+        return replace(finding, causes=self._causes.get(_identity(finding), ()))
 
     def known_at(self, step: int) -> Diagnosis:
         """What was known at *step* of the newest start; between changes, what the last change left."""
@@ -205,6 +216,16 @@ class RunTracker:
 def _steps_of(batch: wire.Batch) -> NDArray[np.int64]:
     rows = (rows_of(block) for block in batch.blocks)
     return np.concatenate([np.empty(0, dtype=np.int64), *(r.steps for r in rows if r is not None)])
+
+
+def _progress_of(context: Context) -> Signals:
+    """How far a run without active findings is: there is nothing to weigh, and a full measurement costs 2 ms."""
+    loss = context.series(tags.LOSS_TOTAL)
+    return Signals() if loss is None else Signals(steps=len(loss), loss_last=loss.last)
+
+
+def _identity(finding: Finding) -> tuple[object, ...]:
+    return finding.kind, finding.first_step, finding.raised_at_step, finding.tags
 
 
 def _liveness_of(bye: wire.Bye) -> Liveness:

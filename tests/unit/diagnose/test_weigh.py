@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from unit.diagnose.situations import diagnosis_of, finding, first_cause
@@ -318,3 +319,9 @@ def test_scores_rank_and_stay_within_one() -> None:
 )
 def test_tiers_have_words(score: float, certain: bool, word: str) -> None:
     assert tier(score, certain) == word
+
+
+def test_resolved_finding_keeps_the_causes_it_had() -> None:
+    old = diagnosis_of(finding("spike"), **USUAL_STEPS).findings[0]
+    gone = replace(old, state="resolved")
+    assert diagnosis_of(gone, log10_update_ratio=-1.0).findings[0].causes == old.causes
