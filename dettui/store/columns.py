@@ -11,7 +11,7 @@ points are always in order of arrival in one array, and nothing has to be stitch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,16 @@ _BUCKET = 4
 """Rows that become two when old rows are thinned."""
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """Rows of the same K columns: ``steps`` and ``times`` of shape (T,), ``values`` of shape (T, K)."""
 
     steps: Steps
     times: Floats
     values: Floats
 
-    def __len__(self) -> int:
+    @property
+    def height(self) -> int:
+        """T."""
         return len(self.steps)
 
     def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Rows:
@@ -57,8 +58,11 @@ def in_order(pieces: Sequence[Rows]) -> Rows:
 class Family:
     """Columns that have always come together.  Append-only: an array that was handed out never changes."""
 
+    _view: Rows  # as handed out last
+
     def __init__(self, tags: Sequence[str]) -> None:
         self.tags = tuple(tags)
+        self._places = {tag: place for place, tag in enumerate(self.tags)}
         self.strand_start = 0  # first row of the newest strand
         self._length = 0
         self._allocate(_FIRST_CAPACITY)
@@ -73,7 +77,7 @@ class Family:
 
     def append(self, rows: Rows) -> None:
         """Take in *rows*, whose columns are in the order of ``tags``."""
-        end = self._length + len(rows)
+        end = self._length + rows.height
         self._reserve(end)
         fresh = slice(self._length, end)
         self._steps[fresh] = rows.steps
@@ -83,16 +87,22 @@ class Family:
 
     def rows(self) -> Rows:
         """All rows, as read-only views."""
-        rows = Rows(self._steps[: self._length], self._times[: self._length], self._values[: self._length])
-        for view in (rows.steps, rows.times, rows.values):
-            view.setflags(write=False)
-        return rows
+        if self._view.height != self._length:
+            self._view = Rows(self._steps[: self._length], self._times[: self._length], self._values[: self._length])
+            for array in self._view:
+                array.setflags(write=False)
+        return self._view
+
+    def series(self, tag: str, unit: str) -> Series:
+        """The column *tag*, as a view."""
+        rows = self.rows()
+        return Series(tag, rows.steps, rows.values[:, self._places[tag]], rows.times, unit)
 
     def part(self, tags: Sequence[str]) -> Family:
         """A family of some of the columns, with the same rows."""
         part = Family(tags)
         rows = self.rows()
-        part.append(Rows(rows.steps, rows.times, rows.values[:, [self.tags.index(tag) for tag in tags]]))
+        part.append(Rows(rows.steps, rows.times, rows.values[:, [self._places[tag] for tag in tags]]))
         part.strand_start = self.strand_start
         return part
 
@@ -106,14 +116,14 @@ class Family:
         A kept value may move by up to three rows, within its bucket.  Buckets do not cross strands.
         """
         rows = self.rows()
-        half = len(rows) // 2
+        half = rows.height // 2
         cut = min(self.strand_start, half)
         before = _extremes(rows.take(np.arange(cut)))
         since = _extremes(rows.take(np.arange(cut, half)))
-        start = len(before) + max(0, self.strand_start - half)
+        start = before.height + max(0, self.strand_start - half)
         self._length = 0
-        self._allocate(max(_FIRST_CAPACITY, len(rows)))
-        for piece in (before, since, rows.take(np.arange(half, len(rows)))):
+        self._allocate(max(_FIRST_CAPACITY, rows.height))
+        for piece in (before, since, rows.take(np.arange(half, rows.height))):
             self.append(piece)
         self.strand_start = start
 
@@ -122,20 +132,15 @@ class Family:
             return
         old = self.rows()
         self._allocate(max(rows, 2 * len(self._steps)))
-        self._steps[: len(old)] = old.steps
-        self._times[: len(old)] = old.times
-        self._values[: len(old)] = old.values
+        self._steps[: old.height] = old.steps
+        self._times[: old.height] = old.times
+        self._values[: old.height] = old.values
 
     def _allocate(self, rows: int) -> None:
         self._steps: Steps = np.empty(rows, np.int64)
         self._times: Floats = np.empty(rows, np.float64)
         self._values: Floats = np.empty((rows, len(self.tags)), np.float64)
-
-
-def column(family: Family, tag: str, unit: str) -> Series:
-    """The series of *tag*, a view on *family*."""
-    rows = family.rows()
-    return Series(tag, rows.steps, rows.values[:, family.tags.index(tag)], rows.times, unit)
+        self._view = Rows(self._steps[:0], self._times[:0], self._values[:0])
 
 
 def _extremes(rows: Rows) -> Rows:
@@ -143,7 +148,7 @@ def _extremes(rows: Rows) -> Rows:
 
     A NaN takes the place of the minimum: it is news.  Rows that do not fill a bucket are kept as they are.
     """
-    whole = len(rows) - len(rows) % _BUCKET
+    whole = rows.height - rows.height % _BUCKET
     shaped = rows.values[:whole].reshape(-1, _BUCKET, rows.values.shape[1])
     low, high = np.min(shaped, axis=1), np.fmax.reduce(shaped, axis=1)  # min keeps a NaN, fmax passes over it
     low_first = np.argmin(shaped, axis=1) <= np.argmax(shaped, axis=1)

@@ -31,9 +31,9 @@ def rows_of(block: wire.Block) -> Rows | None:
 
 def between(rows: Rows, after: int | None, upto: int | None) -> Rows:
     """The rows with ``after < step <= upto``; *rows* itself where that is all of them."""
-    if (after is None and upto is None) or not len(rows):
+    if (after is None and upto is None) or not rows.height:
         return rows
-    wanted = np.ones(len(rows), np.bool_)
+    wanted = np.ones(rows.height, np.bool_)
     if after is not None:
         wanted &= rows.steps > after
     if upto is not None:

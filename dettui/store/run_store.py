@@ -78,11 +78,10 @@ class RunStore:
                 self.malformed += 1
                 continue
             wanted = between(rows, after, upto)
-            if len(wanted):
+            if wanted.height:
                 blocks.append(Block(*self._columns.name(block.columns, wanted)))
-        if blocks:
-            self._table.append([block for block in blocks if block.names])
-            self._advance(max(int(b.rows.steps.max()) for b in blocks), max(float(b.rows.times.max()) for b in blocks))
+                self._advance(int(wanted.steps.max()), float(wanted.times[-1]))
+        self._table.append([block for block in blocks if block.names])
 
     def tags(self) -> tuple[str, ...]:
         """Names of all series, in order of first arrival."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dettui.domain.series import Series
-from dettui.store.columns import Family, Rows, column, in_order
+from dettui.store.columns import Family, Rows, in_order
 from dettui_probe import tags as vocabulary
 
 _FEWEST_ROWS_TO_THIN = 64
@@ -23,7 +23,7 @@ class _Stop(NamedTuple):
     """One family that a block goes to, and which of the block's columns it takes."""
 
     family: Family
-    columns: list[int] | slice
+    columns: list[int] | None  # None: all, as they are
 
 
 class Table:
@@ -50,7 +50,7 @@ class Table:
         pieces: dict[Family, list[Rows]] = {}
         for names, rows in blocks:
             for family, columns in self._route(names):
-                piece = Rows(rows.steps, rows.times, rows.values[:, columns])
+                piece = rows if columns is None else Rows(rows.steps, rows.times, rows.values[:, columns])
                 pieces.setdefault(family, []).append(piece)
         for family, parts in pieces.items():
             family.append(in_order(parts))
@@ -64,7 +64,8 @@ class Table:
             return None
         known = self._views.get(tag)
         if known is None or len(known) != len(family):
-            known = self._views[tag] = column(family, tag, vocabulary.unit_of(tag))
+            unit = known.unit if known is not None else vocabulary.unit_of(tag)
+            known = self._views[tag] = family.series(tag, unit)
         return known
 
     def strand_series(self, tag: str) -> Series | None:
@@ -113,7 +114,7 @@ class Table:
         place = {name: index for index, name in enumerate(names)}
         families = dict.fromkeys(self._homes[name] for name in names)
         if len(families) == 1 and next(iter(families)).tags == names:
-            return (_Stop(next(iter(families)), slice(None)),)
+            return (_Stop(next(iter(families)), None),)
         return tuple(_Stop(family, [place[tag] for tag in family.tags]) for family in families)
 
     def _stay_within_bounds(self) -> None:
