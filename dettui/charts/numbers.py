@@ -9,7 +9,7 @@ MISSING = "–"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """*value* with *digits* significant digits in at most seven characters and a sign: 0.0123, 1.2e-5, 12.3k, NaN, –."""
+    """*value* with *digits* significant digits, in at most seven characters and a sign: 0.0123, 1.2e-5, 12.3k, –."""
     if value is None:
         return MISSING
     if not math.isfinite(value):
