@@ -22,15 +22,18 @@ from dettui_probe import tags
 class OscillationPolicy:
     """diagnosis.md 3.2, on the residual of ln L about its local line."""
 
-    points: int = 128
+    zigzag_points: int = 128
+    wave_points: int = 256  # with 128, noise of memory 0.8 passed 6 times in 1,000 windows; with 256, 0 in 9,000
     wait_points: int = 40  # after warm-up
     zigzag_z: float = 4.0  # turning points
     alternate_z: float = -4.0  # lag-1 correlation times sqrt n
-    p_value: float = 1e-5  # Fisher's g
+    p_value: float = 1e-6  # Fisher's g on whitened residuals
     amplitude: float = 0.05  # share of the level
     share: float = 0.3  # of the residual variance
     epoch_tolerance: float = 0.15  # a period this near to an epoch, or to 1/2 or 1/3 of it, is the order of the data
+    shortest: float = 3.0  # a period of two steps is a zigzag
     longest: float = 40.0  # points; a longer period is not told from a bend within the window
+    solved: float = 0.05  # share of the first level below which swings are harmless
     progress: float = 0.1  # fall of the level over the window that makes the swings harmless
 
 
@@ -41,29 +44,49 @@ class Swing:
     period: float
     amplitude: float  # on the even scale: share of the level
     share: float
+    points: int  # newest ones in which it was found
     how: str  # in words
-    measured: float
+    measured: float  # below its limit
     limit: float
-    relation: str
 
 
-def find_swing(residual: Floats, policy: OscillationPolicy) -> Swing | None:
-    """The swing in *residual* (shape (n,), detrended), None where it may be noise."""
+def find_swing(curve: LossCurve, policy: OscillationPolicy) -> Swing | None:
+    """The swing of the newest points of *curve*, None where they may be noise."""
+    return _zigzag(curve, policy) or _wave(curve, policy)
+
+
+def _zigzag(curve: LossCurve, policy: OscillationPolicy) -> Swing | None:
+    """Up and down at every other step."""
+    residual = _residual(curve, policy.zigzag_points)
+    if residual is None:
+        return None
+    z, sd = lag1_z(residual), float(residual.std())
+    share = -z / float(np.sqrt(len(residual)))
+    if z >= policy.alternate_z or share < policy.share or sd <= policy.amplitude:
+        return None
+    if turning_points_z(residual) <= policy.zigzag_z:
+        return None
+    how = "the loss goes up and down at every other step"
+    return Swing(2.0, sd, share, len(residual), how, z, policy.alternate_z)
+
+
+def _wave(curve: LossCurve, policy: OscillationPolicy) -> Swing | None:
+    """One period stands out."""
+    residual = _residual(curve, policy.wave_points)
+    if residual is None:
+        return None
     line = fisher_g(whitened(residual))
-    sd = float(residual.std())
-    zigzag, alternate = turning_points_z(residual), lag1_z(residual)
-    if zigzag > policy.zigzag_z and alternate < policy.alternate_z and sd > policy.amplitude:
-        share = -alternate / np.sqrt(len(residual))
-        if share >= policy.share:
-            how = "the loss goes up and down at every other step"
-            return Swing(2.0, sd, float(share), how, alternate, policy.alternate_z, "<")
-    if line.p_value >= policy.p_value:
+    if line.p_value >= policy.p_value or not policy.shortest < line.period <= policy.longest:
         return None
     amplitude, share = wave(residual, line.period)
-    if amplitude > policy.amplitude and share >= policy.share:
-        how = f"a wave of {line.period:.0f} steps carries {share:.0%} of the variance"
-        return Swing(line.period, amplitude, share, how, line.p_value, policy.p_value, "<")
-    return None
+    if amplitude <= policy.amplitude or share < policy.share:
+        return None
+    how = f"a wave of {line.period:.0f} steps carries {share:.0%} of the variance"
+    return Swing(line.period, amplitude, share, len(residual), how, line.p_value, policy.p_value)
+
+
+def _residual(curve: LossCurve, points: int) -> Floats | None:
+    return detrend(curve.even(curve.values[-points:])) if len(curve) >= points else None
 
 
 @dataclass(frozen=True)
@@ -79,13 +102,12 @@ class Oscillation:
         if curve is None:
             return Abstention(self.name, (tags.LOSS_TOTAL,))
         past_warmup = len(curve) - int(np.searchsorted(curve.steps, context.warmup_end))
-        if past_warmup < policy.points + policy.wait_points or curve.now < 0.05 * curve.start:
+        if past_warmup < policy.zigzag_points + policy.wait_points or curve.now < policy.solved * curve.start:
             return ()
-        newest = curve.even(curve.values[-policy.points :])
-        swing = find_swing(detrend(newest), policy)
-        if swing is None or swing.period > policy.longest or self._is_order_of_data(context, swing.period):
+        swing = find_swing(curve, policy)
+        if swing is None or past_warmup < swing.points + policy.wait_points:
             return ()
-        if _lr_swings(context, policy.points):
+        if self._is_order_of_data(context, swing.period) or _lr_swings(context, swing.points):
             return ()
         return (self._symptom(curve, swing, self._falls(curve)),)
 
@@ -96,12 +118,12 @@ class Oscillation:
         return any(abs(period * k / epoch - 1) < self.policy.epoch_tolerance for k in (1, 2, 3))
 
     def _falls(self, curve: LossCurve) -> bool:
-        newest = curve.even(curve.values[-2 * self.policy.points :])
+        newest = curve.even(curve.values[-2 * self.policy.zigzag_points :])
         half = len(newest) // 2
         return float(np.median(newest[:half]) - np.median(newest[half:])) > self.policy.progress
 
     def _symptom(self, curve: LossCurve, swing: Swing, falls: bool) -> Symptom:
-        window = (int(curve.steps[-self.policy.points]), int(curve.steps[-1]))
+        window = (int(curve.steps[-swing.points]), int(curve.steps[-1]))
         return Symptom(
             kind="oscillation",
             severity="info" if falls else "warning",
@@ -109,7 +131,7 @@ class Oscillation:
             last_step=window[1],
             title=f"Loss swings by {swing.amplitude:.0%} with a period of {swing.period:.0f} steps",
             evidence=(
-                Evidence(curve.tag, window, swing.measured, swing.limit, swing.relation, swing.how),
+                Evidence(curve.tag, window, swing.measured, swing.limit, "<", swing.how),
                 Evidence(curve.tag, window, swing.amplitude, self.policy.amplitude, ">",
                          f"amplitude {swing.amplitude:.1%} of the level"),
             ),

@@ -23,6 +23,7 @@ class ProgressPolicy:
     """Limits on the even scale (ln L) unless said otherwise.  Numbers in brackets: sections of diagnosis.md."""
 
     wait_points: int = 200  # after warm-up, before anything is judged [3.1: 24 of 26 met at 200, 0 of 54 healthy]
+    patience_points: int = 1000  # the same for a loss that falls, if only just
     blocks: int = 12  # [3.1: 10-20]
     z: float = 2.5  # one-sided 99 % [3.1]
     windows: tuple[float, ...] = (0.125, 0.25, 0.5)  # shares of the run since warm-up
@@ -80,12 +81,16 @@ def flat_window(curve: LossCurve, after_step: int, policy: ProgressPolicy) -> Fl
 def _test(curve: LossCurve, points: int, limit: float, policy: ProgressPolicy) -> Flat | None:
     """Flat where the largest plausible gain is under *limit*, the largest plausible loss no more than thrice that,
     and no steady descent is under way."""
-    levels = curve.even(block_medians(thin(curve.values[-points:], policy.most_points), policy.blocks))
-    slope = theil_sen(levels)
+    slope = _slope(curve, points, policy)
     low, high = slope.change_bounds(policy.z)
     if -low >= limit or high >= 3 * limit or _descends_steadily(curve, slope, points, policy):
         return None
     return Flat(int(curve.steps[-points]), int(curve.steps[-1]), max(-low, 0.0), limit)
+
+
+def _slope(curve: LossCurve, points: int, policy: ProgressPolicy) -> Slope:
+    """Of the block medians of the newest *points*."""
+    return theil_sen(curve.even(block_medians(thin(curve.values[-points:], policy.most_points), policy.blocks)))
 
 
 def _descends_steadily(curve: LossCurve, slope: Slope, points: int, policy: ProgressPolicy) -> bool:
@@ -206,7 +211,8 @@ class NotLearning:
             return Abstention(self.name, (tags.LOSS_TOTAL,))
         past_warmup = len(curve) - int(np.searchsorted(curve.steps, context.warmup_end))
         rising = context.schedule is not None and context.schedule.rising
-        if rising or context.is_resumed or past_warmup < self.policy.wait_points:
+        patience = self.policy.patience_points if self._is_falling(curve) else self.policy.wait_points
+        if rising or context.is_resumed or past_warmup < patience:
             return ()
         if not never_left_its_start(context, curve, self.policy):
             return ()
@@ -214,6 +220,12 @@ class NotLearning:
         if (chance is not None and chance < self.policy.knows_something) or curve.now <= 0:
             return ()
         return (self._symptom(context, curve, chance),)
+
+    def _is_falling(self, curve: LossCurve) -> bool:
+        """True where the loss falls beyond doubt, however little: a slow start deserves patience."""
+        if len(curve) < self.policy.least_window:
+            return False
+        return _slope(curve, len(curve), self.policy).change_bounds(self.policy.z)[1] < 0
 
     def _symptom(self, context: Context, curve: LossCurve, chance: float | None) -> Symptom:
         drop, most = drop_bounds(curve, self.policy)

@@ -10,6 +10,9 @@ from dettui.domain.series import Floats, Series, Steps
 
 DROP_FACTOR = 3.0
 """A fall by this factor between two steps is a drop (detection.md L7); smooth decay is not."""
+BURST_FACTOR = 5.0
+BURST_AFTER = 50
+"""A rise by this factor at once, after so many points without change, is no warm-up."""
 WARMUP_SHARE = 0.95
 """Warm-up ends where the LR first reaches this share of its first peak (diagnosis.md 3.0)."""
 
@@ -65,9 +68,13 @@ def read_schedule(lr: Series) -> Schedule | None:
 
 
 def _first_peak(values: Floats, changes: Steps) -> int:
-    """Index of the last point before the first fall; the newest point where the LR never fell."""
-    falls = changes[values[changes + 1] < values[changes]]
-    return int(falls[0]) if len(falls) else len(values) - 1
+    """Index of the last point before the first fall or burst; the newest point where neither came."""
+    before, behind = values[changes], values[changes + 1]
+    settled = changes >= BURST_AFTER
+    ends = changes[
+        (behind < before) | (settled & (np.diff(changes, prepend=0) >= BURST_AFTER) & (behind >= BURST_FACTOR * before))
+    ]
+    return int(ends[0]) if len(ends) else len(values) - 1
 
 
 def _rose_lately(values: Floats, changes: Steps) -> bool:

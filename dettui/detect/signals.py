@@ -138,7 +138,7 @@ def _progress(context: Context, known: Signals) -> Signals:
     if curve is None:
         return known
     residual = curve.residual
-    swing = find_swing(residual[-OscillationPolicy().points :], OscillationPolicy())
+    swing = find_swing(curve, OscillationPolicy())
     return replace(
         known,
         loss_first=curve.start,

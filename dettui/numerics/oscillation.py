@@ -51,13 +51,16 @@ def fisher_g(values: Floats) -> Periodicity:
 def whitened(values: Floats) -> Floats:
     """*values* less what a first-order autoregression predicts, shape (n,); unchanged where r1 is not positive.
 
-    Noise that remembers has a red spectrum, in which Fisher's test would see a slow wave; a true line survives.
+    Noise that remembers has a red spectrum, in which Fisher's test would see a slow wave.  r1 is taken from the
+    values without their strongest line, so that a true wave does not pass for memory.
     """
-    memory = float(autocorrelations(values, 1)[0])
+    spectrum = np.fft.rfft(values - values.mean())
+    best = 1 + int(np.argmax(np.abs(spectrum[1:-1])))
+    spectrum[max(1, best - 1) : best + 2] = 0.0
+    memory = float(autocorrelations(np.fft.irfft(spectrum, len(values)), 1)[0])
     if memory <= 0:
         return values
-    before = np.concatenate((values[:1] * 0.0, values[:-1]))
-    return values - memory * before
+    return values - memory * np.concatenate((values[:1] * 0.0, values[:-1]))
 
 
 def wave(values: Floats, period: float) -> tuple[float, float]:
