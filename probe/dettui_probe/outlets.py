@@ -10,8 +10,8 @@ from dettui_probe import framing
 from dettui_probe.encode import Packet
 from dettui_probe.fence import Fence
 from dettui_probe.live import LivePath
-from dettui_probe.runlog import Record, RunLog
 from dettui_probe.registry import Entry, entry_path, publish
+from dettui_probe.runlog import Record, RunLog
 
 ANNOUNCE_S: Final = 5.0
 NEWS_SYNC_S: Final = 5.0  # news reaches the disk this soon, at most this often

@@ -63,10 +63,11 @@ class Recorder:
         self.overhead = 0.0
         self.thinned = {}
         self._queue: deque[tuple[int, Item]] = deque(maxlen=capacity)
-        self._append: Callable[[tuple[int, Item]], None] = self._queue.append
-        # Every item gets a number, so that the writer sees how many the queue pushed out: a length looked up
-        # before an append would miscount between threads.
-        self._numbers = itertools.count(1)
+        # The two halves of ``put``, public for the one caller that writes it out (Run.log).  Every item gets a
+        # number, so that the writer sees how many the queue pushed out: a length looked up before an append would
+        # miscount between threads.
+        self.append: Callable[[tuple[int, Item]], None] = self._queue.append
+        self.number: Callable[[], int] = itertools.count(1).__next__
         self._taken = 0
         self._newest = 0
         # SimpleQueue.put is reentrant, Event.set is not: it could deadlock in a signal handler.
@@ -74,7 +75,7 @@ class Recorder:
 
     def put(self, item: Item) -> None:
         """Append; drop the oldest where the queue is full.  A microsecond."""
-        self._append((next(self._numbers), item))
+        self.append((self.number(), item))
 
     def put_urgent(self, item: Item) -> None:
         """As ``put``, and wake the writer thread.  That costs the training thread some 100 us: for news only."""
@@ -110,7 +111,7 @@ class Recorder:
 
     def silence(self) -> None:
         """Ignore whatever is put from now on: after the end of the run, and in a forked child."""
-        self._append = _ignore
+        self.append = _ignore
 
 
 def _ignore(_item: tuple[int, Item]) -> None:

@@ -16,9 +16,9 @@ from dettui_probe.encode import Encoder, plain
 from dettui_probe.ending import EndWatch, farewell_of
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.live import LivePath
-from dettui_probe.runlog import RunLog
 from dettui_probe.outlets import Outlets
 from dettui_probe.run import Run
+from dettui_probe.runlog import RunLog
 from dettui_probe.writer import Writer
 
 SYNC_S: Final = 30.0
