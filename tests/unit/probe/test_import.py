@@ -1,0 +1,49 @@
+"""What importing the probe costs a training script."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = {"torch", "numpy", "zmq", "asyncio", "textual", "dettui", "multiprocessing"}
+
+
+def modules_after(source: str) -> set[str]:
+    script = f"{source}\nimport sys\nprint(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_probe_loads_nothing_heavy() -> None:
+    assert "msgspec" in modules_after("import dettui_probe")
+    assert modules_after("import dettui_probe") & HEAVY == set()
+
+
+def test_starting_a_run_loads_nothing_heavy_either(tmp_path) -> None:
+    places = f"import os; os.environ.update(DETTUI_HOME={str(tmp_path / 'h')!r}, DETTUI_RUNS={str(tmp_path / 'r')!r})"
+    assert modules_after(f"{places}\nimport dettui_probe\ndettui_probe.init().finish()") & HEAVY == set()
+
+
+def test_the_public_door_is_what_it_says() -> None:
+    import dettui_probe
+
+    assert sorted(dettui_probe.__all__) == [
+        "Run",
+        "__version__",
+        "event",
+        "finish",
+        "init",
+        "log",
+        "watch",
+    ]
+    assert all(hasattr(dettui_probe, name) for name in dettui_probe.__all__)
+
+
+def test_the_conveniences_do_nothing_before_a_run() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import dettui_probe as p; p.log(1, a=1.0); p.event('a', 'b'); p.finish()"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
