@@ -31,10 +31,18 @@ SHARED: Final = "shapes"  # the module that the demos share is no demo
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("fault", nargs="?", default=DEFAULT, metavar="FAULT", help=", ".join(faults()))
-    parser.add_argument("--steps", type=int, help="optimizer steps (default: 1500)")
-    parser.add_argument("--seed", type=int, help="of weights and pictures (default: 0)")
+    parser.add_argument("--steps", type=positive, metavar="N", help="optimizer steps (default: 1500)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of weights and pictures (default: 0)")
     parser.add_argument("--list", action="store_true", help="print the faults and leave")
     terminal.add_look(parser)
+
+
+def positive(text: str) -> int:
+    """The whole number above 0 that *text* is.  Raises ValueError where it is none, as argparse expects."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -39,7 +39,7 @@ def open_dashboard(feed: Feed, title: str, look: argparse.Namespace) -> int:
     terminal.require_terminal()
     from dettui.app import run_app  # noqa: PLC0415 - Textual is only for those who look
 
-    return run_app(feed, title=title, ascii_only=look.ascii)
+    return run_app(feed, title=title, ascii_only=look.ascii, light=look.light)
 
 
 def print_once(feed: Feed, size: os.terminal_size) -> int:

@@ -17,7 +17,6 @@ import pty
 import re
 import select
 import shutil
-import signal
 import statistics
 import struct
 import subprocess
@@ -117,12 +116,13 @@ class Dashboard:
     def __init__(self, environment: dict[str, str]) -> None:
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
-        self._pid, self._terminal = pty.fork()
-        if self._pid == 0:
-            entry = "import sys; from dettui.cli import main; sys.exit(main())"
-            os.execve(sys.executable, [sys.executable, "-c", entry], environment)
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        os.kill(self._pid, signal.SIGWINCH)
+        self._terminal, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        entry = "import sys; from dettui.cli import main; sys.exit(main())"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", entry], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
 
     def look(self) -> str:
         """Take in what was drawn within a tenth of a second; the screen."""
@@ -135,9 +135,9 @@ class Dashboard:
         """Quit by its key and wait for the end."""
         os.write(self._terminal, b"q")
         deadline = time.monotonic() + 5
-        while os.waitpid(self._pid, os.WNOHANG)[0] == 0:
+        while self._process.poll() is None:
             if time.monotonic() > deadline:
-                os.kill(self._pid, signal.SIGKILL)
+                self._process.kill()
             self.look()
 
 

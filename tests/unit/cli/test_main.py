@@ -38,6 +38,7 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ["export", "nobody"],
         ["completion", "tcsh"],
         ["demo", "healthy", "--steps", "many"],
+        ["demo", "healthy", "--steps", "0"],
     ],
     ids=" ".join,
 )
