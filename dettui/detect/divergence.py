@@ -97,7 +97,10 @@ class Divergence:
         lr = context.series(tags.LR + "0")
         if lr is None or curve.now > self.policy.ratio * curve.start or len(lr) != len(curve):
             return curve.values
-        smaller = np.flatnonzero(lr.values < self.policy.lr_share * lr.values[-1])
+        schedule = context.schedule
+        if schedule is None or schedule.constant:
+            return curve.values
+        smaller = np.flatnonzero(lr.values < self.policy.lr_share * schedule.now)
         return curve.values[int(smaller[-1]) + 1 :] if len(smaller) else curve.values
 
     def _beyond_noise(self, curve: LossCurve, best: float, now: float, blocks: int) -> bool:

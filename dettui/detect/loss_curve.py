@@ -66,6 +66,10 @@ class LossCurve:
         """*values* on the scale of the tests: ln L where all L > 0, else asinh(L / unit) (diagnosis.md 3.0)."""
         return np.log(np.maximum(values, 1e-12)) if self.is_positive else np.arcsinh(values / self.unit)
 
+    def level(self, values: Floats) -> float:
+        """Median of *values* on the even scale, from at most COARSE_POINTS of them."""
+        return float(self.even(np.array([np.median(thin(values, COARSE_POINTS))]))[0])
+
     @cached_property
     def recent(self) -> Floats:
         """The newest points on the even scale, at most NOISE_POINTS."""
@@ -96,13 +100,14 @@ def read_loss(series: Series | None, whole: Series | None) -> LossCurve | None:
     """The curve of *series*, opened by the first points of *whole*; None where fewer than NOW_POINTS are finite."""
     if series is None or whole is None or len(series) < NOW_POINTS:
         return None
-    finite = np.isfinite(series.values)
+    values = np.ascontiguousarray(series.values)  # a strided column costs more at every pass
+    finite = np.isfinite(values)
     if np.count_nonzero(finite) < NOW_POINTS:
         return None
     first = whole.values[: 2 * FIRST_POINTS]
     opening = first[np.isfinite(first)][:FIRST_POINTS]
     if len(opening) == 0:
-        opening = series.values[finite][:FIRST_POINTS]
+        opening = values[finite][:FIRST_POINTS]
     if finite.all():
-        return LossCurve(series.tag, series.steps, series.values, opening)
-    return LossCurve(series.tag, series.steps[finite], series.values[finite], opening)
+        return LossCurve(series.tag, series.steps, values, opening)
+    return LossCurve(series.tag, series.steps[finite], values[finite], opening)

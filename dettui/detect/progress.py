@@ -181,8 +181,7 @@ def drop_bounds(curve: LossCurve, policy: ProgressPolicy) -> tuple[float, float]
     """(drop, largest drop the data allow) from the first eighth to the newest quarter, on the even scale."""
     n = len(curve)
     early, late = max(20, n // 8), max(20, n // 4)
-    first = float(np.median(curve.even(thin(curve.values[:early], 4096))))
-    newest = float(np.median(curve.even(thin(curve.values[-late:], 4096))))
+    first, newest = curve.level(curve.values[:early]), curve.level(curve.values[-late:])
     error = 1.25 * curve.sigma * sqrt(curve.tau * (1 / early + 1 / late))
     return first - newest, first - newest + policy.z * error
 
@@ -286,7 +285,7 @@ class PlateauAfterLrDrop:
         if min(len(before), len(after)) < self.policy.drop_window:
             return ()
         late = after[len(after) // 2 :]
-        gain = float(np.median(curve.even(thin(before, 4096))) - np.median(curve.even(thin(late, 4096))))
+        gain = curve.level(before) - curve.level(late)
         error = 1.25 * curve.sigma * sqrt(curve.tau * (1 / len(before) + 1 / len(late)))
         if gain >= self.policy.drop_gain or gain + self.policy.z * error >= self.policy.drop_reach:
             return ()

@@ -45,11 +45,13 @@ class Schedule:
 
 def read_schedule(lr: Series) -> Schedule | None:
     """The schedule behind the points of *lr* (shape (n,)); None where no finite point came."""
-    finite = np.isfinite(lr.values)
-    steps, values = (lr.steps, lr.values) if finite.all() else (lr.steps[finite], lr.values[finite])
+    steps, values = lr.steps, np.ascontiguousarray(lr.values)  # a strided column costs more at every pass
+    finite = np.isfinite(values)
+    if not finite.all():
+        steps, values = steps[finite], values[finite]
     if len(values) == 0:
         return None
-    changes = np.flatnonzero(np.diff(values))
+    changes = np.flatnonzero(values[1:] != values[:-1])
     top = _first_peak(values, changes)
     warm = int(np.argmax(values[: top + 1] >= WARMUP_SHARE * values[top]))
     drops, restarts = _jumps(steps, values, changes, after=top)
@@ -100,5 +102,5 @@ def _jumps(steps: Steps, values: Floats, changes: Steps, after: int) -> tuple[tu
 def _zero_since(steps: Steps, values: Floats) -> int | None:
     if values[-1] != 0:
         return None
-    moving = np.flatnonzero(values != 0)
+    moving = np.flatnonzero(values)
     return int(steps[moving[-1] + 1]) if len(moving) else int(steps[0])

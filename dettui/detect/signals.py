@@ -104,6 +104,7 @@ class Signals:
     # set-up
     batch_size: float | None = None  # images per step, median over the newest 200
     momentum: float | None = None  # of the first param group
+    lr_burst: float | None = None  # greatest over median LR of the newest 200 points
 
 
 def measure(store: RunStore, step: int) -> Signals:
@@ -313,7 +314,14 @@ def _inputs(context: Context, known: Signals) -> Signals:
 
 
 def _setup(context: Context, known: Signals) -> Signals:
-    return replace(known, batch_size=context.median(tags.BATCH_SIZE, 200), momentum=context.last(tags.MOMENTUM + "0"))
+    rates = context.window(tags.LR + "0", 200)
+    usual = float(np.median(rates)) if len(rates) else 0.0
+    return replace(
+        known,
+        batch_size=context.median(tags.BATCH_SIZE, 200),
+        momentum=context.last(tags.MOMENTUM + "0"),
+        lr_burst=float(rates.max()) / usual if usual > 0 else None,
+    )
 
 
 def _evaluation(context: Context, known: Signals) -> Signals:
