@@ -13,13 +13,15 @@ from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent import protocol
 from dettui.feed.agent.discovery import StrandKey
 from dettui.feed.base import Arrival
-from dettui.feed.reading import StrandReader
+from dettui.feed.reading import StrandReader, safe
 from dettui.store.text import clean
 from dettui_probe.framing import Frame, Scanner
 from dettui_probe.registry import Announcement, announced_agent
 
 ANSWER_S = protocol.PARK_S + 2.0
 """Without an answer for so long, the agent is given up for dead or stuck."""
+REFUSED_S = 1.0
+"""Between two attempts after the agent has refused us."""
 START_AGAIN_S = 3.0
 """Between two attempts to start an agent."""
 
@@ -46,8 +48,10 @@ class AgentProcess:
         self._started_at = now
         quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
         command = [sys.executable, "-m", "dettui.feed.agent"]
+        # A zmq.py in the directory where the viewer was started is not to be imported (Python 3.11 and later).
+        env = {**os.environ, "PYTHONSAFEPATH": "1"}
         # In a session of its own: it outlives this viewer, and Ctrl-C is not for it.
-        self._children.add(os.posix_spawn(sys.executable, command, os.environ, file_actions=quiet, setsid=True))
+        self._children.add(os.posix_spawn(sys.executable, command, env, file_actions=quiet, setsid=True))
 
     def _reap(self) -> None:
         """A child that has gone and is not waited for would look alive."""
@@ -69,7 +73,9 @@ class LocalFeed:
         self._agents = AgentProcess()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket: zmq.Socket[bytes] | None = None
+        self._endpoint = ""
         self._asked_at = 0.0
+        self._connect_at = 0.0
         self._readers: dict[StrandKey, StrandReader] = {}
         self.refusal = ""  # why the agent does not serve us, "" while it does
         self.is_connected = False  # True once the agent has answered on this connection
@@ -120,6 +126,7 @@ class LocalFeed:
             self._ask(socket)
         else:
             self.refusal = clean(reply.text) if isinstance(reply, protocol.Refused) else "the agent speaks no protocol"
+            self._connect_at = time.monotonic() + REFUSED_S
             self._disconnect()
         return ()
 
@@ -133,13 +140,15 @@ class LocalFeed:
 
     def _connect(self) -> bool:
         """Connect to the agent that is announced and open a session; False where there is none yet."""
-        agent = self._agents.ensure(time.monotonic())
-        if agent is None:
+        now = time.monotonic()
+        agent = self._agents.ensure(now)
+        if agent is None or now < self._connect_at:
             return False
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_MESSAGE)
         self._socket.connect(agent.query)
+        self._endpoint = agent.query
         have = [protocol.Have(*key, reader.seq) for key, reader in self._readers.items()]
         self._send(self._socket, protocol.Open(protocol.VERSION, self._runs, have))
         return True
@@ -156,7 +165,8 @@ class LocalFeed:
 
     def _give_up_if_dead(self) -> None:
         now = time.monotonic()
-        if self._agents.ensure(now) is None:
+        agent = self._agents.ensure(now)
+        if agent is None or agent.query != self._endpoint:
             self._disconnect()
         elif now - self._asked_at > ANSWER_S:
             self._disconnect()
@@ -173,6 +183,5 @@ def _liveness(state: protocol.State | None) -> Liveness | None:
     if state is None:
         return None
     known = {member.value for member in RunState}
-    return Liveness(
-        RunState(state.state) if state.state in known else RunState.UNKNOWN, clean(state.reason, 500), state.exit_code
-    )
+    kind = RunState(state.state) if state.state in known else RunState.UNKNOWN
+    return safe(Liveness(kind, state.reason, state.exit_code))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from dettui.domain.run import Liveness
 from dettui.feed.base import Arrival
+from dettui.store.text import clean
 from dettui_probe import wire
 from dettui_probe.framing import Frame
 
@@ -52,6 +53,11 @@ class StrandReader:
         if isinstance(message, wire.Hello) and not self._told_version:
             self._told_version = True
             notices += _version_notice(message.version)
+
+
+def safe(liveness: Liveness) -> Liveness:
+    """*liveness* with a reason that is fit to be shown: it may quote the run's own traceback."""
+    return Liveness(liveness.state, clean(liveness.reason, 500), liveness.exit_code)
 
 
 def _version_notice(version: tuple[int, int]) -> list[str]:

@@ -12,7 +12,7 @@ from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent.liveness import ProcessSight, ProcessWatch, Pulse, judge
 from dettui.feed.base import Arrival
 from dettui.feed.logs import RecordedStrand, member_of_hello, strands_at
-from dettui.feed.reading import StrandReader
+from dettui.feed.reading import StrandReader, safe
 from dettui_probe.framing import Frame, Hole, Scanner
 
 READ_BYTES = 256 << 10
@@ -102,14 +102,14 @@ class _Playback:
 def _ending(strand: RecordedStrand, pulse: Pulse) -> Liveness:
     """How the run ended; whether it still runs, where its process may be looked at from here."""
     if pulse.bye is not None:
-        return judge(ProcessSight(), pulse, pulse.bye.time)
+        return safe(judge(ProcessSight(), pulse, pulse.bye.time))
     if strand.hello is None:
         return NO_GOODBYE
     pulse.settle()
     sight = ProcessWatch(member_of_hello(strand.hello)).look(0.0)
     if not sight.ours or not sight.state:
         return NO_GOODBYE  # gone; but whether the goodbye was never said or is cut off, the log does not tell
-    return judge(sight, pulse, time.time())
+    return safe(judge(sight, pulse, time.time()))
 
 
 def _hole_notice(holes: Sequence[Hole], lost: int) -> str:

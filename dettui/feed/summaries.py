@@ -13,6 +13,7 @@ from dettui.feed.agent.liveness import LivenessPolicy, ProcessWatch, Pulse, judg
 from dettui.feed.agent.strand import near_the_end
 from dettui.feed.agent.tail import LogTail
 from dettui.feed.logs import is_log, member_of_hello, strands_at
+from dettui.feed.reading import safe
 from dettui.feed.recorded import NO_GOODBYE
 from dettui.store.text import clean
 from dettui_probe.framing import Frame
@@ -83,8 +84,7 @@ def _liveness(member: Member, pulse: Pulse) -> Liveness:
         return NO_GOODBYE
     if not sight.state:
         sight = replace(sight, since_s=LivenessPolicy().gone_s)
-    judged = judge(sight, pulse, time.time())
-    return Liveness(judged.state, clean(judged.reason, 500), judged.exit_code)
+    return safe(judge(sight, pulse, time.time()))
 
 
 def _pulse(log: Path) -> Pulse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ from dettui_probe.registry import runtime_dir
 
 def main(idle_s: float = IDLE_S) -> int:
     """Serve until nobody asks; 0 also where another agent already does."""
-    home = runtime_dir()
+    home = runtime_dir().absolute()
     if take_lock(home) is None:
         return 0
+    os.chdir("/")  # keep no directory of the viewer busy
     serve(home, idle_s)
     return 0
 

@@ -17,6 +17,8 @@ from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent.discovery import Member
 from dettui.feed.agent.peek import BeatSeen, ByeSeen, is_batch, newest_row, peek
 
+GONE = ("", "Z", "X")
+"""States of a process that is no more; a zombie only waits for its parent."""
 _LAST_MOVES = 64
 
 
@@ -123,7 +125,7 @@ def judge(process: ProcessSight, pulse: Pulse, now: float, policy: LivenessPolic
     if not process.ours:
         return Liveness(RunState.UNKNOWN, "a process of another host")
     silent_s = now - pulse.beat.time if pulse.beat is not None else None
-    if process.state in ("", "Z", "X"):
+    if process.state in GONE:
         return _gone(process, pulse, silent_s, policy)
     return _held(process, policy) or _silent(silent_s, policy) or _alive(pulse, now, policy)
 
@@ -196,18 +198,15 @@ class ProcessWatch:
 
     def look(self, now: float) -> ProcessSight:
         """The process at *now* (monotonic seconds)."""
-        state = "" if not self._ours or self._restarted else self._state()
+        seen = self._ours and not self._restarted
+        state = process_state(self._proc, self._member.pid, self._member.pid_start) if seen else ""
         if self._since is None or state != self._last.state:
             self._since = now
-        killed = self._memory.verdict() if state == "" else ""
+        killed = self._memory.verdict() if state in GONE else ""
         self._last = ProcessSight(self._ours, state, now - self._since, self._restarted, killed)
-        if state:
+        if state not in GONE:
             self._memory.note()
         return self._last
-
-    def _state(self) -> str:
-        sight = process_state(self._proc, self._member.pid, self._member.pid_start)
-        return sight or ""
 
 
 def process_state(proc: Path, pid: int, start_ticks: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dettui.feed.agent.discovery import Member, Registry, StrandKey
-from dettui.feed.agent.liveness import process_state
+from dettui.feed.agent.liveness import GONE, process_state
 from dettui.feed.agent.strand import Strand
 from dettui_probe.framing import Frame, Scanner
 
@@ -26,6 +26,7 @@ class Runs:
         self._registry = Registry(home)
         self._strands: dict[StrandKey, Strand] = {}
         self._strangers: set[StrandKey] = set()  # looked for in vain since the last scan
+        self._dead: set[StrandKey] = set()
         self._rescan_at = 0.0
         self._read_at = 0.0
         self._look_at_ended = 0.0
@@ -80,31 +81,39 @@ class Runs:
 
     def _discover(self, asked_for: Collection[str]) -> None:
         members = self._registry.members()
-        followed = _worth_following(members, asked_for)
+        followed = self._worth_following(members, asked_for)
         for member in members:
             if member.run in followed and member.key not in self._strands:
                 self._strands[member.key] = Strand(member)
         self._strangers.clear()
         self._forget({member.key for member in members})
 
+    def _worth_following(self, members: Iterable[Member], asked_for: Collection[str]) -> set[str]:
+        """Ids of the runs that live, are asked for, or ended lately and still have their log."""
+        followed = set(asked_for)
+        ended: dict[str, float] = {}
+        for member in members:
+            if self._lives(member):
+                followed.add(member.run)
+            elif member.log and Path(member.log).exists():
+                ended[member.run] = max(member.started, ended.get(member.run, 0.0))
+        newest = sorted(ended, key=lambda run: ended[run], reverse=True)[:RECENT_RUNS]
+        return followed.union(newest)
+
+    def _lives(self, member: Member) -> bool:
+        """True while its process does; one that is gone never comes back, and is not looked for again."""
+        if member.key in self._dead:
+            return False
+        if process_state(Path("/proc"), member.pid, member.pid_start) in GONE:
+            self._dead.add(member.key)
+            return False
+        return True
+
     def _forget(self, announced: set[StrandKey]) -> None:
         """Drop strands that are over and whose entry was removed."""
         gone = [key for key, strand in self._strands.items() if strand.is_over and key not in announced]
         for key in gone:
             self._strands.pop(key).close()
-
-
-def _worth_following(members: Iterable[Member], asked_for: Collection[str]) -> set[str]:
-    """Ids of the runs that live, are asked for, or ended lately and still have their log."""
-    followed = set(asked_for)
-    ended: dict[str, float] = {}
-    for member in members:
-        if process_state(Path("/proc"), member.pid, member.pid_start):
-            followed.add(member.run)
-        elif member.log and Path(member.log).exists():
-            ended[member.run] = max(member.started, ended.get(member.run, 0.0))
-    newest = sorted(ended, key=lambda run: ended[run], reverse=True)[:RECENT_RUNS]
-    return followed.union(newest)
 
 
 def _key_of(parts: list[bytes]) -> StrandKey | None:

@@ -13,7 +13,9 @@ from dettui.feed.agent.window import Window
 from dettui_probe.framing import Frame, Hole
 
 READ_BYTES = 1 << 20
-"""Of the log, at one look; also how far back a log that already is long is read for the window."""
+"""Of the log, at one look."""
+WINDOW_BYTES = 256 << 10
+"""How far back a log that is already long is read at first: enough beats to tell the pace of a run."""
 INDEX_BYTES = 256 << 10
 """Between two remembered places of the log, where a viewer that comes back may resume."""
 
@@ -29,7 +31,7 @@ class Strand:
         self._watch = ProcessWatch(member)
         self._places: list[tuple[int, Position]] = []
         self._read_since_place = 0
-        start = near_the_end(Path(member.log), READ_BYTES) if member.log else None
+        start = near_the_end(Path(member.log), WINDOW_BYTES) if member.log else None
         self._tail = LogTail(Path(member.log), start) if member.log else None
         self._from_the_beginning = self._tail is not None and start is None
         self._merge = Merge(expected=0 if self._from_the_beginning else None)
