@@ -19,8 +19,9 @@ _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 class StepAxis:
     """Steps from left to right over *slots* dot columns.
 
-    Following, every bucket is ``spread`` slots wide and stays where it is until the history has doubled.  A fixed range
-    fills all slots.
+    Following, every bucket is ``spread`` slots wide and stays where it is until the axis is full; the spread has four
+    stages between two powers of two, so that at least four fifths of the axis are in use and a whole redraw comes four
+    times in a doubling of the history.  A fixed range fills all slots.
     """
 
     first: int
@@ -35,8 +36,7 @@ class StepAxis:
         first, last = steps
         k = level_for(first, last, slots)
         buckets = (last >> k) - (first >> k) + 1
-        spread = slots / buckets if fixed else 2.0 ** math.floor(math.log2(max(1, slots // buckets)))
-        return cls(first, last, slots, k, spread)
+        return cls(first, last, slots, k, slots / buckets if fixed else _stage(slots / buckets))
 
     @property
     def first_bucket(self) -> int:
@@ -53,8 +53,9 @@ class StepAxis:
         return math.floor(((step >> self.k) - self.first_bucket) * self.spread)
 
     def step_at(self, slot: int) -> int:
-        """The first step of the bucket at dot column *slot*."""
-        return max(self.first, (self.first_bucket + int(slot / self.spread)) << self.k)
+        """The first step of the bucket drawn at dot column *slot*, or of the last one left of it."""
+        bucket = math.ceil((slot + 1) / self.spread - 1e-9) - 1
+        return max(self.first, (self.first_bucket + bucket) << self.k)
 
     @property
     def end(self) -> int:
@@ -67,6 +68,12 @@ class StepAxis:
         step = max(1, round(nice_step(span / max(1, self.slots // columns))))
         start = -(-self.first // step) * step
         return tuple(range(start, self.end + 1, step))
+
+
+def _stage(widest: float) -> float:
+    """The largest of 1, 1.25, 1.5, 1.75 times a power of two that is not above *widest*, and 1 at least."""
+    power = 2.0 ** math.floor(math.log2(max(1.0, widest)))
+    return power * max(1.0, math.floor(4 * widest / power) / 4)
 
 
 def nice_step(least: float) -> float:
@@ -98,7 +105,10 @@ class ValueAxis:
         if self.log:
             return _log_ticks(self.low, self.high, most)
         ticks = self._multiples(nice_step((self.high - self.low) / most))
-        return ticks if len(ticks) > 1 else self._multiples(nice_step((self.high - self.low) / 4))
+        if len(ticks) > 1:
+            return ticks
+        fine = self._multiples(nice_step((self.high - self.low) / 4))
+        return fine if 2 * len(fine) <= rows else (fine[0], fine[-1])
 
     def _multiples(self, step: float) -> tuple[float, ...]:
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)

@@ -184,24 +184,24 @@ class _Drawing:
         return curve_spans(trace.raw, self._x, y, self._dot_rows)
 
     def _draw_letters(self, traces: Sequence[_Trace], y: ValueAxis) -> None:
-        """Each line's letter right of its newest point; of lines that end together the first keeps its row."""
-        taken: set[tuple[int, int]] = set()
-        for letter, trace in zip(LINE_LETTERS, traces, strict=False):
-            shown = trace.smooth if trace.smooth is not None else trace.raw
-            drawn = np.flatnonzero(shown.count)
-            if not len(drawn):
-                continue
-            last = shown.mean if trace.smooth is not None else shown.last
-            row = float(np.clip(y.rows_of(last[drawn[-1:]], self._dot_rows)[0], 0, self._dot_rows - 1))
-            end = trace.raw.first + int(drawn[-1]) if trace.line.style == "curve" else self._x.last >> self._x.k
-            column = min(self._canvas.width - 1, 1 + self._column_of_step(end << self._x.k))
-            cell = self._free_cell(column, self._at.top + int(row) // self._font.rows, taken)
-            taken.add((column, cell))
-            self._canvas.write(column, cell, letter, line_ink(trace.line))
+        """Each line's letter right of its newest point, one below the other in the order of their values."""
+        ends = [(*end, letter, line_ink(trace.line)) for letter, trace in zip(LINE_LETTERS, traces, strict=False)
+                if (end := self._end_of(trace, y)) is not None]  # fmt: skip
+        ends.sort(key=lambda end: end[0])
+        cells = spaced([int(row) // self._font.rows for row, *_ in ends], self._at.rows)
+        for cell, (_, column, letter, ink) in zip(cells, ends, strict=True):
+            self._canvas.write(column, self._at.top + cell, letter, ink)
 
-    def _free_cell(self, column: int, row: int, taken: set[tuple[int, int]]) -> int:
-        rows = range(self._at.top, self._at.axis_row)
-        return min((r for r in rows if (column, r) not in taken), key=lambda r: abs(r - row), default=row)
+    def _end_of(self, trace: _Trace, y: ValueAxis) -> tuple[float, int] | None:
+        """Dot row and cell column of a line's end, None where none of it is visible."""
+        shown = trace.smooth if trace.smooth is not None else trace.raw
+        drawn = np.flatnonzero(shown.count)
+        if not len(drawn):
+            return None
+        last = (shown.mean if trace.smooth is not None else shown.last)[drawn[-1:]]
+        row = float(np.clip(y.rows_of(last, self._dot_rows)[0], 0, self._dot_rows - 1))
+        end = self._x.last if trace.line.style == "steps" else (shown.first + int(drawn[-1])) << shown.k
+        return row, min(self._canvas.width - 1, 1 + self._column_of_step(end))
 
     # --- frame ----------------------------------------------------------------------------------------------
 
@@ -284,6 +284,18 @@ class _Drawing:
         self._canvas.codes[body, column][blank] = ord("|" if self._glyphs == "ascii" else "│")
         self._canvas.inks[body, column][blank] = Ink.CURSOR
         self._canvas.grounds[body, column] = Ground.CURSOR
+
+
+def spaced(rows: Sequence[int], room: int) -> list[int]:
+    """Ascending *rows* moved as little as needed to differ, within 0..room-1; those beyond the room share its end."""
+    placed: list[int] = []
+    for row in rows:
+        placed.append(max(row, placed[-1] + 1) if placed else row)
+    limit = room - 1
+    for i in range(len(placed) - 1, -1, -1):
+        placed[i] = max(0, min(placed[i], limit))
+        limit = placed[i] - 1
+    return placed
 
 
 def _held_before(series: Series, step: int) -> float | None:

@@ -42,7 +42,7 @@ def class_bars(
     """
     if height < 1 or not len(counts.seen):
         return ()
-    order = np.argsort(-counts.seen, kind="stable").tolist()
+    order = [k for k in np.argsort(-counts.seen, kind="stable").tolist() if not _is_background(counts, k)]
     shown, hidden = _shown(order, height)
     names = _NAME_WIDTH if width >= _NARROW else _NARROW_NAME_WIDTH
     labels = [_label(counts, k, names, predicted) for k in shown]
@@ -63,6 +63,12 @@ def standing(counts: ClassCounts, class_id: int) -> Standing:
 def of_kind(classes: Sequence[ClassCounts], kind: str) -> ClassCounts | None:
     """The counts of *kind* among *classes*."""
     return next((c for c in classes if c.kind == kind), None)
+
+
+def _is_background(counts: ClassCounts, class_id: int) -> bool:
+    """Whether *class_id* is the one that a head keeps for nothing: to be unseen is its normal state."""
+    name = counts.names[class_id] if class_id < len(counts.names) else ""
+    return class_id == 0 and not counts.seen[0] and name.strip("_ ").lower() == "background"
 
 
 def _rows(labels: Sequence[str], values: Sequence[float], standings: Sequence[Standing], width: int) -> list[BarRow]:
@@ -86,7 +92,7 @@ def _label(counts: ClassCounts, class_id: int, name_width: int, predicted: Class
     word = _WORDS[standing(counts, class_id)]
     label = f"{_cut(name, name_width)} {numbers.number(int(counts.seen[class_id])):>6} {_share(counts, class_id)}"
     if predicted is not None:
-        label += f" pred {_share(predicted, class_id)}"
+        label += f"  pred {_share(predicted, class_id).strip():<6}"
     return f"{label} {word:<4}"
 
 

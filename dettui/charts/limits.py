@@ -89,7 +89,7 @@ def _linear_axis(extent: Extent) -> ValueAxis:
     low, high = extent.low, extent.high
     if high - low <= 1e-9 * max(abs(high), abs(low)):
         return _flat_axis(high)
-    step = nice_step((high - low) / 8)
+    step = nice_step((high - low) / 16)
     return ValueAxis(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
 
 

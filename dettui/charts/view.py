@@ -42,12 +42,12 @@ class Line:
     colour_class: int = 0
     style: LineStyle = "curve"
     raw: bool = True
-    label: str = ""  # for the legend; the tag's last part where empty
+    label: str = ""  # for the legend; made from the tag where empty
 
     @property
     def name(self) -> str:
         """What the legend calls this line."""
-        return self.label or self.series.tag.rpartition("/")[2]
+        return self.label or self.series.tag.rpartition("/")[2].removeprefix("loss_")
 
 
 @dataclass(frozen=True, eq=False)

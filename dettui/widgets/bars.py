@@ -94,9 +94,9 @@ class ClassBars(Widget):
         heading = Segment(self._heading, self._style("bars--heading"))
         yield self._strip(size.width, heading, Segment(total, self._style("bars--hidden")))
         predicted = of_kind(self._counted, "predictions") if counts.kind == "targets" else None
-        for row in class_bars(counts, size.width, size.height - 1, predicted=predicted):
+        for row in class_bars(counts, size.width - 1, size.height - 1, predicted=predicted):
             style = self._style(_CLASSES[row.standing])
-            text = Segment(row.text, self.rich_style if row.standing == "usual" else style)
+            text = Segment(f" {row.text}", self.rich_style if row.standing == "usual" else style)
             yield self._strip(size.width, text, Segment(row.bar, style))
 
     def _strip(self, width: int, *segments: Segment) -> Strip:

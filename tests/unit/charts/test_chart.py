@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dettui.charts.axes import StepAxis
 from dettui.charts.cells import GUTTER, Ground, Ink, Picture
-from dettui.charts.chart import ChartCache, render, x_axis
+from dettui.charts.chart import ChartCache, render, spaced, x_axis
 from dettui.charts.view import Band, CurveView, Glyphs, Line
 from dettui.domain.frame import Mark
 from dettui.domain.series import Series
@@ -181,3 +182,37 @@ def test_a_cached_picture_equals_a_fresh_one(series: MakeSeries) -> None:
         assert render(view, 90, 18, cache).width == 90
         cache.axis = None  # limits remember where they were; everything else must not
         assert render(view, 90, 18, cache).plain() == render(view, 90, 18, ChartCache()).plain()
+
+
+@pytest.mark.parametrize(
+    ("rows", "room", "placed"),
+    [
+        ([2, 5, 9], 10, [2, 5, 9]),
+        ([5, 5, 5], 10, [5, 6, 7]),
+        ([9, 9, 9], 10, [7, 8, 9]),
+        ([0, 0, 0], 2, [0, 0, 1]),
+        ([], 4, []),
+    ],
+)
+def test_letters_of_lines_that_end_together_stand_below_each_other(
+    rows: list[int], room: int, placed: list[int]
+) -> None:
+    assert spaced(rows, room) == placed
+
+
+def test_a_growing_history_fills_most_of_the_axis_and_rarely_moves() -> None:
+    spreads = []
+    for last in range(500, 20_000, 10):
+        axis = StepAxis.over((0, last), 186, fixed=False)
+        spreads.append((axis.k, axis.spread))
+        assert axis.slot_of(last) < 186
+        assert axis.slot_of(last) >= 0.75 * 186
+    assert len(set(spreads)) <= 24
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("last", [3, 40, 77, 185, 186, 300, 5_000])
+def test_a_column_names_the_bucket_that_is_drawn_in_it(last: int, fixed: bool) -> None:
+    axis = StepAxis.over((0, last), 186, fixed=fixed)
+    for bucket in range((last >> axis.k) + 1):
+        assert axis.step_at(axis.slot_of(bucket << axis.k)) == bucket << axis.k

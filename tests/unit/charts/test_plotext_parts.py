@@ -35,6 +35,11 @@ def test_rare_and_unseen_classes_carry_a_word() -> None:
     assert "99 %" in rows[0].text
 
 
+def test_a_background_class_is_not_called_unseen() -> None:
+    rows = class_bars(ClassCounts("targets", ("__background__", "a", "b"), np.array([0, 5, 5])), 70, 5)
+    assert [row.text.split()[0] for row in rows] == ["a", "b"]
+
+
 def test_equal_classes_are_not_rare_however_many_there_are() -> None:
     rows = class_bars(ClassCounts("targets", (), np.full(80, 7)), 70, 80)
     assert {row.standing for row in rows} == {"usual"}
@@ -50,7 +55,7 @@ def test_more_classes_than_rows_show_both_ends_and_count_the_rest() -> None:
 def test_predictions_stand_beside_the_targets() -> None:
     targets = ClassCounts("targets", ("a", "b"), np.array([50, 50]))
     predictions = ClassCounts("predictions", ("a", "b"), np.array([100, 0]))
-    assert "pred  100 %" in class_bars(targets, 80, 4, predicted=predictions)[0].text
+    assert "pred 100 %" in class_bars(targets, 80, 4, predicted=predictions)[0].text
 
 
 def test_a_pane_too_narrow_for_bars_keeps_the_numbers() -> None:
