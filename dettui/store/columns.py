@@ -35,8 +35,8 @@ class Rows(NamedTuple):
         """T."""
         return len(self.steps)
 
-    def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Rows:
-        """The rows that *which* selects."""
+    def take(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Rows:
+        """The rows that *which* selects; a view where it is a slice."""
         return Rows(self.steps[which], self.times[which], self.values[which])
 
 
@@ -118,12 +118,12 @@ class Family:
         rows = self.rows()
         half = rows.height // 2
         cut = min(self.strand_start, half)
-        before = _extremes(rows.take(np.arange(cut)))
-        since = _extremes(rows.take(np.arange(cut, half)))
+        before = _extremes(rows.take(slice(cut)))
+        since = _extremes(rows.take(slice(cut, half)))
         start = before.height + max(0, self.strand_start - half)
         self._length = 0
         self._allocate(max(_FIRST_CAPACITY, rows.height))
-        for piece in (before, since, rows.take(np.arange(half, rows.height))):
+        for piece in (before, since, rows.take(slice(half, None))):
             self.append(piece)
         self.strand_start = start
 

@@ -19,7 +19,8 @@ IDLE_S = 30.0
 WATCHED_TICK_MS = 25
 UNWATCHED_TICK_MS = 250
 GATHER_S = 0.02
-"""Least time between two replies to one viewer: news gather meanwhile, and many runs make no more messages."""
+"""Least time between two replies to one viewer: news gather meanwhile, and many runs make no more messages.
+It does not hold back a viewer that is catching up."""
 OWNERSHIP_S = 5.0
 _MOST_MESSAGES = 1_000
 """Taken from the probes before anything else gets a turn."""
@@ -130,8 +131,9 @@ class Service:
     def _answer_one(self, who: bytes, viewer: _Viewer, budget: int, now: float) -> None:
         portions = viewer.session.portions(self._runs.strands(), budget)
         if portions or now - viewer.asked_at >= protocol.PARK_S:
+            is_catching_up = 2 * sum(len(portion.data) for portion in portions) > budget
             viewer.budget = None
-            viewer.replied_at = now
+            viewer.replied_at = 0.0 if is_catching_up else now
             self._reply(who, protocol.News([_on_the_wire(portion) for portion in portions]))
 
     def _reply(self, who: bytes, reply: protocol.Reply) -> None:

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dettui.domain.run import RunState
 from dettui.errors import NotARun, RunNotFound
 from dettui.feed.base import Arrival
+from dettui.feed.logs import is_log
 from dettui.feed.recorded import RecordedFeed
 from dettui_probe import wire
 from dettui_probe.framing import MAGIC, pack
@@ -122,6 +125,24 @@ def test_a_lost_head_leaves_the_rest_readable(tmp_path: Path, hello: Hello, rows
     arrivals = played(RecordedFeed(log))
     assert messages(arrivals) == [rows(1), rows(2)]
     assert {arrival.run for arrival in arrivals} == {"shapes-9"}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    damage=st.lists(st.tuples(st.integers(0, 1_200), st.binary(max_size=40)), max_size=4), kept=st.integers(200, 1_200)
+)
+def test_whatever_is_damaged_what_is_read_was_written_and_in_order(
+    tmp_path: Path, hello: Hello, rows: Rows, write_log: WriteLog, damage: list[tuple[int, bytes]], kept: int
+) -> None:
+    log = tmp_path / "r0-b.dlog"
+    written = [hello(), *[rows(step) for step in range(1, 16)]]
+    data = bytearray(write_log(log, written))
+    for place, junk in damage:
+        data[place : place + len(junk)] = junk
+    log.write_bytes(data[:kept])
+    read = messages(played(RecordedFeed(tmp_path, read_bytes=97))) if is_log(log) else []
+    places = [written.index(message) for message in read]
+    assert places == sorted(set(places))
 
 
 def test_the_end_of_a_traceback_is_the_reason_of_a_crash(tmp_path: Path, hello: Hello, write_log: WriteLog) -> None:
