@@ -33,7 +33,7 @@ class ClassBars(Widget):
         height: 1fr;
         width: 1fr;
         .bars--heading { color: $foreground; text-style: bold; }
-        .bars--usual { color: $text-primary; }
+        .bars--usual { color: $primary; }
         .bars--rare { color: $text-warning; text-style: bold; }
         .bars--unseen { color: $text-error; text-style: bold; }
         .bars--hidden { color: $foreground 60%; }

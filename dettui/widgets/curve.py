@@ -37,6 +37,20 @@ _GROUND_CLASSES: dict[Ground, str] = {
     Ground.CURSOR: "curve--under-cursor",
 }
 
+_LINE_COLOURS = ("$primary", "#a877c8", "$success", "#cf7f45", "#2a9d8f", "$error", "$foreground", "#998d45")
+"""Of the colour classes.  A theme has too few hues that lie apart; the fixed ones are mid-tones, legible on dark and on
+light.  The warning colour is left to notes and bands."""
+
+_RAW_STRENGTH = "40%"
+
+
+def _palette() -> str:
+    """The rules of the colour classes: a line, and its raw curve in the same colour, fainter."""
+    return "\n".join(
+        f".curve--line-{i} {{ color: {colour}; }} .curve--raw-{i} {{ color: {colour} {_RAW_STRENGTH}; }}"
+        for i, colour in enumerate(_LINE_COLOURS)
+    )
+
 
 class CurveChart(Widget):
     """A chart of curves.  ``show`` gives it a view; it compares the new picture with the one on screen and refreshes
@@ -44,41 +58,26 @@ class CurveChart(Widget):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*_INK_CLASSES.values(), *_GROUND_CLASSES.values()}
 
-    DEFAULT_CSS = """
-    CurveChart {
+    DEFAULT_CSS = f"""
+    CurveChart {{
         height: 1fr;
         width: 1fr;
-        .curve--title { text-style: bold; color: $foreground; }
-        .curve--value { color: $foreground; }
-        .curve--dim { color: $foreground 55%; }
-        .curve--note { color: $text-warning; }
-        .curve--cursor { color: $text-accent; }
-        .curve--lr { color: $text-secondary; text-style: bold; }
-        .curve--evaluation { color: $text-accent; }
-        .curve--event { color: $foreground 60%; }
-        .curve--finding { color: $text-error; text-style: bold; }
-        .curve--nonfinite { color: $text-error; text-style: bold; }
-        .curve--band { color: $text-warning; }
-        .curve--quiet { background: $warning 14%; }
-        .curve--restless { background: $error 16%; }
-        .curve--under-cursor { background: $accent 30%; }
-        .curve--line-0 { color: $text-primary; }
-        .curve--line-1 { color: $text-warning; }
-        .curve--line-2 { color: $text-success; }
-        .curve--line-3 { color: $text-error; }
-        .curve--line-4 { color: $text-accent; }
-        .curve--line-5 { color: $text-secondary; }
-        .curve--line-6 { color: $foreground; }
-        .curve--line-7 { color: $foreground 60%; }
-        .curve--raw-0 { color: $text-primary 40%; }
-        .curve--raw-1 { color: $text-warning 40%; }
-        .curve--raw-2 { color: $text-success 40%; }
-        .curve--raw-3 { color: $text-error 40%; }
-        .curve--raw-4 { color: $text-accent 40%; }
-        .curve--raw-5 { color: $text-secondary 40%; }
-        .curve--raw-6 { color: $foreground 40%; }
-        .curve--raw-7 { color: $foreground 35%; }
-    }
+        .curve--title {{ text-style: bold; color: $foreground; }}
+        .curve--value {{ color: $foreground; }}
+        .curve--dim {{ color: $foreground 55%; }}
+        .curve--note {{ color: $text-warning; }}
+        .curve--cursor {{ color: $text-accent; }}
+        .curve--lr {{ color: $text-secondary; text-style: bold; }}
+        .curve--evaluation {{ color: $text-accent; }}
+        .curve--event {{ color: $foreground 60%; }}
+        .curve--finding {{ color: $text-error; text-style: bold; }}
+        .curve--nonfinite {{ color: $text-error; text-style: bold; }}
+        .curve--band {{ color: $text-warning; }}
+        .curve--quiet {{ background: $warning 14%; }}
+        .curve--restless {{ background: $error 16%; }}
+        .curve--under-cursor {{ background: $accent 30%; }}
+        {_palette()}
+    }}
     """
 
     def __init__(
