@@ -76,6 +76,7 @@ class DettuiApp(App[int]):
         close: Callable[[], None] = lambda: None,
         title: str = "",
         ascii_only: bool = False,
+        light: bool = False,
     ) -> None:
         refresh.install()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -83,6 +84,7 @@ class DettuiApp(App[int]):
         self._close = close
         self._heading = title
         self._ascii_only = ascii_only
+        self._first_theme = LIGHT if light else DARK
         self._opening = Opening()
         self.newest: Frame | None = None
         self.paused_at: Frame | None = None
@@ -96,7 +98,7 @@ class DettuiApp(App[int]):
         """Open on the list, and begin to read."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DARK.name
+        self.theme = self._first_theme.name
         self.push_screen(RunsScreen())
         self.read()
 
@@ -117,13 +119,17 @@ class DettuiApp(App[int]):
 
     def on_frame_made(self, event: FrameMade) -> None:
         """Show the frame, or remember it while the display is frozen."""
+        if not self.is_running:
+            return  # on the way out: the screens may be gone already
         self.newest = event.frame
         self._open_on_the_right_thing(event.frame)
         self._show()
 
-    def on_key(self, event: events.Key) -> None:
-        """From the first key on, the reader decides which screen to see."""
-        self._opening.is_over = True
+    async def on_event(self, event: events.Event) -> None:
+        """From the first key on, the reader decides which screen to see.  Keys with a binding never reach on_key."""
+        if isinstance(event, events.Key):
+            self._opening.is_over = True
+        await super().on_event(event)
 
     def on_run_chosen(self, event: RunChosen) -> None:
         """Open a run."""
@@ -212,9 +218,9 @@ def pump(engine: FrameSource, post: Callable[[Frame], None], is_cancelled: Calla
             posted_at, is_dirty = time.monotonic(), False
 
 
-def run_app(feed: Feed, *, title: str = "", ascii_only: bool = False) -> int:
+def run_app(feed: Feed, *, title: str = "", ascii_only: bool = False, light: bool = False) -> int:
     """Show the dashboard on *feed* until the user quits; the exit code.  Closes *feed*."""
-    app = DettuiApp(lambda: Engine(feed), close=feed.close, title=title, ascii_only=ascii_only)
+    app = DettuiApp(lambda: Engine(feed), close=feed.close, title=title, ascii_only=ascii_only, light=light)
     app.run()
     return app.return_code or 0
 

@@ -16,6 +16,9 @@ from dettui.screens.layout import SMALLEST
 from dettui.widgets.lines import LinesView
 from dettui.widgets.text import Line, Span, crop, harmless, spread, width_of
 
+NOTICE_ROWS = 3
+"""At most: on 24 rows more would take the chart's axis away."""
+
 
 @dataclass(frozen=True)
 class Showing:
@@ -29,7 +32,7 @@ class Showing:
 class DashboardScreen(Screen[Any]):
     """A screen that draws frames.  Only the one in front draws; the others catch up when they come to the front."""
 
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""  # a key must never land in a text field by accident
     where: Where = "everywhere"
 
     def __init__(self) -> None:
@@ -58,7 +61,9 @@ class DashboardScreen(Screen[Any]):
 
     def redraw(self) -> None:
         """Draw what is to be shown now, if anybody can see it."""
-        if not (self.is_mounted and self.is_current):
+        # is_current is also true for the screen right below, and what that one repaints costs the one in front a full
+        # repaint; is_active means this one alone.
+        if not (self.is_mounted and self.is_active):
             return
         self._draw_foot()
         if self.showing.frame is not None:
@@ -82,10 +87,11 @@ class DashboardScreen(Screen[Any]):
         self.query_one("#foot", LinesView).show((foot(self.where, self.showing, self.size.width),))
 
     def _draw_notices(self, frame: Frame) -> None:
-        lines = tuple(crop(line, self.size.width) for line in self.notices(frame))[:3]
+        lines = tuple(crop(line, self.size.width) for line in self.notices(frame))[:NOTICE_ROWS]
         view = self.query_one("#notice", LinesView)
-        view.styles.height = len(lines)
-        view.display = bool(lines)
+        if len(lines) != len(view.lines):  # a layout costs a full repaint: only where it is needed
+            view.styles.height = len(lines)
+            view.display = bool(lines)
         view.show(lines)
 
     def notices(self, frame: Frame) -> Iterator[Line]:

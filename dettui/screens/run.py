@@ -83,15 +83,17 @@ class RunScreen(DashboardScreen):
         regions = plan(panes.size, self.state.focused, self.state.is_maximised)
         if regions != self._regions:
             self._regions = regions
+            for name in PANES:
+                self._place(name, regions.get(name))
             self.call_after_refresh(self.redraw)  # once more, when the panes have their new sizes
-        for name in PANES:
-            pane = self.query_one(f"#{name}")
-            pane.display = name in regions
-            if name in regions:
-                region = regions[name]
-                pane.styles.offset = region.offset
-                pane.styles.width, pane.styles.height = region.size
         return tuple(regions)
+
+    def _place(self, name: PaneName, region: Region | None) -> None:
+        pane = self.query_one(f"#{name}")
+        pane.display = region is not None
+        if region is not None:
+            pane.styles.offset = region.offset
+            pane.styles.width, pane.styles.height = region.size
 
     def _draw_pane(self, name: PaneName, run: RunFrame) -> None:
         heading = pane_heading(name, self.state)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dettui.charts.numbers import number
 from dettui.domain.finding import Cause, Diagnosis, Evidence, Finding
-from dettui.widgets.text import BLANK, Line, Span, harmless, paragraph, spread
+from dettui.widgets.text import BLANK, Line, Span, crop, harmless, paragraph
 from dettui.widgets.words import cause_name, sign_of, steps_of, tier_of
 
 CAUSES_IN_PANEL = 3
@@ -27,27 +27,27 @@ def blocks(findings: Sequence[Finding], selected: int, width: int) -> tuple[tupl
 
 def _block(finding: Finding, is_selected: bool, width: int) -> tuple[Line, ...]:
     title = _title(finding, is_selected, width)
-    if not is_selected:
-        return (title, *_causes_in_a_line(finding, width))
-    return (title, *_opened(finding, width), BLANK)
+    if is_selected:
+        return (*title, *_opened(finding, width), BLANK)
+    return (*title[:1], *_causes_in_a_line(finding, width))
 
 
-def _title(finding: Finding, is_selected: bool, width: int) -> Line:
+def _title(finding: Finding, is_selected: bool, width: int) -> tuple[Line, ...]:
     sign = sign_of(finding)
     pointer = Span("▸ " if is_selected else "  ", "accent")
-    first: Line = (pointer, Span(f"{sign.glyph} {sign.word}  ", sign.role), Span(harmless(finding.title), "strong"))
-    return spread(first, (Span(steps_of(finding), "muted"),), width)
+    lead: Line = (pointer, Span(f"{sign.glyph} {sign.word}  ", sign.role))
+    return paragraph(finding.title, width, lead, "strong")
 
 
 def _causes_in_a_line(finding: Finding, width: int) -> tuple[Line, ...]:
-    if not finding.causes:
-        return ()
     names = ", ".join(f"{cause_name(c.id)} ({tier_of(c).word})" for c in finding.causes[:CAUSES_IN_PANEL])
-    return paragraph(names, width, (Span("    ← ", "muted"),), "muted")[:1]
+    said = f"{steps_of(finding)} ← {names}" if names else steps_of(finding)
+    return (crop((Span(f"    {harmless(said)}", "muted"),), width),)
 
 
 def _opened(finding: Finding, width: int) -> Iterator[Line]:
     """What a reader wants to know, in that order: why, what to do, how sure, on what grounds."""
+    yield from labelled("where", f"{steps_of(finding)}, raised at step {finding.raised_at_step}", width)
     best, others = finding.causes[:1], finding.causes[1:CAUSES_IN_PANEL]
     for cause in best:
         yield from _cause_line("because", cause, width)

@@ -96,7 +96,7 @@ def _loss_role(loss: float | None) -> Role:
 
 def _spark(run: RunFrame, width: int) -> Span:
     loss = total_loss(run)
-    return Span(left(sparkline(loss.values, width) if loss else "", width), "accent")
+    return Span(left(sparkline(loss.values, width, "block") if loss else "", width), "accent")
 
 
 EMPTY: tuple[Line, ...] = (
