@@ -184,7 +184,8 @@ def boxes_of_larger_image(rng: Rng) -> Messages:
     series = detector(300, rng)
     boxes = np.asarray(series[tags.TARGET_BOXES])
     return _run(300, {**series, tags.TARGET_OUTSIDE: np.round(0.7 * boxes), tags.TARGET_MAX_COORD: 250.0,
-                      tags.TARGET_LEGAL_XYXY: boxes - np.round(0.7 * boxes)})  # fmt: skip
+                      tags.TARGET_LEGAL_XYXY: boxes - np.round(0.7 * boxes),
+                      tags.TARGET_LEGAL_YXYX: boxes - np.round(0.7 * boxes)})  # fmt: skip
 
 
 def some_degenerate_rows(rng: Rng) -> Messages:
