@@ -219,6 +219,17 @@ def _update_ratio(numbers: Mapping[str, float]) -> float | None:
     return None if exponent is None else 10.0**exponent
 
 
+def _update_at_peak_lr(numbers: Mapping[str, float]) -> float | None:
+    """log10 of the update ratio that the peak of the schedule gives: updates shrink with the LR, as planned."""
+    exponent, share = numbers.get("log10_update_ratio"), numbers.get("lr_over_peak", 1.0)
+    return exponent - math.log10(share) if exponent is not None and share > 0 else None
+
+
+def _update_ratio_at_peak_lr(numbers: Mapping[str, float]) -> float | None:
+    exponent = numbers.get("log10_update_at_peak_lr")
+    return None if exponent is None else 10.0**exponent
+
+
 def _highest_update(numbers: Mapping[str, float]) -> float | None:
     known = [numbers[k] for k in ("log10_update_ratio", "log10_update_ratio_early") if k in numbers]
     return max(known, default=None)
@@ -249,9 +260,11 @@ DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
     "update_ratio": _update_ratio,
     "log10_update_ratio_highest": _highest_update,
     "lr_over_peak": _ratio("lr_now", "lr_peak"),
+    "log10_update_at_peak_lr": _update_at_peak_lr,
+    "update_at_peak_lr": _update_ratio_at_peak_lr,
     "lr_third": _scaled("lr_now", 1 / 3),
     "lr_tenth": _scaled("lr_now", 0.1),
-    "lr_tenfold": _scaled("lr_now", 10.0),
+    "lr_peak_tenfold": _scaled("lr_peak", 10.0),
     "lr_peak_tenth": _scaled("lr_peak", 0.1),
     "ln_classes": _log_classes,
     "softmax_twice_floor": _softmax_twice_floor,
@@ -268,9 +281,12 @@ FROM_MODEL: Final = ("in_training_mode", "background")
 
 _SYMBOLS: Final = {
     "lr_now": "lr",
+    "log10_update_at_peak_lr": _update_at_peak_lr,
+    "update_at_peak_lr": _update_ratio_at_peak_lr,
     "lr_third": "lr/3",
     "lr_tenth": "lr/10",
-    "lr_tenfold": "10*lr",
+    "lr_peak": "lr",
+    "lr_peak_tenfold": "10*lr",
     "lr_peak_tenth": "lr_peak/10",
     "num_classes": "K",
     "missing_names": "the missing parameters",

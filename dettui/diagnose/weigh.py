@@ -87,12 +87,12 @@ def diagnose(
 ) -> Diagnosis:
     """Rank the causes of every finding, and of the run as a whole.
 
-    A resolved finding that brings its causes keeps them: what is measured now says nothing about what is over.
+    A finding that brings its causes keeps them: what is measured now says nothing about what is over.
     """
     shown = sorted((f for f in findings if f.state != "pending"), key=_worst_first)
     reading = read(signals, model, shown)
-    standing = _standing_causes([f for f in shown if not _is_settled(f)], reading)
-    explained = tuple(f if _is_settled(f) else replace(f, causes=_causes_of(f, standing, reading)) for f in shown)
+    standing = _standing_causes([f for f in shown if not f.causes], reading)
+    explained = tuple(f if f.causes else replace(f, causes=_causes_of(f, standing, reading)) for f in shown)
     return Diagnosis(
         step=step,
         findings=explained,
@@ -104,10 +104,6 @@ def diagnose(
 
 def _worst_first(finding: Finding) -> tuple[bool, int, int, str]:
     return finding.state != "active", -SEVERITY_ORDER[finding.severity], finding.first_step, finding.kind
-
-
-def _is_settled(finding: Finding) -> bool:
-    return finding.state == "resolved" and bool(finding.causes)
 
 
 def weigh(record: CauseRecord, reading: Reading) -> Weighed | None:
@@ -187,13 +183,21 @@ def _shares_a_series(record: CauseRecord, finding: Finding) -> bool:
 
 def _causes_of(finding: Finding, standing: Sequence[Weighed], reading: Reading) -> tuple[Cause, ...]:
     candidates = [w for w in standing if _explains(w.record, finding, reading)]
-    proved = sorted((w for w in candidates if w.certain), key=lambda w: -w.log_score)
-    if proved:
-        return tuple(_as_cause(w, POLICY.certain_score, reading) for w in proved[: POLICY.most_causes])
+    if any(w.certain for w in candidates):
+        return _proved(candidates, reading)
     weights = _softmax(candidates)
     if _is_undecided(weights[:-1]):
         return _abstain(candidates, weights, _proved_data_fault(standing, reading), reading)
     return _ranked(candidates, weights[:-1], reading)
+
+
+def _proved(candidates: Sequence[Weighed], reading: Reading) -> tuple[Cause, ...]:
+    """The proved causes, then what may lie behind them; whatever they explain is silent."""
+    proved = sorted((w for w in candidates if w.certain), key=lambda w: -w.log_score)
+    ids = {w.record.id for w in proved}
+    behind = [w for w in candidates if not w.certain and ids.intersection(w.record.explains_away)]
+    certain = [_as_cause(w, POLICY.certain_score, reading) for w in proved]
+    return (*certain, *_ranked(behind, _softmax(behind)[:-1], reading))[: POLICY.most_causes]
 
 
 def _softmax(candidates: Sequence[Weighed]) -> list[float]:

@@ -100,6 +100,7 @@ class RunTracker:
         if isinstance(message, wire.Hello) and message.boot not in self._store.boots[-1:]:
             self._close_cell()
             self._closed_cell = None
+            self._liveness.pop(0, None)  # what became of the earlier start
         self._store.apply(message)
         if isinstance(message, wire.Bye):
             self.finish()
@@ -146,17 +147,20 @@ class RunTracker:
         context = Context(self._store, step)
         symptoms, abstentions = judge(context)
         findings = [self._remember_causes(f) for f in self._lifecycle.update(symptoms, step)]
-        signals = signals_of(context) if any(f.state == "active" for f in findings) else _progress_of(context)
+        signals = _progress_of(context) if all(f.causes for f in findings) else signals_of(context)
         self._diagnosis = diagnose(findings, signals, self._store.model, abstentions, step)
         self._causes = {_identity(f): f.causes for f in self._diagnosis.findings}
         if _gist(self._diagnosis) != _gist(self._history[-1]):
             self._history.append(self._diagnosis)
 
     def _remember_causes(self, finding: Finding) -> Finding:
-        """A resolved finding keeps the causes that it had while it was active."""
-        if finding.state == "active":
-            return finding
-        return replace(finding, causes=self._causes.get(_identity(finding), ()))
+        """A symptom that did not show again keeps the causes that were named when it did.
+
+        What is unknown is asked again: a proof may have come since.
+        """
+        causes = self._causes.get(_identity(finding), ())
+        is_open = finding.state == "active" and causes[:1] and causes[0].id == "unknown"
+        return finding if is_open else replace(finding, causes=causes)
 
     def known_at(self, step: int) -> Diagnosis:
         """What was known at *step* of the newest start; between changes, what the last change left."""
@@ -219,13 +223,13 @@ def _steps_of(batch: wire.Batch) -> NDArray[np.int64]:
 
 
 def _progress_of(context: Context) -> Signals:
-    """How far a run without active findings is: there is nothing to weigh, and a full measurement costs 2 ms."""
+    """How far a run is that has nothing new to explain: a full measurement costs 2 ms."""
     loss = context.series(tags.LOSS_TOTAL)
     return Signals() if loss is None else Signals(steps=len(loss), loss_last=loss.last)
 
 
 def _identity(finding: Finding) -> tuple[object, ...]:
-    return finding.kind, finding.first_step, finding.raised_at_step, finding.tags
+    return finding.kind, finding.first_step, finding.last_step, finding.raised_at_step, finding.tags
 
 
 def _liveness_of(bye: wire.Bye) -> Liveness:

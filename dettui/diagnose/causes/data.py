@@ -137,6 +137,7 @@ OUTLIER_BATCHES: Final = CauseRecord(
             under("log10_update_ratio_highest", -2),
             "updates are moderate (||dw||/||w|| = {update_ratio:.1e}), so the step size does not explain a spike",
         ),
+        Clue("update", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
         Clue("update", -2, over("log10_update_ratio_highest", -1.5), "updates are large enough to cause spikes alone"),
         Clue("lasting", -2, Seen("divergence"), "the loss did not come back, as it does after a single bad batch"),
     ),

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
-from dettui.diagnose.reading import Seen, Unless, at_least, at_most, between, both, over, under
+from dettui.diagnose.reading import Seen, Unless, at_least, at_most, between, both, either, over, under
 
 _FLAT_LR: Final = both(at_most("lr_drops", 0), at_least("lr_over_peak", 0.9))
+_BURST: Final = both(over("lr_burst", 5), Seen("spike"))
+"""No warm-up or cosine rises 5-fold above its median within 200 steps once the loss is judged."""
+
 _MODERATE_UPDATES: Final = between("log10_update_ratio", -4, -2)
 """Median ||dw||/||w|| of 1e-4..1e-2 is the healthy range (detection.md L6)."""
 
-_NOT_USUAL_UPDATES: Final = Unless(over("log10_update_ratio", -3.5))
+_NOT_USUAL_UPDATES: Final = Unless(over("log10_update_at_peak_lr", -3.5))
 """Steps of usual size rule out a step that is too small, whatever else may look like it (diagnosis.md 3.7)."""
 
 _MUCH_LEFT: Final = Unless(at_least("schedule_share_done", 0.8))
@@ -23,6 +26,12 @@ LR_TOO_HIGH: Final = CauseRecord(
     symptoms=(*UNSTEADY, "plateau", "not_learning", "collapse"),
     prior=0.08,
     clues=(
+        Clue(
+            "update",
+            2,
+            _BURST,
+            "the learning rate stood {lr_burst:.0f}-fold above its usual level within the last 200 steps",
+        ),
         Clue(
             "update",
             2,
@@ -77,14 +86,14 @@ LR_TOO_LOW: Final = CauseRecord(
         Clue(
             "update",
             2,
-            under("log10_update_ratio", -4.5),
-            "each step moves the weights by {update_ratio:.1e} of their norm; 1e-4 to 1e-2 is usual",
+            under("log10_update_at_peak_lr", -4.5),
+            "each step moves the weights by {update_at_peak_lr:.1e} of their norm; 1e-4 to 1e-2 is usual",
         ),
         Clue(
             "update",
             1,
-            under("log10_update_ratio", -4),
-            "each step moves the weights by {update_ratio:.1e} of their norm, the lower end of what is usual",
+            under("log10_update_at_peak_lr", -4),
+            "each step moves the weights by {update_at_peak_lr:.1e} of their norm, the lower end of what is usual",
         ),
         Clue(
             "agreement",
@@ -101,13 +110,13 @@ LR_TOO_LOW: Final = CauseRecord(
         Clue(
             "update",
             -2,
-            over("log10_update_ratio", -3.5),
-            "updates are of usual size ({update_ratio:.1e} of the weights)",
+            over("log10_update_at_peak_lr", -3.5),
+            "updates are of usual size ({update_at_peak_lr:.1e} of the weights)",
         ),
         Clue("agreement", -1, under("grad_agreement", 0), "successive gradients do not agree ({grad_agreement:.2f})"),
     ),
-    check="Train 50 steps with lr = {lr_tenfold:.2g}: the loss must fall faster and stay smooth.",
-    remedy="Set lr = {lr_tenfold:.2g} (ten times the present {lr_now:.2g}); stop raising when the loss begins to "
+    check="Train 50 steps with lr = {lr_peak_tenfold:.2g}: the loss must fall faster and stay smooth.",
+    remedy="Set lr = {lr_peak_tenfold:.2g} (ten times the present {lr_peak:.2g}); stop raising when the loss begins to "
     "swing.",
 )
 
@@ -118,7 +127,7 @@ LR_ZERO: Final = CauseRecord(
     symptoms=("no_update", "update_too_small", "config_smell", *STUCK),
     prior=0.03,
     proofs=(
-        Proof(both(at_most("lr_now", 0), _MUCH_LEFT), "the learning rate is 0"),
+        Proof(both(at_most("lr_now", 0), either(_MUCH_LEFT, Seen("no_update", "lr/"))), "the learning rate is 0"),
         Proof(
             both(under("lr_over_peak", 1e-3), under("schedule_share_done", 0.8)),
             "the learning rate is {lr_now:.1e}, {lr_over_peak:.1e} of its peak, with {schedule_share_done:.0%} of "
@@ -201,13 +210,13 @@ SCHEDULE_NEEDS_DECAY: Final = CauseRecord(
     id="schedule_needs_decay",
     group="learning_rate",
     meaning="The loss hovers on a noise floor that a smaller learning rate would lower.",
-    symptoms=("plateau", "oscillation"),
+    symptoms=("plateau",),
     prior=0.03,
     clues=(
-        Clue("constant", 1, _FLAT_LR, "the learning rate has stayed at {lr_now:.2g} throughout"),
+        Clue("constant", 0.5, _FLAT_LR, "the learning rate has stayed at {lr_now:.2g} throughout"),
         Clue(
             "agreement",
-            1,
+            0.5,
             between("grad_agreement", -0.2, 0.1),
             "successive gradients have nothing in common (cosine {grad_agreement:.2f}): the steps are noise",
         ),

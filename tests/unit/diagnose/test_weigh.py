@@ -197,6 +197,33 @@ def test_learning_rate_advice_is_withheld_while_a_data_fault_is_proved() -> None
     assert diagnosis.causes[0].id == "boxes_wrong_format"
 
 
+def test_proved_fault_names_what_may_lie_behind_it() -> None:
+    signals = {
+        **HEALTHY_BOXES,
+        "share_outside": 0.7,
+        "share_legal_xyxy": 0.3,
+        "share_legal_yxyx": 0.3,
+        "max_coord": 250.0,
+    }
+    causes = diagnosis_of(finding("bad_targets"), **signals).findings[0].causes
+    assert [(cause.id, cause.certain) for cause in causes] == [
+        ("boxes_outside_image", True),
+        ("boxes_wrong_scale", False),
+    ]
+
+
+def test_small_updates_after_a_planned_decay_do_not_accuse_the_learning_rate() -> None:
+    decayed = {"log10_update_ratio": -5.0, "lr_now": 2e-8, "lr_peak": 0.01, "grad_norm_ratio": 1.0}
+    assert first_cause(diagnosis_of(finding("not_learning"), **decayed)) != "lr_too_low"
+    flat = {**decayed, "lr_now": 0.01}
+    assert first_cause(diagnosis_of(finding("not_learning"), **flat)) == "lr_too_low"
+
+
+def test_burst_of_the_learning_rate_explains_a_spike() -> None:
+    assert first_cause(diagnosis_of(finding("spike"), **USUAL_STEPS, lr_burst=30.0)) == "lr_too_high"
+    assert first_cause(diagnosis_of(finding("spike"), **USUAL_STEPS, lr_burst=1.2)) == "outlier_batches"
+
+
 def test_handful_of_bad_boxes_withholds_nothing() -> None:
     signals = {**HEALTHY_BOXES, "share_outside": 0.03, "log10_update_ratio": -1.2, "grad_agreement": -0.5}
     diagnosis = diagnosis_of(finding("bad_targets"), finding("oscillation"), finding("plateau"), **signals)
