@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple, NoReturn
@@ -29,6 +28,8 @@ def farewell_of(error: BaseException) -> Farewell:
         return Farewell("exit", _exit_code(error.code))
     if isinstance(error, KeyboardInterrupt):
         return Farewell("exit", 130, "KeyboardInterrupt")
+    import traceback  # noqa: PLC0415 - loads the tokenizer; only a failing run needs it
+
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return Farewell("exception", 1, trace[-MAX_TRACE:])
 

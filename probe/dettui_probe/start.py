@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -74,7 +73,7 @@ def _start(
     hello = wire.Hello(
         version=(wire.MAJOR, wire.MINOR),
         run=called.id,
-        boot=secrets.token_hex(8),
+        boot=os.urandom(8).hex(),
         rank=place.rank,
         world=place.world,
         name=called.name,
