@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from dettui.diagnose.reading import Condition
+from dettui.diagnose.conditions import Condition
 
 Group: TypeAlias = Literal[
     "annotations",

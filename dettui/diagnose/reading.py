@@ -1,15 +1,11 @@
-"""What the diagnosis may look at, and the few conditions in which the catalogue is written.
-
-A condition answers True, False, or None where the stream does not carry the signal: absent is not zero.
-"""
+"""What the diagnosis may look at at one step: numbers, words, symptoms."""
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Final, Protocol
+from typing import Final
 
 from dettui.detect.signals import Signals
 from dettui.domain.finding import Finding
@@ -27,124 +23,6 @@ class Reading:
     def fill(self, template: str) -> str:
         """*template* with the numbers of this run in its braces; what is unknown appears as a symbol."""
         return template.format_map(_Symbols({**self.numbers, **self.words}))
-
-
-class Condition(Protocol):
-    """A question about a reading."""
-
-    def __call__(self, reading: Reading) -> bool | None:
-        """True, False, or None where the reading lacks the signal."""
-        ...
-
-
-@dataclass(frozen=True)
-class Compare:
-    """A signal against a limit."""
-
-    signal: str
-    relation: Callable[[float, float], bool]
-    limit: float
-
-    def __call__(self, reading: Reading) -> bool | None:
-        value = reading.numbers.get(self.signal)
-        return None if value is None else self.relation(value, self.limit)
-
-
-@dataclass(frozen=True)
-class AllOf:
-    """Every part holds (Kleene: one False decides, else one None leaves it open)."""
-
-    parts: tuple[Condition, ...]
-
-    def __call__(self, reading: Reading) -> bool | None:
-        answers = [part(reading) for part in self.parts]
-        if False in answers:
-            return False
-        return None if None in answers else True
-
-
-@dataclass(frozen=True)
-class AnyOf:
-    """Some part holds (Kleene: one True decides, else one None leaves it open)."""
-
-    parts: tuple[Condition, ...]
-
-    def __call__(self, reading: Reading) -> bool | None:
-        answers = [part(reading) for part in self.parts]
-        if True in answers:
-            return True
-        return None if None in answers else False
-
-
-@dataclass(frozen=True)
-class Unless:
-    """False only where the part is known to hold: an exception that needs its own proof."""
-
-    part: Condition
-
-    def __call__(self, reading: Reading) -> bool | None:
-        return self.part(reading) is not True
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A symptom of this kind is there, in a series whose name begins with *tag*."""
-
-    kind: str
-    tag: str = ""
-
-    def __call__(self, reading: Reading) -> bool | None:
-        return any(not self.tag or _shows_in(finding, self.tag) for finding in reading.findings.get(self.kind, ()))
-
-
-def _shows_in(finding: Finding, prefix: str) -> bool:
-    return any(tag.startswith(prefix) for tag in finding.tags)
-
-
-@dataclass(frozen=True)
-class Family:
-    """The model is of a known family, whose contract for targets and inputs is therefore known."""
-
-    prefix: str
-
-    def __call__(self, reading: Reading) -> bool | None:
-        family = reading.words.get("family", "unknown")
-        return None if family == "unknown" else family.startswith(self.prefix)
-
-
-def over(signal: str, limit: float) -> Compare:
-    """``signal > limit``."""
-    return Compare(signal, operator.gt, limit)
-
-
-def under(signal: str, limit: float) -> Compare:
-    """``signal < limit``."""
-    return Compare(signal, operator.lt, limit)
-
-
-def at_least(signal: str, limit: float) -> Compare:
-    """``signal >= limit``."""
-    return Compare(signal, operator.ge, limit)
-
-
-def at_most(signal: str, limit: float) -> Compare:
-    """``signal <= limit``."""
-    return Compare(signal, operator.le, limit)
-
-
-def between(signal: str, low: float, high: float) -> AllOf:
-    """``low <= signal <= high``."""
-    return AllOf((at_least(signal, low), at_most(signal, high)))
-
-
-def both(*parts: Condition) -> AllOf:
-    """All of *parts*."""
-    return AllOf(parts)
-
-
-def either(*parts: Condition) -> AnyOf:
-    """Any of *parts*."""
-    return AnyOf(parts)
 
 
 def read(signals: Signals, model: ModelInfo | None, findings: Sequence[Finding]) -> Reading:
@@ -279,10 +157,8 @@ DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
 FROM_MODEL: Final = ("in_training_mode", "background")
 """Numbers that the model's description adds."""
 
-_SYMBOLS: Final = {
+_SYMBOLS: Final[Mapping[str, str]] = {
     "lr_now": "lr",
-    "log10_update_at_peak_lr": _update_at_peak_lr,
-    "update_at_peak_lr": _update_ratio_at_peak_lr,
     "lr_third": "lr/3",
     "lr_tenth": "lr/10",
     "lr_peak": "lr",

@@ -6,7 +6,7 @@ from typing import Final
 
 from dettui.detect.targets.policy import DEFAULT_POLICY as POLICY
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
-from dettui.diagnose.reading import Family, Seen, at_least, at_most, both, either, over, under
+from dettui.diagnose.conditions import Family, Seen, at_least, at_most, both, either, over, under
 
 _TARGETS: Final = ("targets/",)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue
-from dettui.diagnose.reading import at_most, between, both, over, under
+from dettui.diagnose.conditions import at_most, between, both, over, under
 
 BATCH_TOO_SMALL: Final = CauseRecord(
     id="batch_too_small",

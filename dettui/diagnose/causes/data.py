@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue
-from dettui.diagnose.reading import Seen, at_least, both, over, under
+from dettui.diagnose.conditions import Seen, at_least, both, over, under
 
 _COUNTED: Final = at_least("boxes_seen", 300)
 """Below 300 boxes a rare class may be missing by chance."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
-from dettui.diagnose.reading import Seen, at_least, both, over, under
+from dettui.diagnose.conditions import Seen, at_least, both, over, under
 
 EVALUATOR_BROKEN: Final = CauseRecord(
     id="evaluator_broken",

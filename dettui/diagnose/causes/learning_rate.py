@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
-from dettui.diagnose.reading import Seen, Unless, at_least, at_most, between, both, either, over, under
+from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, either, over, under
 
 _FLAT_LR: Final = both(at_most("lr_drops", 0), at_least("lr_over_peak", 0.9))
 _BURST: Final = both(over("lr_burst", 5), Seen("spike"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
-from dettui.diagnose.reading import Family, Seen, at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Family, Seen, at_least, at_most, between, both, over, under
 
 _CLASSIFICATION: Final = Family("classification")
 """Only there is the total loss a single cross-entropy that ln K bounds."""

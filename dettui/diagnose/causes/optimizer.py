@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
-from dettui.diagnose.reading import Unless, at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Unless, at_least, at_most, between, both, over, under
 
 _NOTHING_MOVES: Final = at_least("update_unchanged_share", 0.999)
 

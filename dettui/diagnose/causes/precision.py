@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
-from dettui.diagnose.reading import Seen
+from dettui.diagnose.conditions import Seen
 
 FP16_OVERFLOW: Final = CauseRecord(
     id="fp16_overflow",

@@ -14,7 +14,8 @@ import pytest
 from dettui.detect.signals import Signals
 from dettui.diagnose.catalogue import CATALOGUE, explain
 from dettui.diagnose.cause import CauseRecord
-from dettui.diagnose.reading import DERIVED, FROM_MODEL, Compare, Family, Seen
+from dettui.diagnose.conditions import Compare, Family, Seen
+from dettui.diagnose.reading import DERIVED, FROM_MODEL
 from dettui.diagnose.symptoms import SYMPTOM_TEXTS
 from dettui.domain.finding import SYMPTOMS
 from dettui_probe import tags
