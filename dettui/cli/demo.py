@@ -31,7 +31,9 @@ SHARED: Final = "shapes"  # the module that the demos share is no demo
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("fault", nargs="?", default=DEFAULT, metavar="FAULT", help=", ".join(faults()))
-    parser.add_argument("--steps", type=positive, metavar="N", help="optimizer steps (default: 1500)")
+    parser.add_argument(
+        "--steps", type=positive, metavar="N", help="optimizer steps (default: as many as it takes to learn)"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="of weights and pictures (default: 0)")
     parser.add_argument("--list", action="store_true", help="print the faults and leave")
     terminal.add_look(parser)

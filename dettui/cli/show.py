@@ -12,26 +12,32 @@ from typing import Final
 from dettui.cli import terminal
 from dettui.diagnose.report import exit_code, to_json, to_text
 from dettui.domain.frame import RunFrame
+from dettui.domain.run import RunState
 from dettui.engine import Engine, replay
 from dettui.errors import BadUsage
 from dettui.feed.base import Feed
-from dettui.feed.opening import open_local, open_recording, resolve_run
+from dettui.feed.opening import RunRef, open_local, open_recording, resolve_run
 from dettui_probe import tags
 
 LOCAL_TITLE: Final = "local runs"
 CURVE_ROWS: Final = 12
-QUIET_S: Final = 0.3  # an agent that has had nothing to say for so long has said all it knew
-PATIENCE_S: Final = 5.0  # a live run never stops talking
+FIRST_S: Final = 1.5  # an agent that has just started looks for runs first
+PAUSE_S: Final = 0.3  # an agent that has had nothing to say for so long has said all it knew
+LONGEST_S: Final = 5.0
 
 
 def feed_of(target: str | None) -> tuple[Feed, str]:
-    """The feed of *target* and its title: all local runs for None; a run that is not over is followed live."""
+    """The feed of *target* and its title: all local runs for None, a run live where it still goes on, else its recording."""
     if target is None:
         return open_local(), LOCAL_TITLE
     found = resolve_run(target)
-    if found.liveness is not None and not found.liveness.state.is_over:
-        return open_local([found.id]), found.name
-    return open_recording(found.path), found.name
+    return open_local([found.id]) if is_live(found) else open_recording(found.path), found.name
+
+
+def is_live(found: RunRef) -> bool:
+    """True where more of the run may come.  Of a recording without an end, UNKNOWN, nothing more will."""
+    state = found.liveness.state if found.liveness else RunState.UNKNOWN
+    return not state.is_over and state is not RunState.UNKNOWN
 
 
 def open_dashboard(feed: Feed, title: str, look: argparse.Namespace) -> int:
@@ -54,11 +60,14 @@ def print_once(feed: Feed, size: os.terminal_size) -> int:
 
 
 def read_what_is_known(engine: Engine, feed: Feed) -> None:
-    """Take in what *feed* has, until it is exhausted or pauses, at most PATIENCE_S of a live run."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not feed.exhausted() and (engine.pump(QUIET_S) or feed.exhausted()):
-        if time.monotonic() > deadline:
+    """Take in what *feed* has, until it is exhausted or pauses; at most LONGEST_S of a run that never pauses."""
+    began = time.monotonic()
+    has_come = False
+    while not feed.exhausted() and time.monotonic() - began < (LONGEST_S if has_come else FIRST_S):
+        arrived = engine.pump(PAUSE_S)
+        if has_come and not arrived:
             return
+        has_come = has_come or arrived
 
 
 def print_diagnosis(run: str, *, at_step: int | None = None, as_json: bool = False) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 
 from dettui.cli.child import Child
@@ -87,4 +86,4 @@ def wait_through_interrupts(child: Child) -> int:
         try:
             return child.exit_code()
         except KeyboardInterrupt:
-            time.sleep(0)
+            continue

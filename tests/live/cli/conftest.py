@@ -47,6 +47,19 @@ class Place:
             check=False,
         )
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `dettui` without a terminal, in a process group of its own."""
+        return subprocess.Popen(
+            command(*arguments),
+            cwd=self.cwd,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def script(self, name: str, text: str) -> str:
         """Write a training script; its name."""
         (self.cwd / name).write_text(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -92,3 +94,16 @@ def test_an_unwritable_run_directory_costs_the_training_nothing(place: Place) ->
     assert done.returncode == 0, done.stderr
     assert "trained" in done.stdout and "Traceback" not in done.stderr
     assert "step 60" in done.stdout  # the log lies in the runtime directory instead
+
+
+def test_ctrl_c_is_for_the_training_and_the_diagnosis_still_follows(place: Place) -> None:
+    place.script("train.py", TRAINING + "import time\nprint('waiting', flush=True)\ntime.sleep(600)\n")
+    with place.start("run", "--name", "stopped", sys.executable, "train.py") as dettui:
+        assert dettui.stdout is not None
+        while "waiting" not in dettui.stdout.readline():
+            assert dettui.poll() is None
+        os.killpg(dettui.pid, signal.SIGINT)
+        out, err = dettui.communicate(timeout=60)
+    assert dettui.returncode == 130
+    assert "step 60" in out
+    assert err.count("Traceback") == 1 and "dettui/cli" not in err  # the script's own
