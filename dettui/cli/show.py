@@ -27,7 +27,7 @@ LONGEST_S: Final = 5.0
 
 
 def feed_of(target: str | None) -> tuple[Feed, str]:
-    """The feed of *target* and its title: all local runs for None, a run live where it still goes on, else its recording."""
+    """The feed of *target* and its title: all local runs for None; a run live while it goes on, else recorded."""
     if target is None:
         return open_local(), LOCAL_TITLE
     found = resolve_run(target)
