@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Sequence
 
@@ -12,55 +10,16 @@ import zmq
 from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent import protocol
 from dettui.feed.agent.discovery import StrandKey
+from dettui.feed.agent_process import AgentProcess
 from dettui.feed.base import Arrival
 from dettui.feed.reading import StrandReader, safe
 from dettui.store.text import clean
 from dettui_probe.framing import Frame, Scanner
-from dettui_probe.registry import Announcement, announced_agent
 
 ANSWER_S = protocol.PARK_S + 2.0
 """Without an answer for so long, the agent is given up for dead or stuck."""
 REFUSED_S = 1.0
 """Between two attempts after the agent has refused us."""
-START_AGAIN_S = 3.0
-"""Between two attempts to start an agent."""
-
-
-class AgentProcess:
-    """Starts agents, not too often, and reaps those that were ours."""
-
-    def __init__(self) -> None:
-        self._children: set[int] = set()
-        self._started_at: float | None = None
-
-    def ensure(self, now: float) -> Announcement | None:
-        """The agent that listens; None where there is none yet, and then one is being started."""
-        self._reap()
-        found = announced_agent()
-        if found is None:
-            self.start(now)
-        return found
-
-    def start(self, now: float) -> None:
-        """Start an agent, unless that was just done.  Where one already serves, its lock sends the new one away."""
-        if self._started_at is not None and now - self._started_at < START_AGAIN_S:
-            return
-        self._started_at = now
-        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
-        command = [sys.executable, "-m", "dettui.feed.agent"]
-        # A zmq.py in the directory where the viewer was started is not to be imported (Python 3.11 and later).
-        env = {**os.environ, "PYTHONSAFEPATH": "1"}
-        # In a session of its own: it outlives this viewer, and Ctrl-C is not for it.
-        self._children.add(os.posix_spawn(sys.executable, command, env, file_actions=quiet, setsid=True))
-
-    def _reap(self) -> None:
-        """A child that has gone and is not waited for would look alive."""
-        for pid in tuple(self._children):
-            try:
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    self._children.discard(pid)
-            except ChildProcessError:
-                self._children.discard(pid)
 
 
 class LocalFeed:
@@ -77,7 +36,7 @@ class LocalFeed:
         self._asked_at = 0.0
         self._connect_at = 0.0
         self._readers: dict[StrandKey, StrandReader] = {}
-        self.refusal = ""  # why the agent does not serve us, "" while it does
+        self.refusal = ""  # what the agent said, or the socket, where it does not serve us
         self.is_connected = False  # True once the agent has answered on this connection
 
     def poll(self, wait_s: float) -> Sequence[Arrival]:
@@ -126,7 +85,6 @@ class LocalFeed:
             self._ask(socket)
         else:
             self.refusal = clean(reply.text) if isinstance(reply, protocol.Refused) else "the agent speaks no protocol"
-            self._connect_at = time.monotonic() + REFUSED_S
             self._disconnect()
         return ()
 
@@ -142,26 +100,40 @@ class LocalFeed:
         """Connect to the agent that is announced and open a session; False where there is none yet."""
         now = time.monotonic()
         agent = self._agents.ensure(now)
+        if agent is None:
+            self.refusal = self._agents.failure or self.refusal
         if agent is None or now < self._connect_at:
             return False
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_MESSAGE)
-        self._socket.connect(agent.query)
+        self._connect_at = now + REFUSED_S
         self._endpoint = agent.query
         have = [protocol.Have(*key, reader.seq) for key, reader in self._readers.items()]
-        self._send(self._socket, protocol.Open(protocol.VERSION, self._runs, have))
-        return True
+        try:
+            self._socket = self._dealer(agent.query)
+            self._send(self._socket, protocol.Open(protocol.VERSION, self._runs, have))
+        except zmq.ZMQError as error:
+            self.refusal = f"{clean(agent.query)}: {error}"
+            self._disconnect()
+        return self._socket is not None
+
+    def _dealer(self, endpoint: str) -> zmq.Socket[bytes]:
+        """A socket that is connected to *endpoint*.  Raises ZMQError, also where that is not a local one."""
+        if not endpoint.startswith("ipc://"):
+            raise zmq.ZMQError(zmq.EPROTONOSUPPORT)
+        dealer = self._context.socket(zmq.DEALER)
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_MESSAGE)
+        dealer.connect(endpoint)
+        return dealer
 
     def _ask(self, socket: zmq.Socket[bytes]) -> None:
-        self._send(socket, protocol.Next(self._budget))
+        try:
+            self._send(socket, protocol.Next(self._budget))
+        except zmq.ZMQError:
+            self._disconnect()
 
     def _send(self, socket: zmq.Socket[bytes], request: protocol.Request) -> None:
         self._asked_at = time.monotonic()
-        try:
-            socket.send(protocol.encode(request), zmq.NOBLOCK)
-        except zmq.Again:
-            self._disconnect()
+        socket.send(protocol.encode(request), zmq.NOBLOCK)
 
     def _give_up_if_dead(self) -> None:
         now = time.monotonic()

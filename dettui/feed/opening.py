@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from dettui.feed.logs import strands_at
 from dettui.feed.recorded import RecordedFeed
 from dettui.feed.summaries import RunSummary, list_runs
 from dettui.store.text import clean
+from dettui_probe.registry import ensure_private, runtime_dir
 
 __all__ = ["RunRef", "RunSummary", "list_runs", "open_local", "open_recording", "resolve_run"]
 
+LONGEST_HOME = 80
+"""Bytes; the path of a socket ends at 107, and ours add 14."""
 START_S = 3.0
 """How long an agent may take to start."""
 
@@ -38,6 +42,7 @@ def open_local(runs: Sequence[str] | None = None) -> Feed:
 
     Raises AgentUnavailable where none answers.
     """
+    _check(runtime_dir())
     feed = LocalFeed(runs or ())
     deadline = time.monotonic() + START_S
     while not feed.is_connected:
@@ -47,6 +52,17 @@ def open_local(runs: Sequence[str] | None = None) -> Feed:
             feed.close()
             raise AgentUnavailable(f"the local agent: {refusal}; `python -m dettui.feed.agent` shows why")
     return feed
+
+
+def _check(home: Path) -> None:
+    """Raises AgentUnavailable where sockets cannot be kept in *home*, or would not be safe there."""
+    advice = "set DETTUI_HOME to a short path in a directory of your own"
+    if len(os.fsencode(home)) > LONGEST_HOME:
+        raise AgentUnavailable(f"{home} is too long a path for a socket: {advice}")
+    try:
+        ensure_private(home)
+    except OSError as error:
+        raise AgentUnavailable(f"the runtime directory cannot be used: {error}; {advice}") from error
 
 
 def open_recording(path: Path | str) -> Feed:

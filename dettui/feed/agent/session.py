@@ -75,8 +75,12 @@ class Session:
             cursor.close()
 
     def _portion(self, lineage: Sequence[Strand], budget: int) -> Portion | None:
-        """News of one rank: of the oldest boot that still has some, so that boots never mix."""
-        for strand in lineage:
+        """News of one rank: of the oldest boot that still has some.
+
+        Boots never mix, for each numbers its columns anew: once a later one has begun, the ones before it are done,
+        also where somebody runs two processes under one name.
+        """
+        for strand in lineage[self._newest_begun(lineage) :]:
             cursor = self._cursors.setdefault(strand.member.key, _Cursor(-1))
             data = b"".join(self._advance(strand, cursor, budget))
             is_behind = strand.window.last is not None and cursor.seq < strand.window.last
@@ -89,6 +93,11 @@ class Session:
             if is_behind:
                 return None
         return None
+
+    def _newest_begun(self, lineage: Sequence[Strand]) -> int:
+        """Place of the newest boot of which the viewer has something; 0 where it has nothing."""
+        keys = [strand.member.key for strand in lineage]
+        return max((n for n, key in enumerate(keys) if key in self._cursors and self._cursors[key].seq >= 0), default=0)
 
     def _advance(self, strand: Strand, cursor: _Cursor, budget: int) -> list[bytes]:
         """The next frames of *strand*: from the log while they are older than the window, then from the window."""

@@ -52,18 +52,22 @@ def test_a_history_longer_than_the_agent_remembers_is_read_from_the_log(spawn: S
     wide = """
 run = probe.init("wide")
 names = [f"w{i}" for i in range(400)]
-for step in range(3000):
+for step in range(1500):
     run.log(step, x=step, **dict.fromkeys(names, 0.5))
-    if step % 500 == 0:
-        time.sleep(0.2)
+    if step % 20 == 0:
+        time.sleep(0.01)
+wait()
 run.finish()
 """
     viewer = watch()
-    spawn(wide)
+    training = spawn(wide)
+    viewer.until(holds_more_than(1499))
+    training.stdin.write("finish\n")
+    training.stdin.flush()
     viewer.until(is_finished)
     late = watch()
     late.until(is_finished)
-    assert viewer.values() == late.values() == list(range(3000))
+    assert viewer.values() == late.values() == list(range(1500))
 
 
 def test_an_agent_that_is_killed_is_replaced_and_nothing_is_lost_or_repeated(

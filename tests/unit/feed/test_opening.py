@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dettui.domain.run import RunState
-from dettui.errors import BadUsage, NotARun, RunNotFound
-from dettui.feed.opening import list_runs, resolve_run
+from dettui.errors import AgentUnavailable, BadUsage, NotARun, RunNotFound
+from dettui.feed.opening import list_runs, open_local, resolve_run
 from dettui_probe import wire
 
 
@@ -94,3 +94,17 @@ def test_a_directory_of_something_else_is_not_listed(tmp_path: Path) -> None:
     (tmp_path / "runs" / "notes").mkdir(parents=True)
     (tmp_path / "runs" / "notes" / "x.dlog").write_text("not a log")
     assert list_runs() == ()
+
+
+def test_a_runtime_directory_that_is_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("DETTUI_HOME", str(tmp_path / "link"))
+    with pytest.raises(AgentUnavailable, match="set DETTUI_HOME"):
+        open_local()
+
+
+def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETTUI_HOME", str(tmp_path / ("x" * 100)))
+    with pytest.raises(AgentUnavailable, match="too long"):
+        open_local()

@@ -132,7 +132,7 @@ def test_a_lost_head_leaves_the_rest_readable(tmp_path: Path, hello: Hello, rows
     damage=st.lists(st.tuples(st.integers(0, 1_200), st.binary(max_size=40)), max_size=4), kept=st.integers(200, 1_200)
 )
 def test_whatever_is_damaged_what_is_read_was_written_and_in_order(
-    tmp_path: Path, hello: Hello, rows: Rows, write_log: WriteLog, damage: list[tuple[int, bytes]], kept: int
+    tmp_path: Path, hello: Hello, rows: Rows, write_log: WriteLog, *, damage: list[tuple[int, bytes]], kept: int
 ) -> None:
     log = tmp_path / "r0-b.dlog"
     written = [hello(), *[rows(step) for step in range(1, 16)]]

@@ -81,6 +81,16 @@ def test_boots_of_a_run_never_mix(strand: Callable[..., Strand]) -> None:
     assert order == [(boot, seq) for boot in ("old", "new") for seq in range(5)]
 
 
+def test_two_processes_under_one_name_never_mix(strand: Callable[..., Strand]) -> None:
+    older, newer = strand("r", 2, boot="old", started=1.0), strand("r", 2, boot="new", started=2.0)
+    session = Session((), {})
+    order = drained(session, [older, newer], budget=1 << 20)
+    older.offer_live(Frame(2, bytes(10)), now=0.0)
+    newer.offer_live(Frame(2, bytes(10)), now=0.0)
+    order += drained(session, [older, newer], budget=1 << 20)
+    assert order == [("old", 0), ("old", 1), ("new", 0), ("new", 1), ("new", 2)]
+
+
 def test_the_state_comes_after_the_last_of_the_data_and_once(strand: Callable[..., Strand]) -> None:
     one = strand("r", 10)
     session = Session((), {})
