@@ -118,7 +118,7 @@ def show(kind: str, charts: int, seconds: float, idle: bool) -> None:
             wall, cpu, frames = time.monotonic() - self.begun[0], cpu_s() - self.begun[1], self.frames - self.begun[2]
             rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             report({"at": "end", "wall": wall, "cpu": cpu, "frames": frames, "rss_mb": rss_mb})
-            self.exit()
+            self.set_timer(0.5, self.exit)  # so that what leaving sends is not counted
 
         def tick(self) -> None:
             if not idle:
