@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final, ParamSpec, TypeVar
 
@@ -58,10 +58,10 @@ class Instrument:
         self.spent_s += perf_counter() - started
         return result
 
-    def close_step(self) -> float:
-        """Seconds spent in the step that ends; remembered as a price where there was any."""
+    def close_step(self, *, remember: bool) -> float:
+        """Seconds spent in the step that ends; where there were any, *remember* says to plan with them."""
         spent, self.spent_s = self.spent_s, 0.0
-        if spent:
+        if spent and remember:
             self._costs.append(spent)
         return spent
 
@@ -96,8 +96,12 @@ def planned_intervals(instruments: Sequence[Instrument], allowed_s: float) -> li
 
 
 class Budget:
-    """Keeps the probe's time on the training thread at or under *share* of the step."""
+    """Keeps the probe's time on the training thread at or under *share* of the step.
 
+    A run begins with an allowance, so that its first steps, which decide the most, are measured in full.
+    """
+
+    ALLOWANCE_S: Final = 0.1
     REVIEW_EVERY: Final = 16
     SMOOTHING: Final = 0.1  # of the reported overhead
 
@@ -106,40 +110,43 @@ class Budget:
         self.overhead = 0.0
         self._instruments: list[Instrument] = []
         self._steps_s: deque[float] = deque(maxlen=31)
-        self._base_s: deque[float] = deque(maxlen=31)
+        self._base_s: deque[float] = deque(maxlen=31)  # of a step's own price: what no instrument accounts for
+        self._overdrawn_s = -self.ALLOWANCE_S
         self._settled = 0
+        self._told: set[str] = set()
 
     def add(self, instrument: Instrument) -> Instrument:
         """Put *instrument* under this budget."""
         self._instruments.append(instrument)
         return instrument
 
-    def settle(self, step_s: float, probe_s: float) -> list[Instrument]:
+    def settle(self, step_s: float, probe_s: float) -> dict[str, int]:
         """Close a step that took *step_s*, *probe_s* of it ours.  Returns what is thinned for the first time."""
-        spent = sum(instrument.close_step() for instrument in self._instruments)
-        if self._settled:  # the first step also pays for buffers that are made once
-            self._base_s.append(max(probe_s - spent, 0.0))
-            self._steps_s.append(max(step_s - probe_s, 1e-9))
-            self.overhead += self.SMOOTHING * (min(probe_s / self._steps_s[-1], 1.0) - self.overhead)
+        first = self._settled == 0  # it also pays for buffers that are made once: no price to plan with
+        spent_s = sum(instrument.close_step(remember=not first) for instrument in self._instruments)
         self._settled += 1
-        return self._review() if self._is_time_for_review() else []
+        if first:
+            return {}
+        self._steps_s.append(max(step_s - probe_s, 1e-9))
+        self._base_s.append(max(probe_s - spent_s, 0.0))
+        self._overdrawn_s += probe_s - self.share * self._steps_s[-1]
+        self.overhead += self.SMOOTHING * (min(probe_s / self._steps_s[-1], 1.0) - self.overhead)
+        return self._review() if self._is_time_for_review() else {}
 
     def thinned(self) -> dict[str, int]:
         """Instruments that are not measured in every step, with their intervals."""
         return {i.name: i.interval for i in self._instruments if i.interval > 1 and i.works}
 
     def _is_time_for_review(self) -> bool:
-        return self._settled > 1 and (self._settled <= self.REVIEW_EVERY or self._settled % self.REVIEW_EVERY == 0)
+        return self._settled <= self.REVIEW_EVERY or self._settled % self.REVIEW_EVERY == 0
 
-    def _review(self) -> list[Instrument]:
+    def _review(self) -> dict[str, int]:
+        if self._overdrawn_s < 0:
+            return {}
         allowed_s = self.share * statistics.median(self._steps_s) - statistics.median(self._base_s)
         measured = [instrument for instrument in self._instruments if instrument.works]
-        intervals = planned_intervals(measured, max(allowed_s, 0.0))
-        news = [i for i, every in zip(measured, intervals, strict=True) if i.interval == 1 < every]
-        _set(zip(measured, intervals, strict=True))
+        for instrument, every in zip(measured, planned_intervals(measured, max(allowed_s, 0.0)), strict=True):
+            instrument.interval = every
+        news = {name: every for name, every in self.thinned().items() if name not in self._told}
+        self._told.update(news)
         return news
-
-
-def _set(plan: Iterable[tuple[Instrument, int]]) -> None:
-    for instrument, every in plan:
-        instrument.interval = every

@@ -12,6 +12,7 @@ from dettui_probe.run import Run
 IMPORTANCE: Final = {
     "row": 64.0,
     "loss": 32.0,
+    "schedule": 32.0,
     "targets": 32.0,
     "coverage": 16.0,
     "gradients": 4.0,

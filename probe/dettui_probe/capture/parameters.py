@@ -34,9 +34,8 @@ class Parameters:
         self._updating = collector.instrument("updates")
         self._weighing = collector.instrument("weights")
         self._auditing = collector.instrument("coverage")
-        self._settings = collector.instrument("row")
+        self._settings = collector.instrument("schedule")
         self.optimizers: list[Optimizer] = []
-        self._held: set[int] = set()
         self._norms, self._weights = GradientNorms(), Weights()
         self._tracked: Tracked | None = None
         self._sketch: GradientSketch | None = None
@@ -68,7 +67,6 @@ class Parameters:
     def add(self, optimizer: Optimizer) -> None:
         """*optimizer* trains the watched model."""
         self.optimizers.append(optimizer)
-        self._held = {id(param) for param in params_of(self.optimizers)}
         self._last_audit = -AUDIT_EVERY
 
     def detailed(self, step: int) -> bool:
@@ -93,17 +91,18 @@ class Parameters:
         if self._updating.due(step):
             self._updating.run(self._copy_weights)
 
-    def step_ends(self, step: int) -> None:
-        """The last optimizer of the step has stepped."""
+    def step_ends(self, step: int, stepped: Sequence[Optimizer]) -> None:
+        """The last optimizer of the step has stepped; *stepped*: all that did."""
         if self._updating.due(step):
-            self._updating.run(self._compare_weights)
+            self._updating.run(self._compare_weights, stepped)
         if self._weighing.due(step):
             self._weighing.run(self._weigh)
 
-    def close_step(self) -> None:
+    def close_step(self, step: int) -> None:
         """Hand the settings of the optimizers to the collector."""
         self._norms_read = False
-        self._settings.run(self._read_settings)
+        if self._settings.due(step):
+            self._settings.run(self._read_settings)
 
     # --- on the clock of an instrument --------------------------------------------------------------------------
 
@@ -131,9 +130,10 @@ class Parameters:
         assert self._updates is not None
         self._updates.before()
 
-    def _compare_weights(self) -> None:
+    def _compare_weights(self, stepped: Sequence[Optimizer]) -> None:
         if self._updates is not None:
-            self._collector.keep(self._updating, self._updates.after(self._held))
+            held = {id(param) for param in params_of(stepped)}
+            self._collector.keep(self._updating, self._updates.after(held))
 
     def _weigh(self) -> None:
         tracked = self._tracked_now()
@@ -152,7 +152,6 @@ class Parameters:
             coverage = audit(self._model, self.optimizers)
         if self._guessed and not coverage.missing:  # the script may well train modules that it calls one by one
             coverage = coverage._replace(strangers=0)
-        self._held = {id(param) for param in params_of(self.optimizers)}
         self._collector.values.update(coverage.values())
         self._follow_new_parameters()
         self._tell(step, coverage, contract)

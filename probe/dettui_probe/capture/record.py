@@ -66,7 +66,8 @@ class StepRecord:
             started = time.thread_time()
             instrument.decoding.run(reading.decode, own, self._sheet)
             instrument.decoded(time.thread_time() - started)
-        yield Row(self._sheet.step, self._sheet.time, self._sheet.values)
+        if self._sheet.values:
+            yield Row(self._sheet.step, self._sheet.time, self._sheet.values)
         yield from self._sheet.messages
 
 

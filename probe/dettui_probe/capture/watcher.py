@@ -193,18 +193,24 @@ class Watcher:
 
     def _optimizer_begins(self, optimizer: Optimizer) -> None:
         self._optimizer_calls += 1
-        if self.parameters.adopt(optimizer, after_backward=self._micro_steps > 0) and self._lit:
+        ours = self.parameters.adopt(optimizer, after_backward=self._micro_steps > 0)
+        if ours and self._lit and self._is_within_a_step() and not self._pending:
             self.parameters.optimizer_begins(self._coming_step, self._inputs.contract)
 
     def _optimizer_ended(self, optimizer: Optimizer) -> None:
         if not self.parameters.is_ours(optimizer):
             return
         self._stepped.append(optimizer)
-        if not self._micro_steps and self._backwards_ever:  # one more optimizer of a step already told
+        if not self._is_within_a_step():
             return
         self._pending = True
         if self._closer is None or optimizer is self._closer:
             self._complete_step()
+
+    def _is_within_a_step(self) -> bool:
+        """False where one more optimizer steps after the step that it belongs to was told.  Where backward is never
+        seen (gradients made by hand), every optimizer step is one."""
+        return self._micro_steps > 0 or not self._backwards_ever
 
     def _loss_scaled(self, scaled: object, loss: object, scale: Tensor | None) -> None:
         if isinstance(scaled, Tensor) and isinstance(loss, Tensor) and scale is not None and scaled is not loss:
@@ -229,7 +235,7 @@ class Watcher:
     def _complete_step(self) -> None:
         self._pending = False
         if self._lit:
-            self.parameters.step_ends(self._coming_step)
+            self.parameters.step_ends(self._coming_step, self._stepped)
         self._recorder.step += 1
         self._usual_micro_steps = max(self._micro_steps, 1)
         self._emit(self._recorder.step)
@@ -245,14 +251,14 @@ class Watcher:
         values: dict[str, float] = dict(self._clock.close_step())
         step_s = values[tags.TIME_STEP]
         if self._lit:
+            self._inputs.close_step()
+            self.parameters.close_step(step)
             self._row.run(self._put_row, step, values)
         self._settle(step_s)
         self._lit = self._row.due(self._coming_step)
         self._tell_if_dropped()
 
     def _put_row(self, step: int, values: dict[str, float]) -> None:
-        self._inputs.close_step()
-        self.parameters.close_step()
         values.update(self._own_values())
         if self._amp_scale is not None:
             self._collector.keep(self._row, Reading([fresh_vector([self._amp_scale])], _decode_amp_scale))
@@ -275,8 +281,9 @@ class Watcher:
         self._probe_s = 0.0
         self._recorder.overhead = self._budget.overhead
         self._recorder.thinned = self._budget.thinned()
-        for instrument in news:
-            self._tell("thinned", f"{instrument.name} is measured every {instrument.interval} steps from here on")
+        if news:
+            what = ", ".join(f"{name} every {every} steps" for name, every in news.items())
+            self._tell("thinned", f"to stay within {self._budget.share:.1%} of the step: {what}", news)
 
     def _close(self) -> None:
         if self._closed:
@@ -290,8 +297,8 @@ class Watcher:
 
     # --- events -------------------------------------------------------------------------------------------------
 
-    def _tell(self, kind: str, text: str) -> None:
-        self._recorder.put(wire.Event(self._recorder.step, time.time(), kind, text))
+    def _tell(self, kind: str, text: str, data: Mapping[str, Any] | None = None) -> None:
+        self._recorder.put(wire.Event(self._recorder.step, time.time(), kind, text, dict(data or {})))
 
     def _tell_no_backward(self) -> None:
         text = f"{FORWARDS_WITHOUT_BACKWARD} forward passes in training mode and no backward pass yet"

@@ -1,0 +1,175 @@
+"""``python -m dettui_probe`` runs a script as ``python`` does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Launch = Callable[..., subprocess.CompletedProcess[str]]
+
+TRAINS = """
+import torch
+from torch import nn
+model = nn.Linear(4, 3)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(3):
+    loss = nn.functional.cross_entropy(model(torch.ones(2, 4)), torch.tensor([0, 1]))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    """Runs python in the test's folder; scripts and modules are written there by the test."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "DETTUI_HOME": str(tmp_path / "h"), "DETTUI_RUNS": str(tmp_path / "runs")}
+        env.pop("PYTHONSAFEPATH", None)
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+
+    return run
+
+
+def logs(tmp_path: Path) -> list[bytes]:
+    return [file.read_bytes() for file in (tmp_path / "runs").rglob("*.dlog")]
+
+
+SHOWS = """
+import sys
+print(__name__, __file__, sys.argv, sys.path[0], __spec__ and __spec__.name, "torch" in sys.modules)
+print(sys.modules["__main__"].__dict__ is globals(), __package__)
+"""
+
+
+def test_a_script_sees_what_it_sees_under_python(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "show.py").write_text(SHOWS)
+    plain = launch("sub/show.py", "--name", "x", "-m", "y")
+    launched = launch("-m", "dettui_probe", "--budget", "0.02", "sub/show.py", "--name", "x", "-m", "y")
+    assert launched.stdout == plain.stdout
+    assert launched.stderr == ""
+
+
+def test_a_module_sees_what_it_sees_under_python(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    (tmp_path / "package" / "show.py").write_text(SHOWS)
+    plain = launch("-m", "package.show", "a")
+    assert launch("-m", "dettui_probe", "-m", "package.show", "a").stdout == plain.stdout
+
+
+@pytest.mark.parametrize(
+    "ending", ["raise ValueError('boo')", "import sys; sys.exit(7)", "import sys; sys.exit('text')", "def broken(:"]
+)
+def test_tracebacks_and_exit_codes_are_those_of_python(launch: Launch, tmp_path: Path, ending: str) -> None:
+    (tmp_path / "train.py").write_text(f"x = 1\n{ending}\n")
+    plain = launch("train.py")
+    launched = launch("-m", "dettui_probe", "train.py")
+    assert (launched.returncode, launched.stderr) == (plain.returncode, plain.stderr)
+
+
+def test_a_traceback_after_training_began_has_no_frame_of_ours(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAINS + "raise ValueError('boo')\n")
+    plain = launch("train.py")
+    launched = launch("-m", "dettui_probe", "train.py")
+    assert (launched.returncode, launched.stderr) == (plain.returncode, plain.stderr)
+    (log,) = logs(tmp_path)
+    assert b"ValueError: boo" in log
+    assert b"__main__.py" not in log
+
+
+def test_environment_set_before_torch_is_imported_still_works(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import os, sys\nassert 'torch' not in sys.modules\nos.environ['OMP_NUM_THREADS'] = '3'\n"
+        + TRAINS
+        + "print(torch.get_num_threads(), type(torch.__spec__.loader).__name__, torch.__loader__.name)\n"
+    )
+    assert launch("-m", "dettui_probe", "train.py").stdout == launch("train.py").stdout
+    assert b"loss/total" in logs(tmp_path)[0]
+
+
+def test_the_first_step_is_seen_and_torch_is_left_as_it_was(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        + TRAINS
+        + "from dettui_probe.start import current_run\n"
+        + "print(current_run().recorder.step, nn.Module.__call__ is nn.Module._wrapped_call_impl)\n"
+    )
+    assert launch("-m", "dettui_probe", "train.py").stdout == "3 True\n"
+
+
+def test_a_script_that_watches_by_itself_wins(launch: Launch, tmp_path: Path) -> None:
+    watches = TRAINS.replace(
+        "optimizer =", "import dettui_probe\ndettui_probe.watch(model, name='own', class_names=['a'])\noptimizer ="
+    )
+    (tmp_path / "train.py").write_text(watches)
+    assert launch("-m", "dettui_probe", "--name", "launched", "train.py").returncode == 0
+    (log,) = logs(tmp_path)
+    assert b"own" in log
+    assert b"loss/total" in log
+
+
+def test_spawned_loader_workers_work(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+
+class Data(Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return torch.full((4,), float(index)), index % 3
+
+
+if __name__ == "__main__":
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for x, y in DataLoader(Data(), batch_size=4, num_workers=1, multiprocessing_context="spawn"):
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    print("done")
+"""
+    )
+    done = launch("-m", "dettui_probe", "train.py")
+    assert (done.stdout, done.stderr) == ("done\n", "")
+    assert len(logs(tmp_path)) == 1
+
+
+def test_a_script_that_never_trains_leaves_a_run_that_says_so(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print('nothing')\n")
+    assert launch("-m", "dettui_probe", "train.py").stdout == "nothing\n"
+    assert b"without a forward pass in training mode" in logs(tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["absent.py"], "can't open file"),
+        ([], "which script?"),
+        (["-m"], "-m needs the name of a module"),
+        (["--wrong", "train.py"], "unrecognized arguments"),
+    ],
+)
+def test_bad_use_is_one_line_and_code_2(launch: Launch, arguments: list[str], words: str) -> None:
+    done = launch("-m", "dettui_probe", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_help_teaches(launch: Launch) -> None:
+    done = launch("-m", "dettui_probe", "--help")
+    assert done.returncode == 0
+    assert "torchrun" in done.stdout

@@ -1,0 +1,60 @@
+"""A run without a writer thread: what was put is read by the test itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from dettui_probe import wire
+from dettui_probe.recorder import Row
+from dettui_probe.run import Run
+
+
+class Told(NamedTuple):
+    """Everything that a run has put so far, in order."""
+
+    rows: list[Row]
+    counts: list[wire.Counts]
+    events: list[wire.Event]
+    models: list[wire.Model]
+
+    def values(self, tag: str) -> list[float]:
+        return [row.values[tag] for row in self.rows if tag in row.values]
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    run = Run("test", "test")
+    run.active = True
+    yield run
+    run.finish()
+
+
+@pytest.fixture
+def told(run: Run) -> Callable[[], Told]:
+    """Resolves what was put, as the writer thread would."""
+
+    def read() -> Told:
+        told = Told([], [], [], [])
+        places = {Row: told.rows, wire.Counts: told.counts, wire.Event: told.events, wire.Model: told.models}
+        while (item := run.recorder.take()) is not None:
+            parts = [item] if type(item) in places else list(item.resolve())  # type: ignore[union-attr]
+            for part in parts:
+                places[type(part)].append(part)  # type: ignore[attr-defined]
+        return told
+
+    return read

@@ -1,0 +1,79 @@
+"""Boxes that describe the pixels win against other places; boxes left behind by a flip do not."""
+
+from __future__ import annotations
+
+import torch
+
+from dettui_probe import tags
+from dettui_probe.capture.pairing import Pairing, Scene
+from dettui_probe.capture.record import Sheet
+
+SCENES = 200
+
+
+def scene(generator: torch.Generator) -> Scene:
+    """A noisy image with one to three rectangles of other colours, and their boxes."""
+    pixels = torch.rand(3, 64, 64, generator=generator) * 0.3
+    boxes = []
+    for _ in range(int(torch.randint(1, 4, (), generator=generator))):
+        corner = torch.rand(2, generator=generator) * 0.7
+        side = 0.12 + torch.rand(2, generator=generator) * 0.15
+        x1, y1, x2, y2 = (int(v * 64) for v in (*corner, *(corner + side)))
+        pixels[:, y1:y2, x1:x2] += torch.rand(3, 1, 1, generator=generator)
+        boxes.append([x1 / 64, y1 / 64, x2 / 64, y2 / 64])
+    return Scene(pixels, torch.tensor(boxes))
+
+
+def shares(scenes: list[Scene]) -> dict[str, float]:
+    sheet = Sheet(1, 0.0, {}, False)
+    pairing = Pairing()
+    for start in range(0, len(scenes), 4):
+        pairing.compare(sheet, scenes[start : start + 4])
+    compared = sheet.values[tags.PAIRING_BOXES]
+    assert compared > 50
+    beats = (tags.PAIRING_BEATS_OTHER, tags.PAIRING_BEATS_HFLIP, tags.PAIRING_BEATS_VFLIP)
+    return {tag: sheet.values[tag] / compared for tag in beats}
+
+
+def scenes() -> list[Scene]:
+    generator = torch.Generator().manual_seed(1)
+    return [scene(generator) for _ in range(SCENES)]
+
+
+def test_boxes_that_fit_win_everywhere() -> None:
+    assert min(shares(scenes()).values()) > 0.85
+
+
+def test_boxes_left_behind_by_a_horizontal_flip_lose_to_their_mirror_only() -> None:
+    flipped = [made._replace(pixels=made.pixels.flip(2)) if i % 2 else made for i, made in enumerate(scenes())]
+    found = shares(flipped)
+    assert 0.4 < found[tags.PAIRING_BEATS_HFLIP] < 0.6
+    assert found[tags.PAIRING_BEATS_OTHER] > 0.6
+    assert found[tags.PAIRING_BEATS_VFLIP] > 0.6
+
+
+def test_boxes_of_other_images_win_half() -> None:
+    made = scenes()
+    shuffled = [image._replace(boxes=other.boxes) for image, other in zip(made, made[7:] + made[:7], strict=True)]
+    assert all(0.38 < share < 0.62 for share in shares(shuffled).values())
+
+
+def test_images_without_texture_compare_as_even() -> None:
+    flat = [made._replace(pixels=torch.ones(3, 64, 64)) for made in scenes()]
+    assert set(shares(flat).values()) == {0.5}
+
+
+def test_a_single_image_is_compared_with_the_one_before() -> None:
+    sheet = Sheet(1, 0.0, {}, False)
+    pairing = Pairing()
+    for made in scenes()[:40]:
+        pairing.compare(sheet, [made])
+    assert sheet.values[tags.PAIRING_BOXES] > 5
+
+
+def test_broken_pixels_and_boxes_take_no_part() -> None:
+    sheet = Sheet(1, 0.0, {}, False)
+    good, other = scenes()[:2]
+    broken = good._replace(boxes=torch.full((2, 4), torch.nan))
+    Pairing().compare(sheet, [broken, good._replace(pixels=good.pixels * torch.nan), other])
+    assert sheet.values[tags.PAIRING_BOXES] <= len(other.boxes)
