@@ -354,7 +354,7 @@ FAULTY: tuple[Scenario, ...] = (
         ("distribution_shift",),
         "data_corrupted_midway",
         900,
-        ("spike",),
+        ("spike", "plateau"),
     ),
     Scenario("boxes_xywh", boxes_xywh, ("bad_targets",), "boxes_wrong_format", 60),
     Scenario("boxes_xywh_filtered", boxes_xywh_filtered, ("bad_targets",), "boxes_wrong_format", 60),
