@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,17 +49,24 @@ class Ground(IntEnum):
     CURSOR = 3
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """Neighbouring cells of one style."""
 
     text: str
-    ink: int
-    ground: Ground
+    style: int  # as in Picture.styles
+
+    @property
+    def ink(self) -> int:
+        """What the glyphs stand for."""
+        return self.style & 0xFF
+
+    @property
+    def ground(self) -> Ground:
+        """What the background stands for."""
+        return Ground(self.style >> 8)
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Changed cells of one row: ``width`` cells from column ``x``."""
 
     x: int
@@ -92,10 +98,9 @@ class Picture:
     def runs(self, y: int) -> Iterator[Run]:
         """Row *y* as runs of equal style, left to right."""
         text, styles = self.row_text(y), self.styles[y]
-        starts = [0, *(np.flatnonzero(np.diff(styles)) + 1).tolist(), len(text)]
-        for start, end in pairwise(starts):
-            style = int(styles[start]) if end > start else 0
-            yield Run(text[start:end], style & 0xFF, Ground(style >> 8))
+        starts = [0, *(np.flatnonzero(styles[1:] != styles[:-1]) + 1).tolist()]
+        for start, end, style in zip(starts, [*starts[1:], len(text)], styles[starts].tolist(), strict=True):
+            yield Run(text[start:end], style)
 
     def plain(self) -> str:
         """All rows as text, without colours and trailing blanks."""

@@ -134,7 +134,7 @@ class CurveChart(Widget):
         picture = self._picture
         if picture is None or y >= picture.height:
             return Strip.blank(self.size.width, self.rich_style)
-        segments = [Segment(run.text, self._style(run.ink, run.ground)) for run in picture.runs(y)]
+        segments = [Segment(text, self._style(code)) for text, code in picture.runs(y)]
         return Strip(segments, picture.width)
 
     def notify_style_update(self) -> None:
@@ -160,11 +160,10 @@ class CurveChart(Widget):
         elif changes:
             self.refresh(*(Region(change.x, change.y, change.width, 1) for change in changes))
 
-    def _style(self, ink: int, ground: Ground) -> Style:
-        code = ink | ground << 8
+    def _style(self, code: int) -> Style:
         style = self._styles_by_code.get(code)
         if style is None:
-            style = self._styles_by_code[code] = self._component_style(ink, ground)
+            style = self._styles_by_code[code] = self._component_style(code & 0xFF, Ground(code >> 8))
         return style
 
     def _component_style(self, ink: int, ground: Ground) -> Style:
