@@ -58,8 +58,11 @@ def draw_nonfinite(canvas: Canvas, columns: NDArray[np.int64], row: int, glyphs:
 def draw_bands(
     canvas: Canvas, bands: Sequence[Band], column_of: ColumnOf, body: slice, *, signs_row: int | None, glyphs: Glyphs
 ) -> None:
-    """Shade each band over the rows of *body*, and rule it off: "├ plateau ┤" above, "━" or "≈" on the axis."""
-    for band in bands:
+    """Shade each band over the rows of *body*, and rule it off: "├ plateau ┤" above, "━" or "≈" on the axis.
+
+    Where bands overlap the shorter one lies on top, so that the ends of both can be seen.
+    """
+    for band in sorted(bands, key=lambda band: band.first - band.last):
         first = max(GUTTER, column_of(band.first))
         last = min(canvas.width - 1, column_of(band.last))
         if first > last:

@@ -17,7 +17,7 @@ from dettui.charts import numbers
 from dettui.charts.annotations import draw_bands, draw_marks, draw_nonfinite
 from dettui.charts.axes import StepAxis, ValueAxis
 from dettui.charts.cells import GUTTER, Canvas, Ground, Ink, Picture
-from dettui.charts.heading import LINE_LETTERS, draw_heading, line_ink, unshown
+from dettui.charts.heading import LINE_LETTERS, draw_heading, line_ink, unshown, value_at
 from dettui.charts.limits import settle, wanted
 from dettui.charts.raster import FONTS, Bits, DotFont, Spans, bits_of, curve_spans, step_spans
 from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs, Line
@@ -300,8 +300,7 @@ def spaced(rows: Sequence[int], room: int) -> list[int]:
 
 def _held_before(series: Series, step: int) -> float | None:
     """The last finite value before *step*: what a step line holds on entering the chart."""
-    index = int(np.searchsorted(series.steps, step)) - 1
-    if index < 0:
+    if not len(series) or step <= series.steps[0]:
         return None
-    value = float(series.values[index])
-    return value if np.isfinite(value) else None
+    value = value_at(series, step - 1)
+    return value if value is not None and np.isfinite(value) else None

@@ -11,7 +11,7 @@ from dettui.charts import numbers
 from dettui.charts.axes import ValueAxis
 from dettui.charts.cells import Canvas, Ink
 from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs, Line
-from dettui.domain.series import Floats, Series
+from dettui.domain.series import Floats, Series, Steps
 from dettui.numerics.decimation import Buckets
 
 LINE_LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -72,15 +72,22 @@ def _beyond(series: Series, buckets: Buckets, reach: Floats, limit: float, sign:
     where = np.flatnonzero(sign * reach > sign * limit)
     if not len(where):
         return None
-    count, best, step = 0, float(limit), 0
-    for bucket in (where + buckets.first).tolist():
-        part = series.between(bucket << buckets.k, ((bucket + 1) << buckets.k) - 1)
-        values = np.where(np.isfinite(part.values), part.values, limit)
-        count += int(np.count_nonzero(sign * values > sign * limit))
-        farthest = int(np.argmax(sign * values)) if len(values) else -1
-        if farthest >= 0 and sign * values[farthest] > sign * best:
-            best, step = float(values[farthest]), int(part.steps[farthest])
-    return Outliers(count, best, step) if count else None
+    steps, values = (
+        np.concatenate(parts) for parts in zip(*(_points_of(series, buckets, i) for i in where), strict=True)
+    )
+    beyond = np.isfinite(values) & (sign * values > sign * limit)
+    farthest = int(np.argmax(np.where(beyond, sign * values, -np.inf)))
+    return Outliers(int(beyond.sum()), float(values[farthest]), int(steps[farthest]))
+
+
+def _points_of(series: Series, buckets: Buckets, i: int) -> tuple[Steps, Floats]:
+    """Steps and values in the i-th bucket.  A search finds them unless the run was rewound; then all are looked at."""
+    bucket = buckets.first + i
+    part = series.between(bucket << buckets.k, ((bucket + 1) << buckets.k) - 1)
+    if len(part) == buckets.count[i] + buckets.nonfinite[i]:
+        return part.steps, part.values
+    inside = series.steps >> buckets.k == bucket
+    return series.steps[inside], series.values[inside]
 
 
 def _worst(found: Sequence[Outliers | None], sign: int) -> Outliers | None:
@@ -139,6 +146,9 @@ def line_ink(line: Line) -> int:
 
 
 def value_at(series: Series, step: int) -> float | None:
-    """The value at *step*, or else the last one before it; None before the first."""
-    index = int(np.searchsorted(series.steps, step, side="right")) - 1
-    return float(series.values[index]) if index >= 0 else None
+    """The value at *step* or at the last step before it, the newer where a run was rewound; None before the first."""
+    before = np.flatnonzero(series.steps <= step)  # no search: a rewound run's steps are not in order
+    if not len(before):
+        return None
+    newest = before[series.steps[before] == series.steps[before].max()][-1]
+    return float(series.values[newest])

@@ -216,3 +216,18 @@ def test_a_column_names_the_bucket_that_is_drawn_in_it(last: int, fixed: bool) -
     axis = StepAxis.over((0, last), 186, fixed=fixed)
     for bucket in range((last >> axis.k) + 1):
         assert axis.step_at(axis.slot_of(bucket << axis.k)) == bucket << axis.k
+
+
+def test_a_rewound_run_reads_out_its_newer_value_and_counts_its_spikes_once(series: MakeSeries) -> None:
+    steps = np.r_[0:500, 300:800]
+    values = 0.5 + 0.05 * np.random.default_rng(0).normal(size=1_000)
+    values[400], values[650] = 30, 7.0  # step 400 of the first strand, step 450 of the second
+    line = Line(series(values, steps=steps))
+    assert "▲ 2 above, max 30 @ 400" in draw(CurveView("loss", (line,))).row_text(0)
+    assert "@ 450  7 " in draw(CurveView("loss", (line,), cursor=450)).row_text(0)
+
+
+def test_overlapping_bands_both_show_their_ends(series: MakeSeries) -> None:
+    bands = (Band(500, 600, "plateau"), Band(100, 900, "oscillation"))
+    signs = draw(CurveView("loss", (Line(series(noisy(1_000))),), bands=bands)).row_text(1)
+    assert signs.count("├") == 2 and signs.count("┤") == 2
