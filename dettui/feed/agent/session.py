@@ -31,7 +31,7 @@ class _Cursor:
 
     seq: int  # of the last frame that it got, -1 before the first
     history: LogTail | None = None  # where it reads the log behind the window
-    log_is_read: bool = False  # nothing older than the window is to be found there any more
+    log_read_upto: int = -1  # the log holds nothing more of what came before this frame
     told: Liveness | None = None
 
     def close(self) -> None:
@@ -102,9 +102,9 @@ class Session:
     def _advance(self, strand: Strand, cursor: _Cursor, budget: int) -> list[bytes]:
         """The next frames of *strand*: from the log while they are older than the window, then from the window."""
         first = strand.window.first
-        if strand.member.log and first is not None and cursor.seq + 1 < first and not cursor.log_is_read:
+        if strand.member.log and first is not None and cursor.seq + 1 < first and cursor.log_read_upto < first:
             frames = self._from_log(strand, cursor, first, budget)
-            if frames or not cursor.log_is_read:
+            if frames or cursor.log_read_upto < first:
                 return frames
         packed, cursor.seq = strand.window.after(cursor.seq, budget)
         return packed
@@ -115,14 +115,15 @@ class Session:
             cursor.history = LogTail(Path(strand.member.log), strand.place_of(cursor.seq + 1))
         for _ in range(_LOOKS):
             found = [item for item in cursor.history.poll(min(budget, READ_BYTES)) if isinstance(item, Frame)]
-            cursor.log_is_read = cursor.history.at_end or (bool(found) and found[-1].seq + 1 >= first)
             frames = [frame for frame in found if cursor.seq < frame.seq < first]
             if frames:
                 cursor.seq = frames[-1].seq
-            if frames or cursor.log_is_read:
+            if cursor.history.at_end or (found and found[-1].seq + 1 >= first):
+                cursor.log_read_upto = first
+                cursor.close()
                 break
-        if cursor.log_is_read:
-            cursor.close()
+            if frames:
+                break
         return [pack(*frame) for frame in frames]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,11 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import zmq
 
 from dettui.domain.run import RunState
+from dettui.feed.agent import protocol
+from dettui.feed.local import LocalFeed
 from dettui.feed.opening import open_local
-from dettui_probe.registry import announced_agent
+from dettui_probe.registry import Announcement, announced_agent, ensure_private
 
 AGENT = [sys.executable, "-m", "dettui.feed.agent"]
 TRAINING = """
@@ -84,3 +88,54 @@ def test_garbage_on_its_sockets_and_in_its_registry_is_ignored(
         viewer.until(lambda viewer: viewer.state is RunState.FINISHED)
     assert viewer.values() == list(range(100))
     assert announced_agent() == agent
+
+
+def test_an_agent_of_another_version_is_refused_by_name(home: Path) -> None:
+    open_local().close()
+    agent = announced_agent()
+    assert agent is not None
+    with zmq.Context() as context, context.socket(zmq.DEALER) as viewer:
+        viewer.connect(agent.query)
+        viewer.send(protocol.encode(protocol.Open(protocol.VERSION + 1)))
+        assert viewer.poll(20_000)
+        reply = protocol.reply_of(viewer.recv())
+    assert isinstance(reply, protocol.Refused)
+    assert str(agent.pid) in reply.text
+
+
+def test_a_refusal_becomes_one_line_for_the_user(home: Path, spawn: Callable[..., Any]) -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as agent:
+        ensure_private(home)
+        agent.bind(f"ipc://{home}/other.q")
+        (home / "agent.json").write_bytes(
+            msgspec.json.encode(
+                Announcement(f"ipc://{home}/other.in", f"ipc://{home}/other.q", spawn("wait()").pid, (9, 9))
+            )
+        )
+        feed = LocalFeed()
+        feed.poll(0.0)
+        assert agent.poll(20_000)
+        who, _ = agent.recv_multipart()
+        agent.send_multipart([who, protocol.encode(protocol.Refused("end \x1b[2Jpid 7 first"))])
+        deadline = time.monotonic() + 20
+        while not feed.refusal:
+            assert time.monotonic() < deadline
+            feed.poll(0.05)
+        feed.close()
+    assert feed.refusal == "end pid 7 first"
+
+
+def test_an_agent_that_was_stopped_serves_again_when_it_continues(
+    home: Path, spawn: Callable[..., Any], watch: Callable[..., Any]
+) -> None:
+    viewer = watch()
+    viewer.feed.connect(1.0)
+    open_local().close()
+    agent = announced_agent()
+    assert agent is not None
+    os.kill(agent.pid, signal.SIGSTOP)
+    spawn(TRAINING).wait()
+    viewer.look(4.0)
+    os.kill(agent.pid, signal.SIGCONT)
+    viewer.until(lambda viewer: viewer.state is RunState.FINISHED)
+    assert viewer.values() == list(range(100))

@@ -10,6 +10,7 @@ import pytest
 from dettui.feed.agent.discovery import Member
 from dettui.feed.agent.session import Portion, Session
 from dettui.feed.agent.strand import WINDOW_BYTES, Strand
+from dettui.feed.agent.window import Window
 from dettui_probe import wire
 from dettui_probe.framing import MAGIC, Frame, Scanner, pack
 
@@ -66,6 +67,21 @@ def test_what_is_older_than_the_window_comes_from_the_log(strand: Callable[..., 
     assert long.window.first is not None
     assert long.window.first > 100
     assert drained(Session((), {}), [long], 1 << 20) == [("b", seq) for seq in range(200)]
+
+
+def test_a_viewer_that_fell_behind_the_window_reads_the_log_again(
+    strand: Callable[..., Strand], tmp_path: Path
+) -> None:
+    one = strand("r", 50)
+    one.window = Window(max_bytes=1_000)
+    session = Session((), {})
+    seen: list[tuple[str, int]] = []
+    for first, end in ((50, 500), (500, 1_000), (1_000, 1_500)):
+        with (tmp_path / "r-b.dlog").open("ab") as log:
+            log.write(b"".join(pack(seq, bytes(10)) for seq in range(first, end)))
+        one.pump_log(now=0.0)
+        seen += drained(session, [one], budget=300)
+    assert seen == [("b", seq) for seq in range(1_500)]
 
 
 def test_a_viewer_that_comes_back_gets_only_what_it_lacks(strand: Callable[..., Strand]) -> None:
