@@ -73,7 +73,7 @@ def _beyond(series: Series, buckets: Buckets, reach: Floats, limit: float, sign:
     if not len(where):
         return None
     steps, values = (
-        np.concatenate(parts) for parts in zip(*(_points_of(series, buckets, i) for i in where), strict=True)
+        np.concatenate(parts) for parts in zip(*(_points_of(series, buckets, i) for i in where.tolist()), strict=True)
     )
     beyond = np.isfinite(values) & (sign * values > sign * limit)
     farthest = int(np.argmax(np.where(beyond, sign * values, -np.inf)))
