@@ -224,6 +224,11 @@ def boxes_not_flipped(rng: Rng) -> Messages:
     return _run(500, {**detector(500, rng), **pairing(500, rng, other=0.7, hflip=0.5, vflip=0.7)})
 
 
+def boxes_not_flipped_either_way(rng: Rng) -> Messages:
+    """Both flips at even odds, without the boxes: three images of four are wrong."""
+    return _run(500, {**detector(500, rng), **pairing(500, rng, other=0.63, hflip=0.5, vflip=0.5)})
+
+
 def boxes_of_other_images(rng: Rng) -> Messages:
     """Targets and images went out of step."""
     return _run(500, {**detector(500, rng), **pairing(500, rng, other=0.5, hflip=0.5, vflip=0.5)})
@@ -366,6 +371,9 @@ FAULTY: tuple[Scenario, ...] = (
     Scenario("labels_of_dropped_boxes", labels_of_dropped_boxes, ("bad_targets",), "labels_boxes_mismatch", 60),
     Scenario("no_boxes_at_all", no_boxes_at_all, ("bad_targets",), "empty_targets", 100),
     Scenario("boxes_not_flipped", boxes_not_flipped, ("bad_targets",), "boxes_not_transformed", 200),
+    Scenario(
+        "boxes_not_flipped_either_way", boxes_not_flipped_either_way, ("bad_targets",), "boxes_not_transformed", 300
+    ),
     Scenario("boxes_of_other_images", boxes_of_other_images, ("bad_targets",), "labels_shuffled", 200),
     Scenario("inputs_0_255", inputs_0_255, ("bad_inputs",), "inputs_not_normalised", 60),
     Scenario("inputs_normalised_twice", inputs_normalised_twice, ("bad_inputs",), "inputs_normalised_twice", 60),

@@ -211,8 +211,13 @@ def amp_finding_its_scale(rng: Rng) -> Messages:
 
 
 def centred_objects(rng: Rng) -> Messages:
-    """Objects in the middle of textured images: a box and its mirrors overlap, so that neither stands out more."""
-    return _run(800, {**detector(800, rng), **pairing(800, rng, other=0.9, hflip=0.55, vflip=0.55)})
+    """Most objects in the middle: their mirrors overlap them, so that few boxes can be compared at all."""
+    few = rng.binomial(1, 0.5, 800).astype(float)
+    wins = {
+        tag: rng.binomial(few.astype(int), 0.8).astype(float)
+        for tag in (tags.PAIRING_BEATS_OTHER, tags.PAIRING_BEATS_HFLIP, tags.PAIRING_BEATS_VFLIP)
+    }
+    return _run(800, {**detector(800, rng), tags.PAIRING_BOXES: few, **wins})
 
 
 def textureless_images(rng: Rng) -> Messages:

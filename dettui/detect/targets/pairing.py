@@ -36,21 +36,37 @@ def _lost(reading: TargetReading, policy: TargetPolicy, compared: float) -> Symp
 
 
 def _mirrored(reading: TargetReading, policy: TargetPolicy, compared: float) -> Symptom | None:
-    """Boxes do no better than their mirror along one axis, and clearly better than along the other."""
-    shares = {tag: reading.count(tag) for tag, _ in _MIRRORS}
-    for tag, axis in _MIRRORS:
-        mine = shares[tag]
-        other = next(share for name, share in shares.items() if name != tag)
-        if mine is None or other is None:
-            continue
-        if wilson_bounds(mine, compared, policy.pairing_z)[1] >= policy.flip_chance:
-            continue
-        if wilson_bounds(other, compared, policy.pairing_z)[0] <= policy.flip_contrast:
-            continue
-        share = mine / compared
-        text = f"{share:.0%} of {compared:.0f} boxes stand out more than their {axis} mirror; chance is 50 %"
-        contrast = f"against {other / compared:.0%} along the other axis"
-        proof = Evidence(tag, reading.window, share, policy.flip_chance, "<", f"{text}, {contrast}")
-        title = f"Boxes do not follow the {axis} flips of their images"
-        return bad_targets("pairing", "warning", title, (proof,), exact=False, facts={"mirror": share})
-    return None
+    """Boxes do no better than their mirror along an axis, and clearly better elsewhere: the data could tell."""
+    wins = {tag: reading.count(tag) for tag in (tags.PAIRING_BEATS_OTHER, *(tag for tag, _ in _MIRRORS))}
+    bounds = {tag: wilson_bounds(count, compared, policy.pairing_z) for tag, count in wins.items() if count is not None}
+    if not bounds:
+        return None
+    contrast = max(bounds, key=lambda tag: bounds[tag][0])
+    clearly = bounds[contrast][0]
+    lost = [
+        (tag, axis) for tag, axis in _MIRRORS if tag in bounds and bounds[tag][1] < min(policy.flip_chance, clearly)
+    ]
+    if not lost or clearly <= policy.flip_contrast:
+        return None
+    proofs = tuple(_proof(reading, policy, tag, axis, compared) for tag, axis in lost)
+    axes = " and ".join(axis for _, axis in lost)
+    return bad_targets(
+        "pairing",
+        "warning",
+        f"Boxes do not follow the {axes} flips of their images",
+        (*proofs, _contrast(reading, policy, contrast, compared)),
+        exact=False,
+        facts={"mirror": (reading.count(lost[0][0]) or 0.0) / compared},
+    )
+
+
+def _proof(reading: TargetReading, policy: TargetPolicy, tag: str, axis: str, compared: float) -> Evidence:
+    share = (reading.count(tag) or 0.0) / compared
+    text = f"{share:.0%} of {compared:.0f} boxes stand out more than their {axis} mirror; chance is 50 %"
+    return Evidence(tag, reading.window, share, policy.flip_chance, "<", text)
+
+
+def _contrast(reading: TargetReading, policy: TargetPolicy, tag: str, compared: float) -> Evidence:
+    share = (reading.count(tag) or 0.0) / compared
+    text = f"in another place {share:.0%} do: the images have enough texture to tell"
+    return Evidence(tag, reading.window, share, policy.flip_contrast, ">", text)

@@ -31,7 +31,7 @@ class TargetPolicy:
     pairing_z: float = 2.5
     pairing_chance: float = 0.55  # share of boxes that stand out on their own image, if boxes and pixels are unrelated
     flip_chance: float = 0.56  # share that stand out more than their mirror, if every other image is flipped alone
-    flip_contrast: float = 0.60  # share along the other axis that shows the data could tell
+    flip_contrast: float = 0.55  # share in some other comparison that shows the data could tell
 
 
 DEFAULT_POLICY = TargetPolicy()
