@@ -12,7 +12,7 @@ from dettui.charts.view import StepRange
 from dettui.domain.series import Floats
 from dettui.numerics.decimation import level_for
 
-_NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
+_NICE = (1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _stage(widest: float) -> float:
 
 
 def nice_step(least: float) -> float:
-    """The smallest of 1, 2, 2.5, 5 times a power of ten that is not below *least*, which is positive."""
+    """The smallest of 1, 2, 5 times a power of ten that is not below *least*, which is positive."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(n for n in _NICE if n * power >= least * (1 - 1e-9)) * power
 

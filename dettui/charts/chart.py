@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,26 @@ ROWS_FOR_SIGNS = 8
 ROWS_FOR_AXIS = 5
 """Charts with fewer rows have no step axis."""
 
+_COLUMNS_A_LABEL = 9
+"""Step labels stand about this far apart: six characters and some air."""
+
 _AxisKey: TypeAlias = tuple[object, ...]
 _Ints: TypeAlias = NDArray[np.int64]
 _NONE: _Ints = np.empty(0, np.int64)
+
+
+class _Strokes(NamedTuple):
+    """What frames are made of."""
+
+    vertical: str
+    horizontal: str
+    corner: str
+    value_tick: str
+    step_tick: str
+
+
+_BOX_STROKES = _Strokes("│", "─", "└", "┤", "┴")
+_ASCII_STROKES = _Strokes("|", "-", "+", "+", "+")
 
 
 @dataclass
@@ -111,6 +128,7 @@ class _Drawing:
         self._cache, self._glyphs = cache, glyphs
         self._at = Geometry.of(canvas.width, canvas.height)
         self._font: DotFont = FONTS[glyphs]
+        self._strokes = _ASCII_STROKES if glyphs == "ascii" else _BOX_STROKES
 
     def draw(self) -> Picture:
         traces = [self._trace(line) for line in self._view.lines]
@@ -217,14 +235,13 @@ class _Drawing:
 
     def _draw_axes(self, y: ValueAxis | None) -> None:
         canvas, at = self._canvas, self._at
-        ascii_only = self._glyphs == "ascii"
-        canvas.codes[at.top : at.axis_row, GUTTER - 1] = ord("|" if ascii_only else "│")
+        canvas.codes[at.top : at.axis_row, GUTTER - 1] = ord(self._strokes.vertical)
         canvas.inks[at.top : at.axis_row, GUTTER - 1] = Ink.DIM
         if y is not None:
             self._draw_values(y)
         if at.axis_row < canvas.height:
-            canvas.write(GUTTER - 1, at.axis_row, "+" if ascii_only else "└", Ink.DIM)
-            canvas.write(GUTTER, at.axis_row, ("-" if ascii_only else "─") * at.columns, Ink.DIM)
+            canvas.write(GUTTER - 1, at.axis_row, self._strokes.corner, Ink.DIM)
+            canvas.write(GUTTER, at.axis_row, self._strokes.horizontal * at.columns, Ink.DIM)
             self._draw_steps()
 
     def _draw_values(self, y: ValueAxis) -> None:
@@ -233,18 +250,18 @@ class _Drawing:
         rows = y.rows_of(np.array(ticks), self._dot_rows)
         for value, row in zip(ticks, rows.tolist(), strict=True):
             cell = self._at.top + min(self._at.rows - 1, int(row + 0.5) // self._font.rows)
-            text = numbers.number(value) if y.log else numbers.tick(value, step)
-            self._canvas.write(0, cell, f"{text[: GUTTER - 1]:>{GUTTER - 1}}", Ink.DIM)
-            self._canvas.write(GUTTER - 1, cell, "+" if self._glyphs == "ascii" else "┤", Ink.DIM)
+            label = numbers.number(value) if y.log else numbers.tick(value, step)
+            label = numbers.fitting(label, value, GUTTER - 1)
+            self._canvas.write(0, cell, f"{label:>{GUTTER - 1}}{self._strokes.value_tick}", Ink.DIM)
 
     def _draw_steps(self) -> None:
         """Labels centred under their ticks, left out where they would touch."""
         free = 0
-        ticks = self._x.ticks(12 * self._font.columns)
-        step = ticks[1] - ticks[0] if len(ticks) > 1 else 1
+        ticks = self._x.ticks(_COLUMNS_A_LABEL * self._font.columns)
+        step = ticks[1] - ticks[0] if len(ticks) > 1 else max((1, *ticks))
         for tick in ticks:
             column = GUTTER + self._x.slot_of(tick) // self._font.columns
-            self._canvas.write(column, self._at.axis_row, "+" if self._glyphs == "ascii" else "┴", Ink.DIM)
+            self._canvas.write(column, self._at.axis_row, self._strokes.step_tick, Ink.DIM)
             text = numbers.tick(float(tick), float(step))
             start = max(0, column - len(text) // 2)
             if start >= free and start + len(text) <= self._canvas.width:
@@ -281,7 +298,7 @@ class _Drawing:
             return
         column, body = self._column_of_step(cursor), slice(self._at.top, self._at.axis_row)
         blank = self._canvas.codes[body, column] == ord(" ")
-        self._canvas.codes[body, column][blank] = ord("|" if self._glyphs == "ascii" else "│")
+        self._canvas.codes[body, column][blank] = ord(self._strokes.vertical)
         self._canvas.inks[body, column][blank] = Ink.CURSOR
         self._canvas.grounds[body, column] = Ground.CURSOR
 

@@ -52,6 +52,12 @@ def _decimals(step: float) -> int:
     return next((d for d in range(6) if math.isclose(round(step, d), step, rel_tol=1e-6)), 6)
 
 
+def fitting(text: str, value: float, width: int) -> str:
+    """*text* if it has at most *width* characters, else *value* with as many digits as there is room for."""
+    shorter = (text, number(value), number(value, 2), number(value, 1))
+    return next((t for t in shorter if len(t) <= width), "*" * width)
+
+
 def count(value: int) -> str:
     """A whole number in full, with thousands separated: 12,345."""
     return f"{value:,}"

@@ -231,3 +231,20 @@ def test_overlapping_bands_both_show_their_ends(series: MakeSeries) -> None:
     bands = (Band(500, 600, "plateau"), Band(100, 900, "oscillation"))
     signs = draw(CurveView("loss", (Line(series(noisy(1_000))),), bands=bands)).row_text(1)
     assert signs.count("├") == 2 and signs.count("┤") == 2
+
+
+@pytest.mark.parametrize("scale", [1e-9, 3e-5, 0.004, 1.0, 250.0, 7e4, 3e8, 2e13])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_value_labels_are_never_cut_off(series: MakeSeries, scale: float, sign: int) -> None:
+    picture = draw(CurveView("scaled", (Line(series(sign * scale * (1 + np.linspace(0, 0.3, 200)))),)), height=30)
+    labels = [text for y in range(2, 28) if (text := picture.row_text(y)[: GUTTER - 1].strip())]
+    assert len(labels) >= 2
+    low, high = sorted((sign * scale, 1.3 * sign * scale))
+    span = high - low
+    assert all(low - span <= numeric(label) <= high + span for label in labels)
+
+
+def numeric(label: str) -> float:
+    """The number that *label* stands for."""
+    powers = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+    return float(label[:-1]) * powers[label[-1]] if label[-1] in powers else float(label)
