@@ -1,0 +1,277 @@
+"""Rules on either side of their limits, and where they abstain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from scenarios.build import Setting, Values, run_messages
+from scenarios.play import store_of
+from scenarios.shapes import decay, detector, grid, noisy, step_lr
+
+from dettui.detect.base import Rule, Symptom
+from dettui.detect.battery import RULES, evaluate_all
+from dettui.detect.classes import Imbalance, Unseen
+from dettui.detect.context import Context
+from dettui.detect.coverage import Coverage, Detached
+from dettui.detect.divergence import Divergence
+from dettui.detect.evaluations import Overfit, direction
+from dettui.detect.inputs import BadInputs
+from dettui.detect.non_finite import NonFinite
+from dettui.detect.progress import NotLearning, Plateau, PlateauAfterLrDrop
+from dettui.detect.spike import Spike
+from dettui.detect.timing import InputBound
+from dettui.detect.updates import NoUpdate, UpdateSize
+from dettui.domain.finding import SYMPTOMS, Abstention
+from dettui_probe import tags
+
+
+def judge(rule: Rule, steps: int, series: dict[str, Values], **setting: Any) -> Sequence[Symptom]:
+    """What *rule* sees at the end of a run with nothing but *series*."""
+    found = rule.evaluate(Context(store_of(run_messages(steps, setting=Setting(**setting), **series)), steps))
+    assert not isinstance(found, Abstention)
+    return found
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(11)
+
+
+def loss(values: Any) -> dict[str, Values]:
+    return {tags.LOSS_TOTAL: values}
+
+
+# --- the battery ----------------------------------------------------------------------------------------------
+
+
+def test_names_of_rules_differ() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_an_empty_run_makes_every_rule_abstain() -> None:
+    symptoms, abstained = evaluate_all(store_of(run_messages(1, setting=Setting(family=None))), 1)
+    assert symptoms == ()
+    assert {a.rule for a in abstained} == {rule.name for rule in RULES}
+
+
+def test_symptoms_carry_evidence_with_words_and_a_window() -> None:
+    series = {**detector(300, rng()), tags.TARGET_DEGENERATE: 1.0, tags.UPDATE_UNCHANGED: 1.0, tags.MISSING_PARAMS: 2.0}
+    symptoms, _ = evaluate_all(store_of(run_messages(300, **series)), 300)
+    assert len(symptoms) >= 3
+    for symptom in symptoms:
+        assert symptom.kind in SYMPTOMS
+        assert symptom.title and not symptom.title.endswith(".")
+        assert all(e.text and e.window[0] <= e.window[1] <= 300 for e in symptom.evidence)
+
+
+# --- progress -------------------------------------------------------------------------------------------------
+
+
+def test_plateau_is_quiet_while_the_loss_still_falls() -> None:
+    assert judge(Plateau(), 2000, loss(noisy(decay(2000, 2.4, 0.0, 30.0, 0.3), rng(), 0.03))) == ()
+
+
+def test_plateau_is_a_warning_high_up_and_news_low_down() -> None:
+    high = judge(Plateau(), 2000, loss(noisy(decay(2000, 2.4, 1.9, 15.0, 2.0), rng(), 0.03)))
+    low = judge(Plateau(), 2000, loss(noisy(decay(2000, 2.4, 0.6, 15.0, 2.0), rng(), 0.03)))
+    assert [s.severity for s in (*high, *low)] == ["warning", "info"]
+
+
+def test_plateau_is_silent_once_the_loss_is_next_to_nothing() -> None:
+    assert judge(Plateau(), 1500, loss(np.maximum(2.4 * np.exp(-grid(1500) / 40), 1e-3))) == ()
+
+
+def test_noise_that_could_hide_progress_is_not_called_flat() -> None:
+    assert judge(Plateau(), 600, loss(noisy(np.full(600, 1.9), rng(), 0.6))) == ()
+
+
+def test_not_learning_waits_for_two_hundred_steps_and_for_the_warm_up() -> None:
+    flat = noisy(np.full(260, 2.4), rng(), 0.02)
+    assert judge(NotLearning(), 199, loss(flat[:199])) == ()
+    assert [s.severity for s in judge(NotLearning(), 260, loss(flat))] == ["warning"]
+    warming = np.minimum(1.0, (grid(260) + 1) / 200) * 0.01
+    assert judge(NotLearning(), 260, {**loss(flat), tags.LR + "0": warming}) == ()
+
+
+def test_not_learning_knows_a_network_that_starts_below_a_guesser() -> None:
+    flat = noisy(np.full(600, 0.4), rng(), 0.04)
+    setting = {"family": "classification", "num_classes": 10, "background": None}
+    assert judge(NotLearning(), 600, loss(flat), **setting) == ()
+    assert len(judge(NotLearning(), 600, loss(flat * 5.75), **setting)) == 1
+
+
+def test_an_lr_drop_that_helps_is_no_finding() -> None:
+    lr = step_lr(1200, 0.1, (600,))
+    stuck = noisy(np.where(grid(1200) < 30, 2.4, 1.9), rng(), 0.03)
+    helped = stuck * np.where(grid(1200) < 600, 1.0, 0.8)
+    assert len(judge(PlateauAfterLrDrop(), 1200, {**loss(stuck), tags.LR + "0": lr})) == 1
+    assert judge(PlateauAfterLrDrop(), 1200, {**loss(helped), tags.LR + "0": lr}) == ()
+
+
+# --- jumps ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("length", "found"), [(1, 0), (3, 0), (4, 1), (12, 1)])
+def test_a_spike_must_last_four_of_five_steps(length: int, found: int) -> None:
+    values = noisy(np.full(400, 1.0), rng(), 0.03)
+    values[300 : 300 + length] += 1.5
+    assert len(judge(Spike(), 400, loss(values))) == found
+
+
+def test_a_spike_is_found_before_the_twentieth_step_after_it() -> None:
+    values = noisy(np.full(400, 1.0), rng(), 0.03)
+    values[380:] += 1.5
+    (found,) = judge(Spike(), 400, loss(values))
+    assert found.first_step == 381
+
+
+def test_a_slow_climb_is_divergence_and_a_step_is_a_shift() -> None:
+    climb = noisy(decay(600, 2.4, 0.4, 40.0) * np.exp(np.maximum(grid(600) - 450, 0) / 80), rng(), 0.05)
+    step = noisy(decay(600, 2.4, 0.4, 40.0) + np.where(grid(600) >= 470, 0.8, 0.0), rng(), 0.05)
+    assert [s.kind for s in judge(Divergence(), 600, loss(climb))] == ["divergence"]
+    assert [s.kind for s in judge(Divergence(), 600, loss(step))] == ["distribution_shift"]
+
+
+def test_a_loss_that_ends_above_its_start_has_diverged_however_it_got_there() -> None:
+    values = noisy(np.where(grid(500) < 400, 1.0, 4.0), rng(), 0.03)
+    assert [s.kind for s in judge(Divergence(), 500, loss(values))] == ["divergence"]
+
+
+def test_a_rise_of_a_solved_loss_is_no_divergence() -> None:
+    values = noisy(np.where(grid(800) < 600, 2.0 * np.exp(-grid(800) / 40) + 1e-4, 5e-3), rng(), 0.1)
+    assert judge(Divergence(), 800, loss(values)) == ()
+
+
+def test_the_first_place_of_a_nan_is_named() -> None:
+    values, gradients = np.ones(100), np.zeros(100)
+    values[60:], gradients[58:] = np.nan, 3.0
+    (found,) = judge(NonFinite(), 100, {**loss(values), tags.GRAD_NONFINITE: gradients})
+    assert (found.first_step, found.evidence[0].tag, found.exact) == (59, tags.GRAD_NONFINITE, True)
+
+
+def test_gradients_that_a_scaler_skipped_are_not_news() -> None:
+    skipped = (np.arange(100) < 3).astype(float)
+    series = {**loss(np.ones(100)), tags.GRAD_NONFINITE: skipped, tags.AMP_SKIPPED: skipped}
+    assert judge(NonFinite(), 100, series) == ()
+
+
+# --- updates and parameters -----------------------------------------------------------------------------------
+
+
+def test_ten_still_steps_in_a_row_are_proof() -> None:
+    still = np.zeros(60)
+    still[51:] = 1.0
+    assert judge(NoUpdate(), 60, {tags.UPDATE_UNCHANGED: still}) == ()
+    still[50] = 1.0
+    (found,) = judge(NoUpdate(), 60, {tags.UPDATE_UNCHANGED: still})
+    assert (found.first_step, found.exact) == (51, True)
+
+
+def test_an_lr_of_zero_at_the_planned_end_is_no_finding() -> None:
+    lr = np.where(grid(1000) < 970, 0.01, 0.0)
+    assert judge(NoUpdate(), 1000, {tags.LR + "0": lr, tags.UPDATE_UNCHANGED: 0.0}, total_steps=1000) == ()
+    assert len(judge(NoUpdate(), 1000, {tags.LR + "0": lr, tags.UPDATE_UNCHANGED: 0.0}, total_steps=2000)) == 1
+
+
+def test_large_updates_are_harmless_while_the_loss_falls() -> None:
+    large = {tags.UPDATE_RATIO: 0.1}
+    assert judge(UpdateSize(), 400, {**large, **loss(decay(400, 2.4, 0.3, 40.0))}) == ()
+    assert [s.kind for s in judge(UpdateSize(), 400, {**large, **loss(np.full(400, 2.4))})] == ["update_too_large"]
+
+
+def test_small_updates_after_a_decayed_lr_are_meant() -> None:
+    tiny: dict[str, Values] = {tags.UPDATE_RATIO: 1e-7}
+    assert [s.kind for s in judge(UpdateSize(), 400, tiny)] == ["update_too_small"]
+    assert judge(UpdateSize(), 400, {**tiny, tags.LR + "0": step_lr(400, 1.0, (100,), 1e-3)}) == ()
+
+
+@pytest.mark.parametrize(
+    ("missing", "strangers", "names", "severity"),
+    [
+        (0, 0, (), None),
+        (2, 2, ("roi_heads.fc.weight",), "critical"),
+        (2, 0, ("roi_heads.fc.weight",), "warning"),
+        (9, 0, ("backbone.conv1.weight",), "info"),
+    ],
+)
+def test_coverage_weighs_what_the_optimizer_lacks(
+    missing: int, strangers: int, names: tuple[str, ...], severity: str | None
+) -> None:
+    series = {tags.MISSING_PARAMS: float(missing), tags.STRANGER_PARAMS: float(strangers)}
+    found = judge(Coverage(), 5, series, missing=names)
+    assert [s.severity for s in found] == ([severity] if severity else [])
+
+
+def test_tensors_without_gradient_are_news_until_many_stand_still() -> None:
+    few = judge(Detached(), 30, {tags.GRAD_NONE: 2.0, tags.UPDATE_UNCHANGED: 0.05})
+    many = judge(Detached(), 30, {tags.GRAD_NONE: 20.0, tags.UPDATE_UNCHANGED: 0.6})
+    assert [s.severity for s in (*few, *many)] == ["info", "warning"]
+
+
+# --- classes, inputs, time, evaluations -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rare", "severity"), [(2.0, None), (0.2, "info"), (0.03, "warning")])
+def test_imbalance_weighs_the_least_ratio_that_the_counts_allow(rare: float, severity: str | None) -> None:
+    found = judge(Imbalance(), 2000, loss(np.ones(2000)), targets=(0.0, 5.0, 5.0, rare))
+    assert [s.severity for s in found] == ([severity] if severity else [])
+
+
+def test_an_unseen_class_is_named_once_chance_is_ruled_out() -> None:
+    assert judge(Unseen(), 20, loss(np.ones(20)), targets=(0.0, 5.0, 5.0, 0.0)) == ()
+    (found,) = judge(Unseen(), 100, loss(np.ones(100)), targets=(0.0, 5.0, 5.0, 0.0))
+    assert (found.title, found.severity) == ("triangle never occurs in the targets", "warning")
+
+
+def test_a_head_much_larger_than_its_data_is_news_only() -> None:
+    (found,) = judge(Unseen(), 2000, loss(np.ones(2000)), targets=(0.0, 9.0, 9.0), num_classes=12)
+    assert found.severity == "info"
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "low", "high", "key"),
+    [
+        (0.1, 1.1, -2.1, 2.6, None),
+        (-1.4, 0.6, -2.1, 2.0, None),  # dark images
+        (-1.9, 0.3, -2.1, 2.0, None),  # mostly black, and not faint: its brightest pixels are bright
+        (208.0, 191.0, -2.0, 1100.0, "range_255"),
+        (-7.1, 3.4, -12.0, 9.0, "normalised_twice"),
+        (-2.0, 0.13, -2.1, -1.8, "faint"),
+    ],
+)
+def test_the_backbone_of_torchvision_must_see_normalised_pixels(
+    mean: float, std: float, low: float, high: float, key: str | None
+) -> None:
+    given = {"images/mean": 0.5, "images/std": 0.2, "images/min": 0.0, "images/max": 0.004 if key == "faint" else 1.0}
+    inside = {"inputs/mean": mean, "inputs/std": std, "inputs/min": low, "inputs/max": high}
+    found = judge(BadInputs(), 10, {**given, **inside})
+    assert [s.key for s in found] == ([key] if key else [])
+
+
+def test_pixels_of_0_255_are_a_warning_for_a_classifier_and_news_for_the_unknown() -> None:
+    raw: dict[str, Values] = {"images/mean": 110.0, "images/std": 60.0, "images/min": 0.0, "images/max": 255.0}
+    assert [s.severity for s in judge(BadInputs(), 10, raw, family="classification")] == ["warning"]
+    assert [s.severity for s in judge(BadInputs(), 10, raw, family="unknown")] == ["info"]
+
+
+@pytest.mark.parametrize(("wait_s", "step_s", "found"), [(0.04, 0.1, 0), (0.06, 0.1, 1), (0.002, 0.003, 0)])
+def test_waiting_for_data_counts_above_half_the_step(wait_s: float, step_s: float, found: int) -> None:
+    assert len(judge(InputBound(), 150, {tags.TIME_DATA: wait_s, tags.TIME_STEP: step_s})) == found
+
+
+@pytest.mark.parametrize(
+    ("tag", "sense"),
+    [("eval/mAP", 1), ("eval/loss", -1), ("eval/mAP_50", 1), ("eval/AP@.5", 1), ("eval/val_loss", -1), ("eval/x", 0)],
+)
+def test_the_name_of_an_evaluation_tells_which_way_is_better(tag: str, sense: int) -> None:
+    assert direction(tag) == sense
+
+
+def test_five_evaluations_are_too_few_for_overfitting() -> None:
+    falling = loss(decay(800, 2.4, 0.0, 40.0))
+    points = dict(zip(range(100, 900, 100), (0.1, 0.4, 0.5, 0.45, 0.35, 0.3, 0.25, 0.2), strict=True))
+    five = dict(list(points.items())[:5])
+    assert judge(Overfit(), 800, {**falling, "eval/mAP": five}) == ()
+    assert len(judge(Overfit(), 800, {**falling, "eval/mAP": points})) == 1

@@ -1,0 +1,141 @@
+"""Target checks on either side of their limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scenarios.build import Setting, Values, run_messages
+from scenarios.play import store_of
+from scenarios.shapes import detector, pairing
+
+from dettui.detect.base import Symptom
+from dettui.detect.context import Context
+from dettui.detect.targets.rules import BadTargets
+from dettui.domain.finding import Abstention
+from dettui_probe import tags
+
+RNG = np.random.default_rng(0)
+STEPS = 100
+
+
+def judge(series: dict[str, Values], steps: int = STEPS, **setting: Any) -> dict[str, Symptom]:
+    """Symptoms of a detector run in which *series* replace the healthy ones, by key."""
+    known = detector(steps, np.random.default_rng(0))
+    store = store_of(run_messages(steps, setting=Setting(**setting), **{**known, **series}))
+    found = BadTargets().evaluate(Context(store, steps))
+    assert not isinstance(found, Abstention)
+    return {symptom.key: symptom for symptom in found}
+
+
+def boxes(per_step: float, **counts: float) -> dict[str, Values]:
+    """The same number of boxes at each step, and of them so many of each sort."""
+    return {tags.TARGET_BOXES: per_step, **{"targets/" + name: value for name, value in counts.items()}}
+
+
+def test_honest_targets_raise_nothing() -> None:
+    assert judge({}) == {}
+
+
+def test_a_stream_without_targets_abstains() -> None:
+    store = store_of(run_messages(5, **{tags.LOSS_TOTAL: 1.0}))
+    answer = BadTargets().evaluate(Context(store, 5))
+    assert isinstance(answer, Abstention)
+    assert answer.missing == (tags.TARGET_BOXES,)
+
+
+def test_one_degenerate_box_is_a_warning_and_exact() -> None:
+    stray = np.zeros(STEPS)
+    stray[40] = 1.0
+    found = judge({tags.TARGET_DEGENERATE: stray})["degenerate"]
+    assert (found.severity, found.exact, found.first_step) == ("warning", True, 41)
+
+
+def test_many_degenerate_boxes_are_critical() -> None:
+    assert judge(boxes(10.0, degenerate=1.0))["degenerate"].severity == "critical"
+
+
+def test_a_format_is_named_when_it_explains_every_box() -> None:
+    found = judge(boxes(10.0, legal_xyxy=6.0, legal_xywh=10.0, legal_cxcywh=5.0))["format"]
+    assert found.exact
+    assert "xywh" in found.title
+
+
+def test_no_format_is_named_when_none_explains_the_boxes() -> None:
+    assert "format" not in judge(boxes(10.0, legal_xyxy=6.0, legal_xywh=7.0, legal_cxcywh=7.0, legal_yxyx=6.0))
+
+
+def test_few_boxes_give_a_statistical_verdict_on_the_format_only() -> None:
+    found = judge(boxes(3.0, legal_xywh=3.0, centre_top_left=3.0), steps=20)["format"]
+    assert (found.exact, found.severity) == (False, "warning")
+
+
+def test_one_centre_elsewhere_clears_the_format() -> None:
+    centres = np.full(STEPS, 10.0)
+    centres[7] = 9.0
+    assert judge({**boxes(10.0, legal_xyxy=10.0, legal_xywh=10.0), tags.TARGET_TOP_LEFT: centres}) == {}
+
+
+def test_swapped_axes_are_named_on_images_that_are_not_square() -> None:
+    found = judge(boxes(10.0, legal_xyxy=7.0, legal_yxyx=10.0))["format"]
+    assert "yxyx" in found.title
+
+
+@pytest.mark.parametrize("family", ["unknown", "DetrForObjectDetection"])
+def test_formats_are_not_judged_where_the_contract_is_unknown(family: str) -> None:
+    suspicious = boxes(10.0, legal_xyxy=6.0, legal_cxcywh=10.0, degenerate=4.0, outside=2.0)
+    assert judge({**suspicious, tags.TARGET_MAX_COORD: 1.0}, family=family) == {}
+
+
+def test_normalised_boxes_are_a_fault_of_scale_and_not_of_format() -> None:
+    found = judge({**boxes(10.0, centre_top_left=10.0, legal_xywh=10.0, tiny=10.0), tags.TARGET_MAX_COORD: 1.0})
+    assert set(found) == {"scale"}
+
+
+def test_boxes_in_the_corner_are_of_a_smaller_image() -> None:
+    found = judge({**boxes(10.0, centre_top_left=10.0, legal_xywh=10.0), tags.TARGET_MAX_COORD: 60.0})
+    assert set(found) == {"scale"}
+
+
+@pytest.mark.parametrize(("count", "severity"), [(0.05, None), (0.3, "info"), (0.8, "warning"), (3.0, "critical")])
+def test_boxes_outside_weigh_by_their_share(count: float, severity: str | None) -> None:
+    found = judge(boxes(10.0, outside=count)).get("outside")
+    assert (found.severity if found else None) == severity
+
+
+def test_label_zero_is_a_fault_only_where_the_head_keeps_it() -> None:
+    assert "background" in judge({tags.TARGET_BACKGROUND: 1.0})
+    assert judge({tags.TARGET_BACKGROUND: 1.0}, background=None) == {}
+
+
+def test_an_illegal_label_is_named_with_the_size_of_the_head() -> None:
+    found = judge({tags.TARGET_LABEL_ILLEGAL: 1.0, tags.TARGET_LABEL_MAX: 4.0})["illegal_label"]
+    assert any("4 classes" in e.text for e in found.evidence)
+
+
+def test_lengths_that_differ_are_critical() -> None:
+    assert judge({tags.TARGET_MISMATCH: 1.0})["length_mismatch"].severity == "critical"
+
+
+def test_no_box_in_thirty_images_is_not_said_yet() -> None:
+    nothing = boxes(0.0, empty_images=4.0, centre_top_left=0.0, legal_xyxy=0.0, legal_xywh=0.0)
+    assert "empty" not in judge(nothing, steps=7)
+    assert judge(nothing, steps=10)["empty"].severity == "warning"
+    assert judge(nothing, steps=60)["empty"].exact
+
+
+@pytest.mark.parametrize(
+    ("other", "hflip", "vflip", "found"),
+    [
+        (0.95, 0.9, 0.9, False),
+        (0.5, 0.5, 0.5, True),  # of other images
+        (0.72, 0.5, 0.7, True),  # flipped left to right
+        (0.63, 0.5, 0.5, True),  # flipped either way
+        (0.55, 0.53, 0.53, False),  # no texture: could not tell
+        (0.6, 0.58, 0.58, False),
+    ],
+)
+def test_pairing_needs_a_contrast_that_shows_its_power(other: float, hflip: float, vflip: float, found: bool) -> None:
+    series = pairing(1000, np.random.default_rng(5), other=other, hflip=hflip, vflip=vflip, boxes=4.0)
+    assert ("pairing" in judge(series, steps=1000)) is found
