@@ -44,6 +44,9 @@ class Deferred(Protocol):
 
 Item: TypeAlias = "Row | Deferred | wire.Counts | wire.Event | wire.Model"
 
+Entry: TypeAlias = "tuple[int, Item] | tuple[int, int, float, Mapping[str, float]]"
+"""What the queue holds: a number and an item, or a number and the fields of a Row, which is cheaper to make."""
+
 
 class Recorder:
     """The queue between the threads of one run, and what the capture tells the beat.
@@ -62,11 +65,11 @@ class Recorder:
         self.phase = "idle"
         self.overhead = 0.0
         self.thinned = {}
-        self._queue: deque[tuple[int, Item]] = deque(maxlen=capacity)
+        self._queue: deque[Entry] = deque(maxlen=capacity)
         # The two halves of ``put``, public for the one caller that writes it out (Run.log).  Every item gets a
         # number, so that the writer sees how many the queue pushed out: a length looked up before an append would
         # miscount between threads.
-        self.append: Callable[[tuple[int, Item]], None] = self._queue.append
+        self.append: Callable[[Entry], None] = self._queue.append
         self.number: Callable[[], int] = itertools.count(1).__next__
         self._taken = 0
         self._newest = 0
@@ -97,12 +100,17 @@ class Recorder:
     def take(self) -> Item | None:
         """The oldest item; None where the queue is empty."""
         try:
-            number, item = self._queue.popleft()
+            entry = self._queue.popleft()
         except IndexError:
             return None
         self._taken += 1
-        self._newest = max(self._newest, number)
-        return item
+        self._newest = max(self._newest, entry[0])
+        return entry[1] if len(entry) == 2 else Row(*entry[1:])
+
+    @property
+    def waiting(self) -> int:
+        """Items in the queue."""
+        return len(self._queue)
 
     @property
     def dropped(self) -> int:
@@ -114,5 +122,5 @@ class Recorder:
         self.append = _ignore
 
 
-def _ignore(_item: tuple[int, Item]) -> None:
+def _ignore(_entry: Entry) -> None:
     return None

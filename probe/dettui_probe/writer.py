@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -17,7 +18,7 @@ from dettui_probe.recorder import Deferred, Recorder, Row
 ROUND_S: Final = 0.05
 BEAT_S: Final = 1.0
 CLOSE_S: Final = 1.0  # what the end of the script waits for
-DRAIN_S: Final = 0.7  # of these, for values that are still on their way
+DRAIN_S: Final = 0.6  # of these, for the queue and for values that are still on their way
 PATIENCE: Final = 20
 
 
@@ -33,6 +34,8 @@ class Writer:
         self._deferred_fence = Fence("deferred", ledger, PATIENCE)
         self._held: Deferred | None = None  # the value in front of the queue that was not ready
         self._bye: wire.Bye | None = None
+        self._deadline = math.inf  # for taking from the queue
+        self._given_up = 0  # items still queued at the deadline
         self._beat_at = 0.0
         self._told_lost = 0
         self._told_refused: frozenset[str] = frozenset()
@@ -44,6 +47,7 @@ class Writer:
 
     def close(self, bye: wire.Bye) -> None:
         """Drain, say *bye*, let go.  Returns after at most a second, done or not."""
+        self._deadline = time.monotonic() + DRAIN_S
         self._bye = bye
         self._recorder.ring()
         if threading.current_thread() is not self._thread:
@@ -68,18 +72,23 @@ class Writer:
         self._outlets.keep(self._encoder.preamble)
 
     def _end(self, bye: wire.Bye) -> None:
-        deadline = time.monotonic() + DRAIN_S
         self._drain()
-        while self._held is not None and time.monotonic() < deadline:
+        while self._held is not None and time.monotonic() < self._deadline:
             time.sleep(ROUND_S / 5)
             self._drain()
+        self._given_up = self._recorder.waiting
         self._account()
         self._encoder.add_message(bye)
         self._outlets.send(self._encoder.packets())
 
     def _drain(self) -> None:
-        """Encode everything queued, up to the first value that is still on its way."""
-        while True:
+        """Encode what is queued now, up to the first value that is still on its way.
+
+        Not what comes meanwhile: a script that logs faster than this would keep it from ever writing.
+        """
+        for _ in range(self._recorder.waiting + 1):
+            if time.monotonic() >= self._deadline:
+                return
             item = self._held or self._recorder.take()
             self._held = None
             if item is None:
@@ -113,7 +122,7 @@ class Writer:
         )
 
     def _lost(self) -> int:
-        return self._recorder.dropped + self._outlets.lost_rows
+        return self._recorder.dropped + self._outlets.lost_rows + self._given_up
 
     def _news_of_losses(self) -> Iterator[wire.Event]:
         lost = self._lost()

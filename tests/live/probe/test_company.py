@@ -119,6 +119,20 @@ def test_more_than_the_queue_holds_drops_the_oldest_and_says_how_many(workplace)
     assert sum(event.data["rows"] for event in strand.events("dropped")) == 1000
 
 
+def test_a_script_that_logs_without_a_pause_is_written_meanwhile(workplace) -> None:
+    done = workplace.run("""
+        import dettui_probe as probe, glob, os, time
+        run = probe.init()
+        (path,) = glob.glob(os.environ["DETTUI_RUNS"] + "/*/*.dlog")
+        end = time.monotonic() + 10
+        while os.path.getsize(path) < 200_000 and time.monotonic() < end:
+            for step in range(2000): run.log(step, loss=1.0)
+        print(os.path.getsize(path) >= 200_000)
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+    assert workplace.strand().bye is not None
+
+
 def test_logging_from_a_destructor_and_from_a_signal_handler_neither_hangs_nor_raises(workplace) -> None:
     done = workplace.run("""
         import dettui_probe as probe, gc, signal, time
