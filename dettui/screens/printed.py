@@ -13,7 +13,7 @@ from dettui.screens.view_state import ViewState
 from dettui.screens.views import curve_view
 from dettui.widgets.finding_text import panel
 from dettui.widgets.run_text import header, reason
-from dettui.widgets.runs_text import EMPTY, column_heads, rows
+from dettui.widgets.runs_text import EMPTY, Sparks, column_heads, rows
 from dettui.widgets.text import BLANK, Line, Role, Span, crop
 
 CHART_SHARE = 0.5
@@ -44,7 +44,7 @@ def _body(frame: Frame, width: int, height: int) -> tuple[Line, ...]:
         return EMPTY
     if len(frame.runs) == 1:
         return tuple(_run(frame.runs[0], width, height))
-    return (column_heads(width), *rows(frame.runs, None, width))
+    return (column_heads(width), *rows(frame.runs, None, width, Sparks()))
 
 
 def _notices(frame: Frame, width: int) -> Iterator[Line]:

@@ -12,7 +12,7 @@ from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.base import DashboardScreen
 from dettui.screens.keys import Where, bindings_of
 from dettui.widgets.lines import LinesView
-from dettui.widgets.runs_text import EMPTY, column_heads, none_matches, rows, rows_per_run
+from dettui.widgets.runs_text import EMPTY, Sparks, column_heads, none_matches, rows, rows_per_run
 from dettui.widgets.text import BLANK, Line
 from dettui.widgets.words import state_of
 
@@ -34,6 +34,7 @@ class RunsScreen(DashboardScreen):
         super().__init__()
         self.selected: str | None = None
         self.filter_text = ""
+        self._sparks = Sparks()
 
     def compose_body(self) -> ComposeResult:
         """Heads, rows, and the field of the filter, which shows itself on demand."""
@@ -71,7 +72,7 @@ class RunsScreen(DashboardScreen):
     def _rows(self, frame: Frame, listed: tuple[RunFrame, ...], width: int) -> tuple[Line, ...]:
         if not frame.runs:
             return EMPTY
-        return rows(listed, self.selected, width) if listed else none_matches(self.filter_text)
+        return rows(listed, self.selected, width, self._sparks) if listed else none_matches(self.filter_text)
 
     def action_move(self, by: int) -> None:
         """Move the cursor by *by* runs."""

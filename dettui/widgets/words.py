@@ -81,11 +81,12 @@ def cause_name(cause_id: str) -> str:
 
 
 def steps_of(finding: Finding) -> str:
-    """The steps of *finding* as words, with whether it lasts."""
+    """The steps of *finding* as words; of one that lasts, only the first, so that the words stand still."""
+    if finding.state != "resolved":
+        return f"since step {finding.first_step}"
     if finding.first_step == finding.last_step:
         return f"step {finding.first_step}"
-    end = str(finding.last_step) if finding.state == "resolved" else "now"
-    return f"steps {finding.first_step}–{end}"
+    return f"steps {finding.first_step}–{finding.last_step}"
 
 
 def is_stale(run: RunFrame) -> bool:
