@@ -14,6 +14,7 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from dettui.charts.view import Glyphs
 from dettui.domain.frame import Frame
 from dettui.engine import Engine
 from dettui.errors import DettuiError
@@ -27,6 +28,7 @@ from dettui.screens.printed import printed
 from dettui.screens.run import FindingChosen, RunScreen
 from dettui.screens.runs import RunChosen, RunsScreen
 from dettui.screens.themes import DARK, LIGHT
+from dettui.screens.view_state import WITHOUT_COLOUR, ViewState
 from dettui.widgets import refresh
 from dettui.widgets.ascii import AsciiOnly
 
@@ -166,7 +168,8 @@ class DettuiApp(App[int]):
             self.pop_screen()
 
     def _open(self, run: str) -> None:
-        self.push_screen(RunScreen(run, "ascii" if self._ascii_only else "braille"))
+        glyphs: Glyphs = "ascii" if self._ascii_only else "braille"
+        self.push_screen(RunScreen(run, glyphs, WITHOUT_COLOUR if self.no_color else ViewState()))
         self._show()
 
     def _show(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from textual.geometry import Region, Size
+from textual.geometry import Region, Size, Spacing
 
 PaneName: TypeAlias = Literal["loss", "lr", "grad", "update", "classes", "findings"]
 
@@ -18,6 +18,9 @@ SMALLEST = Size(60, 16)
 _TWO_COLUMNS_FROM = 110  # cells: a chart of 64 beside findings of 46 that still read as sentences
 _LOWER_ROW_FROM = 30  # rows: loss, learning rate and a second row of charts, each with room for an axis
 _CLASSES_FROM = 34  # rows: findings keep 20 of them
+
+_GAP = Spacing(0, 1, 0, 0)
+"""Blank cells between neighbours: what one says at its right end must not run into the other's title."""
 
 
 def plan(room: Size, focused: PaneName, is_maximised: bool) -> Mapping[PaneName, Region]:
@@ -45,7 +48,7 @@ def _stacked(room: Size, focused: PaneName) -> Mapping[PaneName, Region]:
 
 def _two_columns(room: Size, focused: PaneName) -> Mapping[PaneName, Region]:
     charts, side = room.region.split_vertical(room.width - _side_width(room.width))
-    panes: dict[PaneName, Region] = {**_charts(charts, focused), **_side(side, focused)}
+    panes: dict[PaneName, Region] = {**_charts(charts.shrink(_GAP), focused), **_side(side, focused)}
     return panes if focused in panes else {**panes, "loss": room.region, focused: panes["loss"]}
 
 
@@ -62,7 +65,7 @@ def _charts(area: Region, focused: PaneName) -> Mapping[PaneName, Region]:
     upper, lower = area.split_horizontal(area.height - round(area.height * 0.28))
     loss, lr = upper.split_horizontal(upper.height - max(6, area.height // 7))
     grad, update = lower.split_vertical(lower.width // 2)
-    return {"loss": loss, "lr": lr, "grad": grad, "update": update}
+    return {"loss": loss, "lr": lr, "grad": grad.shrink(_GAP), "update": update}
 
 
 def _side(area: Region, focused: PaneName) -> Mapping[PaneName, Region]:

@@ -41,10 +41,10 @@ class RunScreen(DashboardScreen):
     where: Where = "run"
     BINDINGS = bindings_of("everywhere", "run")
 
-    def __init__(self, run: str, glyphs: Glyphs = "braille") -> None:
+    def __init__(self, run: str, glyphs: Glyphs = "braille", state: ViewState | None = None) -> None:
         super().__init__()
         self.run_id = run
-        self.state = ViewState()
+        self.state = state or ViewState()
         self.finding: Finding | None = None
         self._jumped_to: Identity | None = None
         self._glyphs = glyphs
@@ -79,8 +79,10 @@ class RunScreen(DashboardScreen):
 
     def _lay_out(self) -> tuple[PaneName, ...]:
         """Put the panes where they belong; the ones in sight."""
-        panes = self.query_one("#panes")
-        regions = plan(panes.size, self.state.focused, self.state.is_maximised)
+        room = self.query_one("#panes").size
+        if not room:
+            return ()  # before the first layout
+        regions = plan(room, self.state.focused, self.state.is_maximised)
         if regions != self._regions:
             self._regions = regions
             for name in PANES:

@@ -21,6 +21,11 @@ class ViewState:
     term: int = 0  # 0: the total with all terms, 1: the total, 2...: one term alone
     focused: PaneName = "loss"
     is_maximised: bool = False
+    has_raw: bool = True  # the unsmoothed curve under a smoothed one
+
+
+WITHOUT_COLOUR = ViewState(term=1, has_raw=False)
+"""To begin with where no colour tells curves apart: the total alone, and nothing under it."""
 
 
 def smoothed_next(state: ViewState) -> ViewState:

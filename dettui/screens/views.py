@@ -103,7 +103,7 @@ def distinct(series: Sequence[Series]) -> tuple[Series, ...]:
 def _lines(run: RunFrame, pane: PaneName, state: ViewState) -> Iterator[Line]:
     for index, series in _chosen_terms(run, state) if pane == "loss" else enumerate(pane_series(run, pane)):
         style: LineStyle = "steps" if pane == "lr" else "curve"
-        yield Line(series, colour_class=index, style=style, raw=index == 0 or state.term > 1)
+        yield Line(series, colour_class=index, style=style, raw=state.has_raw and (index == 0 or state.term > 1))
 
 
 def _chosen_terms(run: RunFrame, state: ViewState) -> Iterable[tuple[int, Series]]:

@@ -47,7 +47,7 @@ def _causes_in_a_line(finding: Finding, width: int) -> tuple[Line, ...]:
 
 def _opened(finding: Finding, width: int) -> Iterator[Line]:
     """What a reader wants to know, in that order: why, what to do, how sure, on what grounds."""
-    yield from labelled("where", f"{steps_of(finding)}, raised at step {finding.raised_at_step}", width)
+    yield from labelled("when", f"{steps_of(finding)}, raised at step {finding.raised_at_step}", width)
     best, others = finding.causes[:1], finding.causes[1:CAUSES_IN_PANEL]
     for cause in best:
         yield from _cause_line("because", cause, width)

@@ -41,7 +41,7 @@ class FindingsPanel(Widget):
 
     def show(self, diagnosis: Diagnosis, selected: int, heading: str) -> None:
         """Show *diagnosis* with the finding at *selected* opened."""
-        self.query_one("#findings-title", LinesView).show((_heading(heading, diagnosis, self.size.width),))
+        self.query_one("#findings-title", LinesView).show((_heading(heading, diagnosis, selected, self.size.width),))
         view = self.query_one("#findings-list", LinesView)
         width = view.columns
         now = _Shown(diagnosis.findings or diagnosis, selected, width)
@@ -59,8 +59,8 @@ def _bring_into_sight(view: LinesView, diagnosis: Diagnosis, selected: int) -> N
     view.keep_visible(first, first + heights[selected] - 1)
 
 
-def _heading(heading: str, diagnosis: Diagnosis, width: int) -> Line:
+def _heading(heading: str, diagnosis: Diagnosis, selected: int, width: int) -> Line:
     number = len(diagnosis.findings)
-    said = f"{number} so far" if number else "none"
-    line: Line = (Span(heading, "strong"), Span(f" {said} ", "muted"))
+    said = f"{selected + 1} of {number}" if number else "none"
+    line: Line = (Span(heading, "strong"), Span(f"  {said} ", "muted"))
     return crop((*line, Span("─" * max(0, width - len(text_of(line))), "rule")), width)

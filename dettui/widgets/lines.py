@@ -40,6 +40,7 @@ class LinesView(ScrollView, can_focus=False):
         & > .text--key { color: $primary; text-style: bold; }
         & > .text--chosen { color: $foreground; background: $panel; text-style: bold; }
         &:nocolor > .text--chosen { text-style: reverse; }
+        &:nocolor > .text--muted { text-style: dim; }
     }
     """
 

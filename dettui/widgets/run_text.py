@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dettui.charts.numbers import count, duration, number, percent
 from dettui.domain.finding import Diagnosis, Finding
 from dettui.domain.frame import RunFrame
@@ -71,11 +73,9 @@ def _finding_headline(finding: Finding, others: int) -> Line:
 def header(run: RunFrame, width: int) -> tuple[Line, ...]:
     """The two lines above a run's charts: who and how far, then what is wrong and what the run lost."""
     how_far = _how_far(run, has_epoch=width >= EPOCH_FROM)
-    what, lost = headline(run.diagnosis), losses(run)
-    account = (*lost, *_cost(run))
     return (
         spread(_who(run, width - width_of(how_far) - 2), how_far, width),
-        spread(what, account if width_of(what) + width_of(account) < width else lost, width),
+        spread(what := headline(run.diagnosis), _account(run, width - width_of(what)), width),
     )
 
 
@@ -97,24 +97,32 @@ def _how_far(run: RunFrame, has_epoch: bool) -> Line:
     return (*facts, Span(f"  {age.glyph}{age.word}", age.role)) if age.word else facts
 
 
+def _account(run: RunFrame, room: int) -> Line:
+    """What is missing from the curves, whatever the *room*; what watching costs and how it is kept down, as fits."""
+    line = losses(run)
+    for part in _costs(run):
+        longer: Line = (*line, Span(f"  {part}", "muted"))
+        if width_of(longer) < room:
+            line = longer
+    return line
+
+
 def losses(run: RunFrame) -> Line:
     """What is missing from the curves: what a reader must not miss."""
     vitals = run.vitals
     lost = [f"{count(vitals.dropped)} rows DROPPED"] if vitals.dropped else []
     lost += [f"{count(vitals.holes)} HOLES in the log"] if vitals.holes else []
-    lost += [f"THINNED: {_thinned(run)}"] if vitals.thinned else []
-    return (Span("! " + "  ".join(lost), "warning"),) if lost else ()
+    return (Span("! " + ", ".join(lost), "warning"),) if lost else ()
 
 
-def _cost(run: RunFrame) -> Line:
-    """What watching costs the run, and where it is."""
-    overhead = run.vitals.overhead
-    parts = (f"probe {percent(overhead)}" if overhead is not None else "", harmless(run.info.host))
-    return tuple(Span(f"  {part}", "muted") for part in parts if part)
-
-
-def _thinned(run: RunFrame) -> str:
-    return ", ".join(f"{harmless(name)} every {every}" for name, every in sorted(run.vitals.thinned.items()))
+def _costs(run: RunFrame) -> Iterator[str]:
+    vitals = run.vitals
+    if vitals.thinned:
+        yield "thinned: " + ", ".join(f"{harmless(name)} 1/{every}" for name, every in sorted(vitals.thinned.items()))
+    if vitals.overhead is not None:
+        yield f"probe {percent(vitals.overhead)}"
+    if run.info.host:
+        yield harmless(run.info.host)
 
 
 def reason(run: RunFrame) -> tuple[Line, ...]:

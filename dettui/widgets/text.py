@@ -95,12 +95,12 @@ def _cut(text: str, room: int) -> str:
 
 
 def spread(first: Line, last: Line, width: int) -> Line:
-    """*first* flush left and *last* flush right in *width* cells; where both do not fit, *first* is shortened."""
-    room = width - width_of(last)
-    if room < min(width_of(first), width // 2):
+    """*first* flush left and *last* flush right in *width* cells; *first* is shortened to make room for *last*."""
+    if not last:
         return crop(first, width)
-    start = crop(first, room - 1)
-    return (*start, Span(" " * (room - width_of(start))), *last)
+    end = crop(last, width)
+    start = crop(first, max(0, width - width_of(end) - 1))
+    return (*start, Span(" " * (width - width_of(start) - width_of(end))), *end)
 
 
 def wrap(text: str, width: int) -> tuple[str, ...]:

@@ -44,9 +44,12 @@ class Stage:
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until messages, layout and what follows a layout are done."""
-        for _ in range(4):
+        """Wait until messages, layout and what follows a layout are done: the screen says the same four times."""
+        same, before = 0, ""
+        while same < 4:
             await self.pilot.pause()
+            now = self.text
+            same, before = (same + 1 if now == before else 0), now
 
     @property
     def text(self) -> str:
