@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 
-KILLS = 50
+KILLS = int(os.environ.get("DETTUI_TEST_KILLS", "50"))  # DETTUI_TEST_KILLS=500 pytest --timeout=900 -k sigkill
 AT_ONCE = 5  # processes started together, so that 50 interpreters do not start one after the other
 
 # Tells on stdout, after each write() that returned, how many rows the log holds: an acknowledgement is a fact
