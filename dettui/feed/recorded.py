@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dettui.domain.run import Liveness, RunState
-from dettui.feed.agent.liveness import ProcessSight, ProcessWatch, Pulse, judge
+from dettui.feed.agent.liveness import Pulse, judge
+from dettui.feed.agent.process import ProcessSight, ProcessWatch
 from dettui.feed.base import Arrival
 from dettui.feed.logs import RecordedStrand, member_of_hello, strands_at
 from dettui.feed.reading import StrandReader, safe

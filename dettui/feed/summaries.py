@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dettui.domain.run import Liveness
 from dettui.feed.agent.discovery import Member, Registry
-from dettui.feed.agent.liveness import LivenessPolicy, ProcessWatch, Pulse, judge
+from dettui.feed.agent.liveness import LivenessPolicy, Pulse, judge
+from dettui.feed.agent.process import ProcessWatch
 from dettui.feed.agent.strand import near_the_end
 from dettui.feed.agent.tail import LogTail
 from dettui.feed.logs import is_log, member_of_hello, strands_at

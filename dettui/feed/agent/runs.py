@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dettui.feed.agent.discovery import Member, Registry, StrandKey
-from dettui.feed.agent.liveness import GONE, process_state
+from dettui.feed.agent.process import GONE, process_state
 from dettui.feed.agent.strand import Strand
 from dettui_probe.framing import Frame, Scanner
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent.discovery import Member
-from dettui.feed.agent.liveness import ProcessWatch, Pulse, judge
+from dettui.feed.agent.liveness import Pulse, judge
 from dettui.feed.agent.merge import Merge
+from dettui.feed.agent.process import ProcessWatch
 from dettui.feed.agent.tail import LogTail, Position, segment_path
 from dettui.feed.agent.window import Window
 from dettui_probe.framing import Frame, Hole

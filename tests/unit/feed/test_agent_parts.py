@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import socket
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +13,10 @@ import pytest
 
 import dettui.feed.agent
 from dettui.feed.agent.discovery import Member
-from dettui.feed.agent.liveness import ProcessWatch
+from dettui.feed.agent.process import ProcessWatch, process_state
 
 AGENT = Path(dettui.feed.agent.__file__).parent
-PORTABLE = ("discovery", "liveness", "merge", "peek", "session", "strand", "tail", "window")
+PORTABLE = ("discovery", "liveness", "merge", "peek", "process", "session", "strand", "tail", "window")
 ALLOWED = {"dettui.domain.run", "dettui_probe.framing"}
 ME = Member("r", "b", 0, "r", "h", "kernel-1", pid=42, pid_start=777, log="", started=1.0)
 
@@ -48,6 +50,7 @@ def proc(tmp_path: Path) -> Path:
     (tmp_path / "sys/kernel/random/boot_id").write_text("kernel-1\n")
     (tmp_path / "42").mkdir()
     write_stat(tmp_path, "S")
+    (tmp_path / "stat").write_text("cpu 1\n")
     (tmp_path / "vmstat").write_text("nr_free 1\noom_kill 3\n")
     return tmp_path
 
@@ -78,8 +81,6 @@ def test_a_process_of_another_host_is_not_looked_for(proc: Path) -> None:
 
 
 def test_a_restarted_host_is_told(proc: Path) -> None:
-    import socket
-
     sight = ProcessWatch(replace(ME, host_boot="kernel-0", host=socket.gethostname()), proc).look(0.0)
     assert (sight.ours, sight.restarted, sight.state) == (True, True, "")
 
@@ -98,3 +99,10 @@ def test_a_kill_for_memory_before_the_end_is_of_another(proc: Path) -> None:
     watch.look(0.0)
     (proc / "42" / "stat").unlink()
     assert watch.look(1.0).out_of_memory == ""
+
+
+def test_without_a_proc_a_signal_tells(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert process_state(tmp_path / "no proc", child.pid, 0) == "S"
+    child.communicate(b"\n")
+    assert process_state(tmp_path / "no proc", child.pid, 0) == ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dettui.domain.run import RunState
-from dettui.feed.agent.liveness import LivenessPolicy, ProcessSight, Pulse, judge
+from dettui.feed.agent.liveness import LivenessPolicy, Pulse, judge
+from dettui.feed.agent.process import ProcessSight
 from dettui_probe import wire
 
 NOW = 1_000.0
@@ -52,9 +55,9 @@ GONE = ProcessSight(state="", since_s=POLICY.gone_s)
         (ProcessSight(state="D", since_s=POLICY.settled_s), stepping(), RunState.DISK_WAIT),
         (ALIVE, beating(10, 20, last=NOW - POLICY.silent_s - 0.1), RunState.GIL_BLOCKED),
         (ALIVE, beating(10, 20, last=NOW - POLICY.silent_s), RunState.RUNNING),
-        (GONE, beating(10, 20, last=NOW - 2.0), RunState.KILLED),
-        (ProcessSight(state="Z", since_s=2.0), beating(10, 20, last=NOW - 2.0), RunState.KILLED),
-        (ProcessSight(state="", since_s=0.5), beating(10, 20, last=NOW - 2.0), RunState.RUNNING),
+        (GONE, beating(10, 20, last=NOW - 4.0), RunState.KILLED),
+        (ProcessSight(state="Z", since_s=2.0), beating(10, 20, last=NOW - 4.0), RunState.KILLED),
+        (ProcessSight(state="", since_s=0.5), beating(10, 20, last=NOW - 4.0), RunState.RUNNING),
         (GONE, Pulse(), RunState.KILLED),
         (GONE, ended("finished", 0), RunState.FINISHED),
         (GONE, ended("exit", 0), RunState.FINISHED),
@@ -69,9 +72,16 @@ def test_state(process: ProcessSight, pulse: Pulse, expected: RunState) -> None:
     assert state(process, pulse) is expected
 
 
-def test_a_process_that_cannot_be_seen_and_still_beats_is_not_dead() -> None:
+def test_a_process_that_was_never_seen_and_still_beats_is_not_dead() -> None:
     """The pid of a container means nothing here; its beats do."""
-    assert state(GONE, beating(10, 20, last=NOW - 0.9)) is RunState.RUNNING
+    assert state(GONE, beating(10, 20, last=NOW - POLICY.silent_s + 0.1)) is RunState.RUNNING
+    assert state(GONE, beating(10, 20, last=NOW - POLICY.silent_s)) is RunState.KILLED
+
+
+def test_a_process_that_was_seen_and_is_gone_is_dead_soon() -> None:
+    gone = replace(GONE, was_seen=True)
+    assert state(gone, beating(10, 20, last=NOW - POLICY.gone_s + 0.1)) is RunState.RUNNING
+    assert state(gone, beating(10, 20, last=NOW - POLICY.gone_s)) is RunState.KILLED
 
 
 def test_a_fast_run_is_stalled_after_ten_seconds_without_a_step() -> None:
@@ -104,4 +114,4 @@ def test_the_reasons_say_what_was_seen() -> None:
     assert judge(GONE, ended("exception", 1, "Traceback\n  x\nKeyError: 'a'\n\n"), NOW).reason == "KeyError: 'a'"
     assert judge(GONE, ended("exit", 3), NOW).reason == "left with exit code 3"
     memory = ProcessSight(state="", since_s=2.0, out_of_memory="killed by the kernel")
-    assert judge(memory, beating(1, 2, last=NOW - 3), NOW).reason == "killed by the kernel"
+    assert judge(memory, beating(1, 2, last=NOW - 4), NOW).reason == "killed by the kernel"
