@@ -17,8 +17,8 @@ JOIN_GAP = 6
 """Changed cells closer than this are sent as one span: a cursor move and a colour cost about as much as six cells."""
 
 
-GUTTER = 7
-"""Columns left of the curves: six for a value and one for the axis, the same in every chart, so that charts line up."""
+GUTTER = 8
+"""Columns left of the curves: seven for a value and one for the axis, the same everywhere: charts line up."""
 
 
 class Ink(IntEnum):

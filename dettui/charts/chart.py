@@ -248,10 +248,14 @@ class _Drawing:
         ticks = y.ticks(self._at.rows)
         step = ticks[1] - ticks[0] if len(ticks) > 1 else abs(ticks[0]) or 1.0
         rows = y.rows_of(np.array(ticks), self._dot_rows)
+        written = set()
         for value, row in zip(ticks, rows.tolist(), strict=True):
             cell = self._at.top + min(self._at.rows - 1, int(row + 0.5) // self._font.rows)
             label = numbers.number(value) if y.log else numbers.tick(value, step)
             label = numbers.fitting(label, value, GUTTER - 1)
+            if label in written:  # shortened until it says the same as its neighbour
+                continue
+            written.add(label)
             self._canvas.write(0, cell, f"{label:>{GUTTER - 1}}{self._strokes.value_tick}", Ink.DIM)
 
     def _draw_steps(self) -> None:

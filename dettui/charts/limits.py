@@ -28,6 +28,9 @@ MIN_COLUMNS_TO_CLIP = 20
 MIN_FILLED = 0.45
 """An axis is kept until its data fill less than this share of it: halving data move it once, jitter never does."""
 
+MIN_SPAN = 0.01
+"""An axis spans at least this share of its values: less is not a movement, and its labels would all read the same."""
+
 _LEAST_LOG = 1e-12
 
 
@@ -82,13 +85,18 @@ def _fits(extent: Extent, axis: ValueAxis) -> bool:
         return False
     if axis.log:
         return axis.is_one_decade or math.log(extent.high / extent.low) >= MIN_FILLED * math.log(axis.high / axis.low)
-    return extent.high - extent.low >= MIN_FILLED * (axis.high - axis.low)
+    return (axis.high - axis.low) * MIN_FILLED <= max(
+        extent.high - extent.low, MIN_SPAN * max(abs(extent.high), abs(extent.low))
+    )
 
 
 def _linear_axis(extent: Extent) -> ValueAxis:
     low, high = extent.low, extent.high
     if high - low <= 1e-9 * max(abs(high), abs(low)):
         return _flat_axis(high)
+    missing = MIN_SPAN * max(abs(high), abs(low)) - (high - low)
+    if missing > 0:
+        low, high = low - missing / 2, high + missing / 2
     step = nice_step((high - low) / 16)
     return ValueAxis(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
 

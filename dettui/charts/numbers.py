@@ -42,7 +42,7 @@ def tick(value: float, step: float) -> str:
         return "0"
     size = max(abs(value), step)
     if size < 1e-3 or size >= 1e15:
-        return _scientific(value, 3)
+        return _scientific(value, 2 + max(0, math.floor(math.log10(size)) - math.floor(math.log10(step) + 1e-9)))
     scale, suffix = next((s for s in _SCALES if abs(value) >= s[0] * 0.9995 and size >= s[0]), (1.0, ""))
     return f"{value / scale:.{_decimals(step / scale)}f}{suffix}"
 

@@ -244,6 +244,16 @@ def test_value_labels_are_never_cut_off(series: MakeSeries, scale: float, sign: 
     assert all(low - span <= numeric(label) <= high + span for label in labels)
 
 
+@pytest.mark.parametrize("level", [0.6931, 0.00693, 6.931e-5, 99.5, 1_234.0, -0.0123, 123_456.0])
+@pytest.mark.parametrize("height", [8, 20, 40])
+def test_labels_of_a_narrow_range_all_differ(series: MakeSeries, level: float, height: int) -> None:
+    values = level * (1 + 1e-4 * np.random.default_rng(0).normal(size=300))
+    picture = draw(CurveView("stuck", (Line(series(values)),)), height=height)
+    labels = [text for y in range(2, height - 2) if (text := picture.row_text(y)[: GUTTER - 1].strip())]
+    assert len(labels) >= (2 if level > 0 else 1)  # a small negative number needs more room than there is
+    assert len(set(labels)) == len(labels)
+
+
 def numeric(label: str) -> float:
     """The number that *label* stands for."""
     powers = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}

@@ -71,6 +71,12 @@ def test_a_constant_gets_an_axis_with_a_height() -> None:
     assert settle(Extent(-2.0, -2.0), None, log=False) == ValueAxis(-4.0, 0.0)
 
 
+def test_a_plateau_within_a_hundredth_looks_flat() -> None:
+    axis = settle(Extent(0.69310, 0.69320), None, log=False)
+    assert 0.005 < axis.high - axis.low < 0.02
+    assert settle(Extent(0.69312, 0.69320), axis, log=False) is axis
+
+
 def test_a_logarithmic_axis_ends_on_decades() -> None:
     axis = settle(Extent(2e-4, 3e-2), None, log=True)
     np.testing.assert_allclose((axis.low, axis.high), (1e-4, 1e-1))
