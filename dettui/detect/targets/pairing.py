@@ -25,11 +25,11 @@ def pairing(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 def _lost(reading: TargetReading, policy: TargetPolicy, compared: float) -> Symptom | None:
     """Boxes stand out no more on their own image than on the next one."""
     own = reading.count(tags.PAIRING_BEATS_OTHER)
-    if own is None or wilson_bounds(own, compared, policy.pairing_z)[1] >= policy.pairing_chance:
+    if own is None or not _is_chance(wilson_bounds(own, compared, policy.pairing_z), policy):
         return None
     share = own / compared
     text = f"{share:.0%} of {compared:.0f} boxes stand out more on their own image than on the next one; chance is 50 %"
-    proof = Evidence(tags.PAIRING_BEATS_OTHER, reading.window, share, policy.pairing_chance, "<", text)
+    proof = Evidence(tags.PAIRING_BEATS_OTHER, reading.window, share, policy.pairing_at_most, "<", text)
     return bad_targets(
         "pairing", "warning", "Boxes do not describe their images", (proof,), exact=False, facts={"own": share}
     )
@@ -44,29 +44,37 @@ def _mirrored(reading: TargetReading, policy: TargetPolicy, compared: float) -> 
     contrast = max(bounds, key=lambda tag: bounds[tag][0])
     clearly = bounds[contrast][0]
     lost = [
-        (tag, axis) for tag, axis in _MIRRORS if tag in bounds and bounds[tag][1] < min(policy.flip_chance, clearly)
+        (tag, axis)
+        for tag, axis in _MIRRORS
+        if tag in bounds and _is_chance(bounds[tag], policy) and bounds[tag][1] < clearly
     ]
-    if not lost or clearly <= policy.flip_contrast:
+    if not lost:
         return None
+    limit = bounds[lost[0][0]][1]
     proofs = tuple(_proof(reading, policy, tag, axis, compared) for tag, axis in lost)
     axes = " and ".join(axis for _, axis in lost)
     return bad_targets(
         "pairing",
         "warning",
         f"Boxes do not follow the {axes} flips of their images",
-        (*proofs, _contrast(reading, policy, contrast, compared)),
+        (*proofs, _contrast(reading, contrast, limit, compared)),
         exact=False,
         facts={"mirror": (reading.count(lost[0][0]) or 0.0) / compared},
     )
 
 
+def _is_chance(bounds: tuple[float, float], policy: TargetPolicy) -> bool:
+    """True where the share may be one half, and is surely not much more."""
+    return bounds[0] <= policy.pairing_half and bounds[1] < policy.pairing_at_most
+
+
 def _proof(reading: TargetReading, policy: TargetPolicy, tag: str, axis: str, compared: float) -> Evidence:
     share = (reading.count(tag) or 0.0) / compared
     text = f"{share:.0%} of {compared:.0f} boxes stand out more than their {axis} mirror; chance is 50 %"
-    return Evidence(tag, reading.window, share, policy.flip_chance, "<", text)
+    return Evidence(tag, reading.window, share, policy.pairing_at_most, "<", text)
 
 
-def _contrast(reading: TargetReading, policy: TargetPolicy, tag: str, compared: float) -> Evidence:
+def _contrast(reading: TargetReading, tag: str, limit: float, compared: float) -> Evidence:
     share = (reading.count(tag) or 0.0) / compared
     text = f"in another place {share:.0%} do: the images have enough texture to tell"
-    return Evidence(tag, reading.window, share, policy.flip_contrast, ">", text)
+    return Evidence(tag, reading.window, share, limit, ">", text)

@@ -27,11 +27,10 @@ class TargetPolicy:
     empty_share: float = 0.6  # [A13; rare objects are legitimate, so news only]
     tiny_share: float = 0.10  # slivers [G4]
     duplicate_share: float = 0.05  # mosaic and copy-paste repeat some [A9]
-    pairing_boxes: int = 300  # [A17]
+    pairing_boxes: int = 150  # fewer decide nothing at this z [A17: 300]
     pairing_z: float = 2.5
-    pairing_chance: float = 0.55  # share of boxes that stand out on their own image, if boxes and pixels are unrelated
-    flip_chance: float = 0.56  # share that stand out more than their mirror, if every other image is flipped alone
-    flip_contrast: float = 0.55  # share in some other comparison that shows the data could tell
+    pairing_half: float = 0.52  # a share of boxes that may lie below this, and
+    pairing_at_most: float = 0.58  # surely lies below this, is chance: boxes and pixels are unrelated
 
 
 DEFAULT_POLICY = TargetPolicy()
