@@ -14,7 +14,7 @@ from dettui.charts.cells import GUTTER
 from dettui.charts.view import Band, CurveView, Line
 from dettui.domain.frame import Mark
 from dettui.domain.series import ClassCounts, Series
-from dettui.widgets.bars import ClassBars
+from dettui.widgets.bars import REDRAW_EVERY_S, ClassBars
 from dettui.widgets.curve import CurveChart
 
 VALUES = 0.4 + 2 * np.exp(-np.arange(4_000) / 600) + 0.05 * np.random.default_rng(0).normal(size=4_000)
@@ -181,3 +181,29 @@ async def test_bars_show_their_heading_and_classes() -> None:
         assert bars.render_line(1).text.startswith(" circle")
         assert "rare" in bars.render_line(2).text
         assert bars.render_line(5).text.strip() == ""
+
+
+async def test_growing_counts_are_drawn_twice_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = BarsApp()
+    async with app.run_test(size=(80, 10)) as pilot:
+        bars = app.query_one(ClassBars)
+        bars.show((ClassCounts("targets", ("circle",), np.array([1])),), "classes")
+        await pilot.pause()
+        timers: list[float] = []
+        monkeypatch.setattr(bars, "set_timer", lambda delay, _: timers.append(delay))
+        for seen in (2, 3, 4):
+            bars.show((ClassCounts("targets", ("circle",), np.array([seen])),), "classes")
+        assert timers == [REDRAW_EVERY_S]
+        bars._redraw()
+        assert "targets: 4" in bars.render_line(0).text
+
+
+async def test_the_same_counts_are_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = BarsApp()
+    async with app.run_test(size=(80, 10)) as pilot:
+        bars, classes = app.query_one(ClassBars), (ClassCounts("targets", ("circle",), np.array([1])),)
+        bars.show(classes, "classes")
+        await pilot.pause()
+        monkeypatch.setattr(bars, "_redraw", None)
+        monkeypatch.setattr(bars, "set_timer", None)
+        bars.show(classes, "classes")
