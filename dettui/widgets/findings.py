@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.widget import Widget
 
 from dettui.domain.finding import Diagnosis
@@ -18,11 +19,11 @@ class _Shown(NamedTuple):
 
     content: object
     selected: int
-    width: int
+    room: Size
 
 
 class FindingsPanel(Widget):
-    """Shows a diagnosis; renders again only where the findings, the selection or the width changed."""
+    """Shows a diagnosis; renders again only where the findings, the selection or the room changed."""
 
     DEFAULT_CSS = """
     FindingsPanel { layout: vertical; }
@@ -32,6 +33,9 @@ class FindingsPanel(Widget):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
+        self._diagnosis = Diagnosis(0)
+        self._selected = 0
+        self._heading = ""
         self._shown: _Shown | None = None
 
     def compose(self) -> ComposeResult:
@@ -41,22 +45,30 @@ class FindingsPanel(Widget):
 
     def show(self, diagnosis: Diagnosis, selected: int, heading: str) -> None:
         """Show *diagnosis* with the finding at *selected* opened."""
-        self.query_one("#findings-title", LinesView).show((_heading(heading, diagnosis, selected, self.size.width),))
+        self._diagnosis, self._selected, self._heading = diagnosis, selected, heading
+        self._redraw()
+
+    def on_resize(self) -> None:
+        """Wrap again, once the list has its new size too."""
+        self.call_after_refresh(self._redraw)
+
+    def _redraw(self) -> None:
+        heading = _heading(self._heading, self._diagnosis, self._selected, self.size.width)
+        self.query_one("#findings-title", LinesView).show((heading,))
         view = self.query_one("#findings-list", LinesView)
-        width = view.columns
-        now = _Shown(diagnosis.findings or diagnosis, selected, width)
+        now = _Shown(self._diagnosis.findings or self._diagnosis, self._selected, view.size)
         if now == self._shown:
             return
         was, self._shown = self._shown, now
-        view.show(panel(diagnosis, selected, width))
-        if diagnosis.findings and (was is None or was.selected != selected):
-            _bring_into_sight(view, diagnosis, selected)
+        view.show(panel(self._diagnosis, self._selected, view.columns))
+        if was is None or was[1:] != now[1:]:
+            self._bring_into_sight(view)
 
-
-def _bring_into_sight(view: LinesView, diagnosis: Diagnosis, selected: int) -> None:
-    heights = [len(block) for block in blocks(diagnosis.findings, selected, view.columns)]
-    first = sum(heights[:selected])
-    view.keep_visible(first, first + heights[selected] - 1)
+    def _bring_into_sight(self, view: LinesView) -> None:
+        heights = [len(block) for block in blocks(self._diagnosis.findings, self._selected, view.columns)]
+        if heights:
+            first = sum(heights[: self._selected])
+            view.keep_visible(first, first + heights[self._selected] - 1)
 
 
 def _heading(heading: str, diagnosis: Diagnosis, selected: int, width: int) -> Line:
