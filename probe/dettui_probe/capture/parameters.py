@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Final
 
@@ -36,6 +37,7 @@ class Parameters:
         self._auditing = collector.instrument("coverage")
         self._settings = collector.instrument("schedule")
         self.optimizers: list[Optimizer] = []
+        self._refused: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._norms, self._weights = GradientNorms(), Weights()
         self._tracked: Tracked | None = None
         self._sketch: GradientSketch | None = None
@@ -57,11 +59,15 @@ class Parameters:
         """
         if self.is_ours(optimizer):
             return True
+        if optimizer in self._refused:
+            return False
         own = {id(param) for param in self._model.parameters()}
         holds_ours = any(id(param) in own for param in params_of([optimizer]))
         if holds_ours or (after_backward and not self.optimizers):
             self.add(optimizer)
             return True
+        if self.optimizers:  # with none of its own yet, the model may still turn out to be this one's
+            self._refused.add(optimizer)
         return False
 
     def add(self, optimizer: Optimizer) -> None:
