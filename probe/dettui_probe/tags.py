@@ -152,7 +152,11 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(TARGET_LEGAL_CXCYWH, "boxes", "boxes that are legal when read as centre x, centre y, width, height"),
     Tag(TARGET_LEGAL_YXYX, "boxes", "boxes that are legal when read as y1, x1, y2, x2"),
     Tag(TARGET_DUPLICATES, "boxes", "boxes repeated exactly within one image"),
-    Tag(PAIRING_BOXES, "boxes", "boxes compared in this step: those whose place elsewhere, and whose mirrors, overlap no box"),
+    Tag(
+        PAIRING_BOXES,
+        "boxes",
+        "boxes compared in this step: those whose place elsewhere, and whose mirrors, overlap no box",
+    ),
     Tag(
         PAIRING_BEATS_OTHER,
         "boxes",
