@@ -29,7 +29,7 @@ def read(signals: Signals, model: ModelInfo | None, findings: Sequence[Finding])
     """Gather the reading of one step.  Non-finite measurements count as absent."""
     numbers = dict(_known(signals))
     for name, formula in DERIVED.items():
-        value = formula(numbers)
+        value = _computed(formula, numbers)
         if value is not None and math.isfinite(value):
             numbers[name] = value
     if model is not None:
@@ -37,6 +37,14 @@ def read(signals: Signals, model: ModelInfo | None, findings: Sequence[Finding])
         if model.background is not None:
             numbers["background"] = float(model.background)
     return Reading(numbers, _words(numbers, model), _by_kind(findings))
+
+
+def _computed(formula: Callable[[Mapping[str, float]], float | None], numbers: Mapping[str, float]) -> float | None:
+    """The value of *formula*, None where a wild measurement leads beyond the range of a float."""
+    try:
+        return formula(numbers)
+    except OverflowError:
+        return None
 
 
 def _known(signals: Signals) -> Iterator[tuple[str, float]]:
@@ -92,6 +100,20 @@ def _scaled(name: str, factor: float) -> Callable[[Mapping[str, float]], float |
     return formula
 
 
+def _best_pairing(numbers: Mapping[str, float]) -> float | None:
+    return max((numbers[k] for k in ("beats_other", "beats_hflip", "beats_vflip") if k in numbers), default=None)
+
+
+def _worst_mirror(numbers: Mapping[str, float]) -> float | None:
+    return min((numbers[k] for k in ("beats_hflip", "beats_vflip") if k in numbers), default=None)
+
+
+def _mirror_contrast_z(numbers: Mapping[str, float]) -> float | None:
+    """How many standard errors the best comparison lies above the worst mirror: two shares of the same boxes."""
+    best, worst, count = numbers.get("best_pairing"), numbers.get("worst_mirror"), numbers.get("pairing_boxes")
+    return (best - worst) * math.sqrt(2.0 * count) if best is not None and worst is not None and count else None
+
+
 def _update_ratio(numbers: Mapping[str, float]) -> float | None:
     exponent = numbers.get("log10_update_ratio")
     return None if exponent is None else 10.0**exponent
@@ -135,6 +157,9 @@ def _effective_classes(numbers: Mapping[str, float]) -> float | None:
 
 
 DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
+    "best_pairing": _best_pairing,
+    "worst_mirror": _worst_mirror,
+    "mirror_contrast_z": _mirror_contrast_z,
     "update_ratio": _update_ratio,
     "log10_update_ratio_highest": _highest_update,
     "lr_over_peak": _ratio("lr_now", "lr_peak"),

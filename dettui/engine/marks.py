@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +40,7 @@ class MarkBook:
         self._newest: dict[str, tuple[int, float]] = {}  # tag -> step and value looked at last
         self._seen_events = 0
         self._boots: tuple[str, ...] = ()
+        self._kept: tuple[Mark, ...] | None = None  # in order of step, while nothing was added
 
     def look(self, store: RunStore) -> None:
         """Take in what came to *store* since the last look."""
@@ -57,9 +58,13 @@ class MarkBook:
 
     def marks(self, findings: Sequence[Finding]) -> tuple[Mark, ...]:
         """All marks in order of step; those of *findings* are taken anew each time."""
-        kept = [Mark(step, kind, text) for kind, texts in self._marks.items() for step, text in texts.items()]
-        kept += [Mark(finding.first_step, "finding", finding.title) for finding in findings]
-        return tuple(sorted(kept, key=lambda mark: (mark.step, mark.kind)))
+        if self._kept is None:
+            self._kept = _in_order(
+                Mark(step, kind, text) for kind, texts in self._marks.items() for step, text in texts.items()
+            )
+        if not findings:
+            return self._kept
+        return _in_order((*self._kept, *(Mark(f.first_step, "finding", f.title) for f in findings)))
 
     def _note_lr_drops(self, store: RunStore) -> None:
         previous, steps, values = self._fresh(store, tags.LR + "0")
@@ -104,7 +109,12 @@ class MarkBook:
 
     def _add(self, kind: MarkKind, step: int, text: str) -> None:
         """The first text of a step stays: a change is often told twice, by its series and by an event."""
+        self._kept = None
         texts = self._marks.setdefault(kind, {})
         texts.setdefault(step, text)
         if len(texts) > self._policy.most_per_kind:
             del texts[min(texts)]
+
+
+def _in_order(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    return tuple(sorted(marks, key=lambda mark: (mark.step, mark.kind)))

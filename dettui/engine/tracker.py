@@ -74,9 +74,10 @@ class RunTracker:
             self.finish()
 
     def finish(self) -> None:
-        """Evaluate what is left: no further step will come."""
-        if not self._cut:
+        """Evaluate what is left: no further step is expected.  Should one come, its cell is opened again."""
+        if not self._cut and self._open_cell is not None:
             self._close_cell()
+            self._closed_cell = self._store.last_step
 
     def settle(self) -> None:
         """With *until*: evaluate the last cell where it ends no later, as the live run did at that step."""
@@ -98,12 +99,17 @@ class RunTracker:
 
     def _take_message(self, message: wire.AnyMessage) -> None:
         if isinstance(message, wire.Hello) and message.boot not in self._store.boots[-1:]:
-            self._close_cell()
-            self._closed_cell = None
-            self._liveness.pop(0, None)  # what became of the earlier start
+            self._begin_again()
         self._store.apply(message)
         if isinstance(message, wire.Bye):
             self.finish()
+
+    def _begin_again(self) -> None:
+        """Another start of the run: its steps may begin anew."""
+        self._close_cell()
+        self._closed_cell = None
+        self._history = [replace(self._diagnosis, step=0)]
+        self._liveness.pop(0, None)  # what became of the earlier start
 
     def _take_rows(self, batch: wire.Batch) -> None:
         """Apply *batch* cell by cell, evaluating each cell once a row beyond it is there."""

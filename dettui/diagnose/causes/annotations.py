@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from dettui.detect.targets.policy import DEFAULT_POLICY as POLICY
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Family, Seen, at_least, at_most, both, either, over, under
 
@@ -261,15 +260,15 @@ LABELS_SHUFFLED: Final = CauseRecord(
         Clue(
             "pairing",
             2,
-            both(at_least("pairing_boxes", POLICY.pairing_boxes), under("beats_other", POLICY.pairing_chance)),
+            both(at_least("pairing_boxes", 150), under("best_pairing", 0.58)),
             "{pairing_boxes:.0f} boxes fit their own image no better than the next one ({beats_other:.0%}, chance is "
             "50%)",
         ),
         Clue(
             "pairing",
             -2,
-            over("beats_other", POLICY.flip_contrast),
-            "boxes fit their own image better than the next ({beats_other:.0%})",
+            over("best_pairing", 0.62),
+            "boxes fit their own image better than another place ({best_pairing:.0%})",
         ),
     ),
     tags=("pairing/", "loss/", "grad/", "update/"),

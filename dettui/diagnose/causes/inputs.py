@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from dettui.detect.targets.policy import DEFAULT_POLICY as POLICY
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Family, Seen, Unless, at_least, between, both, either, over, under
 
@@ -17,20 +16,10 @@ _DIVIDED_TWICE: Final = both(between("input_mean", -2.4, -1.6), under("input_std
 
 _NOT_BLACK: Final = Unless(over("images_constant_share", 0.5))
 
-_ON_THEIR_IMAGE: Final = both(
-    at_least("pairing_boxes", POLICY.pairing_boxes), over("beats_other", POLICY.pairing_chance)
-)
-_MIRROR_IS_AS_GOOD: Final = both(
-    _ON_THEIR_IMAGE, under("beats_hflip", POLICY.flip_chance), over("beats_vflip", POLICY.flip_contrast)
-)
-_UPSIDE_DOWN_IS_AS_GOOD: Final = both(
-    _ON_THEIR_IMAGE, under("beats_vflip", POLICY.flip_chance), over("beats_hflip", POLICY.flip_contrast)
-)
-_NO_MIRROR_IS_AS_GOOD: Final = both(
-    _ON_THEIR_IMAGE, over("beats_hflip", POLICY.flip_contrast), over("beats_vflip", POLICY.flip_contrast)
-)
-"""Boxes describe their image (they beat another one), yet one mirror image fits as well: half of the images were
-flipped in that direction and their boxes were not.  The other direction shows that a mirror can be told at all."""
+_COMPARED: Final = at_least("pairing_boxes", 150)
+_MIRROR_IS_AS_GOOD: Final = both(_COMPARED, under("worst_mirror", 0.58), over("mirror_contrast_z", 4))
+"""Boxes fit their images no better than a mirror image (one half is chance) and clearly better than something else:
+part of the images was flipped and the boxes were not.  The other comparison shows that the images can tell."""
 
 INPUTS_NOT_NORMALISED: Final = CauseRecord(
     id="inputs_not_normalised",
@@ -126,20 +115,13 @@ BOXES_NOT_TRANSFORMED: Final = CauseRecord(
             "mirror",
             2,
             _MIRROR_IS_AS_GOOD,
-            "boxes fit their own image ({beats_other:.0%} better than the next one) but fit it no better than "
-            "mirrored ({beats_hflip:.0%}; {pairing_boxes:.0f} boxes, chance is 50%)",
-        ),
-        Clue(
-            "mirror",
-            2,
-            _UPSIDE_DOWN_IS_AS_GOOD,
-            "boxes fit their own image ({beats_other:.0%} better than the next one) but fit it no better than "
-            "upside down ({beats_vflip:.0%}; {pairing_boxes:.0f} boxes, chance is 50%)",
+            "boxes fit their images no better than a mirror image ({worst_mirror:.0%}, chance is 50%) and clearly "
+            "better than something else ({best_pairing:.0%}; {pairing_boxes:.0f} boxes)",
         ),
         Clue(
             "mirror",
             -2,
-            _NO_MIRROR_IS_AS_GOOD,
+            both(_COMPARED, over("worst_mirror", 0.6)),
             "boxes fit their images better than any mirror image ({beats_hflip:.0%}, {beats_vflip:.0%})",
         ),
     ),

@@ -58,7 +58,7 @@ LR_TOO_HIGH: Final = CauseRecord(
         ),
         Clue("drop", 1, at_least("sd_fell_after_lr_drop", 1), "the swings shrank when the learning rate was lowered"),
         Clue("growth", 0.5, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.1f}-fold since the start"),
-        Clue("growth", 1, Seen("divergence"), "the loss rises and does not come back"),
+        Clue("growth", 0.5, Seen("divergence"), "the loss rises and does not come back"),
         Clue(
             "update",
             -2,

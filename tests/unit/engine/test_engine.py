@@ -93,6 +93,21 @@ def test_resumed_run_goes_on_from_its_checkpoint() -> None:
     assert run.diagnosis.step == 110
 
 
+def test_rows_that_come_after_the_end_are_judged_too() -> None:
+    """The host saw the process go before the last of its log was read."""
+    early, late = some_run(66, reason=None), some_run(67, reason=None)[-1:]
+    engine = engine_of(arrival(early), arrival((), liveness=dead()), arrival(late), arrival((), liveness=dead()))
+    assert only(engine).diagnosis.step == 67
+
+
+def test_death_of_an_earlier_start_is_forgotten_when_the_run_goes_on() -> None:
+    setting = Setting(first_step=51, reason=None)
+    again = resumed([], setting, 60, **{tags.LOSS_TOTAL: np.ones(60)})
+    engine = engine_of(arrival(some_run(80, reason=None), liveness=dead()), arrival(again))
+    assert only(engine).liveness.state is RunState.RUNNING
+    assert engine.known_at("scenario", 60).step <= 60
+
+
 # --- order ----------------------------------------------------------------------------------------------------
 
 
