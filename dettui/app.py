@@ -88,6 +88,7 @@ class DettuiApp(App[int]):
         self._ascii_only = ascii_only
         self._first_theme = LIGHT if light else DARK
         self._opening = Opening()
+        self.failure: DettuiError | None = None
         self.newest: Frame | None = None
         self.paused_at: Frame | None = None
 
@@ -111,7 +112,8 @@ class DettuiApp(App[int]):
         try:
             pump(self._source(), self.post_frame, lambda: worker.is_cancelled)
         except DettuiError as error:
-            self.call_from_thread(self.exit, error.exit_code, error.exit_code, str(error))
+            self.failure = error
+            self.call_from_thread(self.exit)
         finally:
             self._close()
 
@@ -222,9 +224,12 @@ def pump(engine: FrameSource, post: Callable[[Frame], None], is_cancelled: Calla
 
 
 def run_app(feed: Feed, *, title: str = "", ascii_only: bool = False, light: bool = False) -> int:
-    """Show the dashboard on *feed* until the user quits; the exit code.  Closes *feed*."""
+    """Show the dashboard on *feed* until the user quits; the exit code.  Closes *feed*.  Raises DettuiError where the
+    feed fails in a way that the user can mend."""
     app = DettuiApp(lambda: Engine(feed), close=feed.close, title=title, ascii_only=ascii_only, light=light)
     app.run()
+    if app.failure is not None:
+        raise app.failure
     return app.return_code or 0
 
 

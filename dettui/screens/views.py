@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dettui.charts.view import Band, CurveView, Line, LineStyle
 from dettui.domain.finding import Finding
-from dettui.domain.frame import Mark, MarkKind, RunFrame
+from dettui.domain.frame import MarkKind, RunFrame
 from dettui.domain.series import Series
 from dettui.screens.layout import PaneName
 from dettui.screens.view_state import ViewState
@@ -125,8 +125,3 @@ def _bands(findings: Sequence[Finding], lines: Sequence[Line]) -> Iterator[Band]
     for finding in findings:
         if finding.kind in _RANGES and drawn & set(finding.tags):
             yield Band(finding.first_step, finding.last_step, finding.kind, finding.kind.replace("_", " "))
-
-
-def marks_near(marks: Sequence[Mark], step: int, within: int) -> tuple[Mark, ...]:
-    """The marks at most *within* steps from *step*."""
-    return tuple(mark for mark in marks if abs(mark.step - step) <= within)

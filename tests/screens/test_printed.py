@@ -1,0 +1,37 @@
+"""One frame on paper: the same words as on screen."""
+
+from __future__ import annotations
+
+import pytest
+from screens.frames import frame, run_frame, sick_run
+
+from dettui.app import render_once
+
+
+def test_one_run_is_printed_with_its_curve_and_its_findings() -> None:
+    text = render_once(frame(sick_run()), 100, 40, colour=False)
+    assert "■ Boxes are not in the format that the model expects" in text
+    assert "certain boxes wrong format" in text
+    assert "\x1b" not in text
+    assert any("⠀" < character <= "⣿" for character in text)
+
+
+def test_several_runs_are_printed_as_a_list() -> None:
+    text = render_once(frame(run_frame("a", "alpha"), run_frame("b", "beta")), 100, 40, colour=False)
+    assert "alpha" in text
+    assert "beta" in text
+
+
+def test_no_run_prints_how_to_attach_one() -> None:
+    assert "probe.watch(" in render_once(frame(), 80, 24, colour=False)
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 10), (80, 24), (200, 50)])
+def test_what_is_printed_fits(width: int, height: int) -> None:
+    rows = render_once(frame(sick_run()), width, height, colour=False).splitlines()
+    assert len(rows) <= height
+    assert max(map(len, rows)) <= width
+
+
+def test_colour_is_only_added_where_asked_for() -> None:
+    assert "\x1b[" in render_once(frame(sick_run()), 80, 24, colour=True)
