@@ -27,33 +27,40 @@ class Scene(NamedTuple):
     boxes: Tensor  # (n, 4), as shares of width and height
 
 
+class _Place(NamedTuple):
+    """A scene whose pixels are summed up."""
+
+    summed: Tensor  # as _integral makes it
+    boxes: Tensor
+
+
 class Pairing:
     """Compares the boxes of sampled images with other places, and counts where they win."""
 
     def __init__(self) -> None:
-        self._previous: Scene | None = None  # so that batches of one image have another to compare with
+        self._previous: _Place | None = None  # so that batches of one image have another to compare with
 
     def compare(self, sheet: Sheet, scenes: Sequence[Scene]) -> None:
         """Adds the comparisons of *scenes* to the values of *sheet*."""
-        usable = [scene for scene in scenes if bool(torch.isfinite(scene.pixels).all()) and len(scene.boxes)]
-        if not usable:
+        summed = [_Place(_integral(scene.pixels), scene.boxes) for scene in scenes if len(scene.boxes)]
+        places = [place for place in summed if bool(torch.isfinite(place.summed[:, -1, -1]).all())]
+        if not places:
             return
-        others = [*usable[1:], self._previous or usable[0]]
-        self._previous = usable[0]
-        for scene, other in zip(usable, others, strict=True):
-            if other is not scene:
-                _count(sheet, scene, other)
+        others = [*places[1:], self._previous or places[0]]
+        self._previous = places[0]
+        for place, other in zip(places, others, strict=True):
+            if other is not place:
+                _count(sheet, place, other)
 
 
-def _count(sheet: Sheet, scene: Scene, other: Scene) -> None:
+def _count(sheet: Sheet, scene: _Place, other: _Place) -> None:
     mirrors = (_mirrored(scene.boxes, 0), _mirrored(scene.boxes, 1))
     apart = _is_apart(scene.boxes, other.boxes)
     for mirror in mirrors:
         apart &= _is_apart(mirror, scene.boxes)
     boxes = scene.boxes[apart]
-    summed, other_summed = _integral(scene.pixels), _integral(other.pixels)
-    own = _contrast(summed, boxes)
-    rivals = [_contrast(other_summed, boxes), *(_contrast(summed, mirror[apart]) for mirror in mirrors)]
+    own = _contrast(scene.summed, boxes)
+    rivals = [_contrast(other.summed, boxes), *(_contrast(scene.summed, mirror[apart]) for mirror in mirrors)]
     comparable = torch.isfinite(torch.stack([own, *rivals])).all(dim=0)
     _add(sheet, tags.PAIRING_BOXES, float(comparable.sum()))
     for tag, rival in zip(_BEATS, rivals, strict=True):
