@@ -7,7 +7,7 @@ from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
 from dettui.detect.coverage import Coverage, Detached
 from dettui.detect.divergence import Divergence
-from dettui.detect.evaluations import Overfit
+from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.gradients import GradientDepth
 from dettui.detect.inputs import BadInputs
 from dettui.detect.non_finite import NonFinite
@@ -40,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     GradientDepth(),
     Imbalance(),
     Unseen(),
+    Collapse(),
     Overfit(),
     InputBound(),
 )

@@ -61,8 +61,8 @@ class Overfit:
             return None
         errors = -direction(series.tag) * series.values
         best = int(np.argmin(errors))
-        if len(errors) - 1 - best < self.policy.after_best:
-            return None
+        if best == 0 or len(errors) - 1 - best < self.policy.after_best:
+            return None  # a best that was also the first one is no fit that was lost
         rise = float(np.median(errors[-3:]) - errors[best])
         noise = usual_change(errors)
         gain = float(errors[0] - errors[best])
@@ -78,6 +78,50 @@ class Overfit:
         at = int(np.searchsorted(curve.steps, since))
         then = curve.values[max(0, at - 20) : at + 20]
         return len(then) > 0 and curve.now < (1 - self.policy.train_fall) * float(np.median(then))
+
+
+@dataclass(frozen=True)
+class CollapsePolicy:
+    """A score that was there and is gone: overfitting wears it down, it does not end it."""
+
+    best: float = 0.02  # of a score between 0 and 1
+    gone: float = 0.02  # share of the best that is left
+    newest: int = 3  # evaluations in a row
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """An evaluation score that had left zero is back at zero."""
+
+    policy: CollapsePolicy = CollapsePolicy()
+    name: str = "collapse"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """One symptom for the first score that is gone."""
+        scores = [tag for tag in context.tags if tag.startswith(PREFIX) and direction(tag) > 0]
+        if not scores:
+            return Abstention(self.name, (PREFIX + "*",))
+        found = (self._judge(context.series(tag)) for tag in scores)
+        return tuple(symptom for symptom in found if symptom is not None)[:1]
+
+    def _judge(self, series: Series | None) -> Symptom | None:
+        if series is None or len(series) <= self.policy.newest or not np.isfinite(series.values).all():
+            return None
+        best, newest = int(np.argmax(series.values)), series.values[-self.policy.newest :]
+        top, left = float(series.values[best]), float(newest.max())
+        if top < self.policy.best or left > self.policy.gone * top:
+            return None
+        window = (int(series.steps[best]), int(series.steps[-1]))
+        text = f"{top:.3g} at step {window[0]}, {left:.3g} at best in the newest {len(newest)} evaluations"
+        return Symptom(
+            kind="collapse",
+            severity="warning",
+            first_step=window[0],
+            last_step=window[1],
+            title=f"{series.tag} has fallen back to nothing",
+            evidence=(Evidence(series.tag, window, left, self.policy.gone * top, "<", text),),
+            facts={"best": top, "left": left},
+        )
 
 
 def usual_change(errors: Floats) -> float:

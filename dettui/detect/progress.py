@@ -47,6 +47,8 @@ class ProgressPolicy:
     drop_reach: float = 0.06
     tiny_update: float = -4.5  # log10 ||dw||/||w|| [S3]
     agreeing: float = 0.3  # cosine of successive gradients [S3]
+    small_update: float = -3.7  # with gradients that agree this strongly: a detector at a thousandth of its LR
+    nearly_equal: float = 0.7  # shows 10^-4.3 and 0.95, at its own LR 10^-2.2 and 0.1 to 0.4
     grad_kept: float = 0.8  # newest gradient norm as a share of the first [S3]
 
 
@@ -331,18 +333,22 @@ class SlowDescent:
             return ()
         return self._judge(context, curve)
 
+    def _limits(self, update: float, agreement: float) -> tuple[float, float] | None:
+        """The pair of limits, on update ratio and agreement, that both are beyond; None where neither pair is met."""
+        policy = self.policy
+        for low, high in ((policy.tiny_update, policy.agreeing), (policy.small_update, policy.nearly_equal)):
+            if 0 < update < 10**low and agreement > high:
+                return 10**low, high
+        return None
+
     def _judge(self, context: Context, curve: LossCurve) -> Sequence[Symptom]:
         policy = self.policy
         update = context.median(tags.UPDATE_RATIO, 100) or 0.0
         agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=20) or 0.0
         first, now = context.early_median(tags.GRAD_NORM, 20), context.median(tags.GRAD_NORM, 50)
         kept = now / first if first and now is not None else 0.0
-        if (
-            update <= 0
-            or np.log10(update) >= policy.tiny_update
-            or agreement <= policy.agreeing
-            or kept <= policy.grad_kept
-        ):
+        limits = self._limits(update, agreement)
+        if limits is None or kept <= policy.grad_kept:
             return ()
         newest = context.span(tags.UPDATE_RATIO, 100)
         return (
@@ -353,9 +359,9 @@ class SlowDescent:
                 last_step=int(curve.steps[-1]),
                 title="Loss falls slowly although every step points the same way",
                 evidence=(
-                    Evidence(tags.UPDATE_RATIO, newest, update, 10**policy.tiny_update, "<",
+                    Evidence(tags.UPDATE_RATIO, newest, update, limits[0], "<",
                              f"a step changes the weights by {update:.1e} of their size"),
-                    Evidence(tags.GRAD_AGREEMENT, newest, agreement, policy.agreeing, ">",
+                    Evidence(tags.GRAD_AGREEMENT, newest, agreement, limits[1], ">",
                              f"successive gradients agree: cosine {agreement:.2f}"),
                     Evidence(tags.GRAD_NORM, newest, kept, policy.grad_kept, ">",
                              f"the gradient has kept {kept:.0%} of its first size"),

@@ -104,6 +104,7 @@ class Signals:
     # set-up
     batch_size: float | None = None  # images per step, median over the newest 200
     momentum: float | None = None  # of the first param group
+    log10_update_at_peak_lr: float | None = None  # median over the steps whose LR was at least half of its peak
     lr_burst: float | None = None  # greatest over median LR of the newest 200 points
 
 
@@ -320,8 +321,19 @@ def _setup(context: Context, known: Signals) -> Signals:
         known,
         batch_size=context.median(tags.BATCH_SIZE, 200),
         momentum=context.last(tags.MOMENTUM + "0"),
+        log10_update_at_peak_lr=_log10(_update_at_peak_lr(context)),
         lr_burst=float(rates.max()) / usual if usual > 0 else None,
     )
+
+
+def _update_at_peak_lr(context: Context) -> float | None:
+    """Median update ratio where the schedule was near its peak: elsewhere updates are small as planned."""
+    ratio, lr = context.series(tags.UPDATE_RATIO), context.series(tags.LR + "0")
+    if ratio is None or lr is None:
+        return None
+    rates = lr.values[np.maximum(np.searchsorted(lr.steps, ratio.steps, side="right") - 1, 0)]
+    near = ratio.values[(rates >= 0.5 * np.nanmax(lr.values)) & np.isfinite(ratio.values)]
+    return float(np.median(near[-2000:])) if len(near) else None
 
 
 def _evaluation(context: Context, known: Signals) -> Signals:

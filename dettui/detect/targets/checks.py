@@ -102,25 +102,16 @@ def _any(reading: TargetReading, key: str, tag: str, what: str) -> Symptom | Non
 
 
 def scale(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Normalised boxes for a head that takes pixels [A3], or boxes of a smaller image [A5]."""
+    """Normalised boxes for a head that takes pixels [A3]."""
     largest, side = reading.greatest(tags.TARGET_MAX_COORD), reading.least(tags.TARGET_IMAGE_SIDE)
     if not reading.expects_pixels or largest is None or side is None or reading.boxes < policy.normalised_boxes:
         return None
-    if side <= policy.pixels_min:
+    if side <= policy.pixels_min or largest > policy.normalised_max:
         return None
-    if largest <= policy.normalised_max:
-        text = f"no coordinate is above {largest:.3g}, on images of {side:.0f} pixels: the boxes are normalised"
-        limit, title = policy.normalised_max, "Boxes are normalised, the head takes pixels"
-        exact = True
-    elif largest < policy.shrunken * side and reading.boxes >= policy.format_proof:
-        text = f"no coordinate is above {largest:.0f}, on images of {side:.0f} pixels"
-        limit, title = policy.shrunken * side, "Boxes fill only a corner of the images"
-        exact = False
-    else:
-        return None
-    proof = Evidence(tags.TARGET_MAX_COORD, reading.window, largest, limit, "<", text)
-    severity: Severity = "critical" if exact else "warning"
-    return bad_targets("scale", severity, title, (proof,), exact=exact, facts={"ratio": largest / side})
+    text = f"no coordinate is above {largest:.3g}, on images of {side:.0f} pixels: the boxes are normalised"
+    proof = Evidence(tags.TARGET_MAX_COORD, reading.window, largest, policy.normalised_max, "<", text)
+    title = "Boxes are normalised, the head takes pixels"
+    return bad_targets("scale", "critical", title, (proof,), facts={"ratio": largest / side})
 
 
 def box_format(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:

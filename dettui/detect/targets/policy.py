@@ -18,7 +18,6 @@ class TargetPolicy:
     normalised_max: float = 1.5  # largest coordinate of normalised boxes [A3]
     pixels_min: float = 50.0  # shortest image side for which that is no accident [A3]
     normalised_boxes: int = 5  # [A3]
-    shrunken: float = 0.6  # largest coordinate as a share of the image side: boxes of a smaller image [A5]
     outside_info: float = 0.01  # [A5]
     outside_warning: float = 0.05  # boxes that bleed after a mosaic stay below [3.1 row 4]
     outside_critical: float = 0.20  # [3.1 row 4]

@@ -17,10 +17,10 @@ from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
 from dettui.detect.coverage import Coverage, Detached
 from dettui.detect.divergence import Divergence
-from dettui.detect.evaluations import Overfit, direction
+from dettui.detect.evaluations import Collapse, Overfit, direction
 from dettui.detect.inputs import BadInputs
 from dettui.detect.non_finite import NonFinite
-from dettui.detect.progress import NotLearning, Plateau, PlateauAfterLrDrop
+from dettui.detect.progress import NotLearning, Plateau, PlateauAfterLrDrop, SlowDescent
 from dettui.detect.spike import Spike
 from dettui.detect.timing import InputBound
 from dettui.detect.updates import NoUpdate, UpdateSize
@@ -275,3 +275,26 @@ def test_five_evaluations_are_too_few_for_overfitting() -> None:
     five = dict(list(points.items())[:5])
     assert judge(Overfit(), 800, {**falling, "eval/mAP": five}) == ()
     assert len(judge(Overfit(), 800, {**falling, "eval/mAP": points})) == 1
+
+
+def test_a_score_that_was_best_at_once_and_went_is_a_collapse_and_no_overfitting() -> None:
+    falling = loss(decay(900, 2.4, 0.0, 40.0))
+    points = {100: 0.09, 200: 0.01, **{100 * i: 0.0 for i in range(3, 10)}}
+    assert judge(Overfit(), 900, {**falling, "eval/mAP": points}) == ()
+    assert [s.kind for s in judge(Collapse(), 900, {**falling, "eval/mAP": points})] == ["collapse"]
+
+
+def test_a_score_that_never_left_zero_has_not_collapsed() -> None:
+    assert judge(Collapse(), 900, {**loss(np.ones(900)), "eval/mAP": {100 * i: 0.001 for i in range(1, 10)}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("update", "agreement", "found"),
+    [(1e-5, 0.5, 1), (5e-5, 0.95, 1), (5e-5, 0.5, 0), (6e-3, 0.95, 0), (1e-5, 0.1, 0)],
+)
+def test_a_descent_is_slow_where_steps_are_small_and_gradients_agree(
+    update: float, agreement: float, found: int
+) -> None:
+    series = {**loss(noisy(2.4 - 5e-4 * grid(600), rng(), 0.03)), tags.GRAD_NORM: 1.0}
+    series |= {tags.UPDATE_RATIO: update, tags.GRAD_AGREEMENT: agreement}
+    assert len(judge(SlowDescent(), 600, series)) == found

@@ -93,11 +93,6 @@ def test_normalised_boxes_are_a_fault_of_scale_and_not_of_format() -> None:
     assert set(found) == {"scale"}
 
 
-def test_boxes_in_the_corner_are_of_a_smaller_image() -> None:
-    found = judge({**boxes(10.0, centre_top_left=10.0, legal_xywh=10.0), tags.TARGET_MAX_COORD: 60.0})
-    assert set(found) == {"scale"}
-
-
 @pytest.mark.parametrize(("count", "severity"), [(0.05, None), (0.3, "info"), (0.8, "warning"), (3.0, "critical")])
 def test_boxes_outside_weigh_by_their_share(count: float, severity: str | None) -> None:
     found = judge(boxes(10.0, outside=count)).get("outside")
