@@ -7,8 +7,11 @@ from dettui.domain.frame import Frame
 
 
 def behind(shown: Frame, newest: Frame) -> str:
-    """How far *shown* lies behind *newest*, in time and, where a run went on, in steps."""
+    """How far *shown* lies behind *newest*, in time and, where a run went on, in steps; never empty."""
     steps = {run.info.id: run.vitals.step for run in shown.runs}
     gained = max((run.vitals.step - steps.get(run.info.id, 0) for run in newest.runs), default=0)
-    time = duration(round(max(0.0, newest.made_at - shown.made_at)))
+    seconds = round(newest.made_at - shown.made_at)
+    if seconds < 1 and gained <= 0:
+        return "nothing new"
+    time = duration(max(1, seconds))
     return f"{time} and {count(gained)} steps behind" if gained > 0 else f"{time} behind"

@@ -14,7 +14,7 @@ from dettui.screens.views import curve_view
 from dettui.widgets.finding_text import panel
 from dettui.widgets.run_text import header, reason
 from dettui.widgets.runs_text import EMPTY, Sparks, column_heads, rows
-from dettui.widgets.text import BLANK, Line, Role, Span, crop
+from dettui.widgets.text import BLANK, Line, Role, Span, crop, harmless
 
 CHART_SHARE = 0.5
 """Of the rows: a chart below eight rows has no axis, and above half it pushes the findings out."""
@@ -49,7 +49,7 @@ def _body(frame: Frame, width: int, height: int) -> tuple[Line, ...]:
 
 def _notices(frame: Frame, width: int) -> Iterator[Line]:
     for notice in frame.notices:
-        yield crop((Span("! ", "warning"), Span(notice)), width)
+        yield crop((Span("! ", "warning"), Span(harmless(notice))), width)
 
 
 def _run(run: RunFrame, width: int, height: int) -> Iterator[Line]:

@@ -75,10 +75,6 @@ class LinesView(ScrollView, can_focus=False):
         segments = [Segment(text, self.get_component_rich_style(f"text--{role}")) for text, role in line]
         return Strip(segments).adjust_cell_length(self.columns, self.rich_style)
 
-    def text(self) -> str:
-        """What is shown, without styles."""
-        return "\n".join("".join(span.text for span in line) for line in self.lines)
-
 
 def changed_regions(old: tuple[Line, ...], new: tuple[Line, ...]) -> Iterator[Region]:
     """For every line that differs, the region from its first to its last differing cell."""

@@ -27,17 +27,22 @@ def progress(run: RunFrame) -> str:
 
 
 def rate(run: RunFrame) -> str:
-    """Steps per second; per minute where a step takes longer than that."""
+    """Steps per second, per minute for slow ones; "" where none are coming."""
     per_second = run.vitals.rate
-    if per_second is None or run.liveness.state.is_over:
+    if per_second is None or _is_silent(run):
         return ""
     return f"{number(per_second)}/s" if per_second >= 0.1 or per_second == 0 else f"{number(per_second * 60)}/min"
 
 
 def eta(run: RunFrame) -> str:
-    """Time left, "" where it is not known."""
-    known = run.vitals.eta_s is not None and not run.liveness.state.is_over
+    """Time left, "" where it is not known or where no step is coming."""
+    known = run.vitals.eta_s is not None and not _is_silent(run)
     return duration(run.vitals.eta_s) if known else ""
+
+
+def _is_silent(run: RunFrame) -> bool:
+    """True where the last known rate says nothing about now."""
+    return run.liveness.state.is_over or is_stale(run)
 
 
 def epoch(run: RunFrame) -> str:

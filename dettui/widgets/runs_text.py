@@ -32,7 +32,7 @@ class Widths(NamedTuple):
 def widths(width: int) -> Widths:
     """The columns of a list *width* cells wide."""
     if width >= ONE_ROW_FROM:
-        return Widths(state=11, name=min(32, width // 6), progress=17, rate=9, eta=8, loss=8, age=12, spark=20)
+        return Widths(state=11, name=24, progress=17, rate=9, eta=8, loss=8, age=13, spark=16)
     fixed = Widths(state=11, name=0, progress=15, rate=8, eta=7, loss=7, age=0, spark=11)
     taken = 2 + sum(fixed) - fixed.spark + 5
     return fixed._replace(name=max(10, width - taken))
