@@ -9,6 +9,7 @@ images but not that mirror; boxes that fit beat all three.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from dettui_probe import tags
@@ -27,43 +28,62 @@ class Scene(NamedTuple):
     boxes: Tensor  # (n, 4), as shares of width and height
 
 
-class _Place(NamedTuple):
-    """A scene whose pixels are summed up."""
+class _Album(NamedTuple):
+    """Several scenes at once: some hundred small operations an image would cost more than the arithmetic."""
 
-    summed: Tensor  # as _integral makes it
-    boxes: Tensor
+    summed: Tensor  # (C, total): summed-area tables, one behind the other
+    start: Tensor  # (scenes,) of each table
+    width: Tensor  # (scenes,) in pixels
+    height: Tensor
+    boxes: Tensor  # (n, 4) of all scenes
+    scene: Tensor  # (n,) which one each box belongs to
 
 
 class Pairing:
     """Compares the boxes of sampled images with other places, and counts where they win."""
 
     def __init__(self) -> None:
-        self._previous: _Place | None = None  # so that batches of one image have another to compare with
+        self._previous: Scene | None = None  # so that batches of one image have another to compare with
 
     def compare(self, sheet: Sheet, scenes: Sequence[Scene]) -> None:
-        """Adds the comparisons of *scenes* to the values of *sheet*."""
-        summed = [_Place(_integral(scene.pixels), scene.boxes) for scene in scenes if len(scene.boxes)]
-        places = [place for place in summed if bool(torch.isfinite(place.summed[:, -1, -1]).all())]
-        if not places:
+        """Adds the comparisons of *scenes* to the values of *sheet*.  The last one is compared with the scene kept
+        from the call before."""
+        usable = [scene for scene in scenes if len(scene.boxes) and bool(torch.isfinite(scene.pixels.sum()))]
+        if not usable:
             return
-        others = [*places[1:], self._previous or places[0]]
-        self._previous = places[0]
-        for place, other in zip(places, others, strict=True):
-            if other is not place:
-                _count(sheet, place, other)
+        kept, self._previous = self._previous, usable[0]
+        shown = usable if kept is None else [*usable, kept]
+        alike = [scene for scene in shown if scene.pixels.shape[0] == usable[0].pixels.shape[0]]
+        if len(alike) > 1:
+            _count(sheet, _album(alike))
 
 
-def _count(sheet: Sheet, scene: _Place, other: _Place) -> None:
-    mirrors = (_mirrored(scene.boxes, 0), _mirrored(scene.boxes, 1))
-    apart = _is_apart(scene.boxes, other.boxes)
-    for mirror in mirrors:
-        apart &= _is_apart(mirror, scene.boxes)
-    boxes = scene.boxes[apart]
-    own = _contrast(scene.summed, boxes)
-    rivals = [_contrast(other.summed, boxes), *(_contrast(scene.summed, mirror[apart]) for mirror in mirrors)]
-    comparable = torch.isfinite(torch.stack([own, *rivals])).all(dim=0)
+def _album(scenes: Sequence[Scene]) -> _Album:
+    tables = [_integral(scene.pixels) for scene in scenes]
+    sizes = [table.shape[1] for table in tables]
+    counts = torch.tensor([len(scene.boxes) for scene in scenes])
+    return _Album(
+        torch.cat(tables, dim=1),
+        torch.tensor([0, *accumulate(sizes)][:-1]),
+        torch.tensor([scene.pixels.shape[2] for scene in scenes]),
+        torch.tensor([scene.pixels.shape[1] for scene in scenes]),
+        torch.cat([scene.boxes for scene in scenes]),
+        torch.repeat_interleave(torch.arange(len(scenes)), counts),
+    )
+
+
+def _count(sheet: Sheet, album: _Album) -> None:
+    """Compare the boxes of every scene but the last with their place on the following one and with their mirrors."""
+    boxes, scene = album.boxes, album.scene
+    rivals = ((boxes, scene + 1), (_mirrored(boxes, 0), scene), (_mirrored(boxes, 1), scene))
+    chosen = scene < len(album.width) - 1
+    for places, where in rivals:
+        chosen = chosen & _is_apart(album, places, where)
+    own = _contrast(album, boxes[chosen], scene[chosen])
+    others = [_contrast(album, places[chosen], where[chosen]) for places, where in rivals]
+    comparable = torch.isfinite(torch.stack([own, *others])).all(dim=0)
     _add(sheet, tags.PAIRING_BOXES, float(comparable.sum()))
-    for tag, rival in zip(_BEATS, rivals, strict=True):
+    for tag, rival in zip(_BEATS, others, strict=True):
         wins = (own > rival).double() + (own == rival).double() / 2
         _add(sheet, tag, float(wins[comparable].sum()))
 
@@ -82,13 +102,14 @@ def _mirrored(boxes: Tensor, axis: int) -> Tensor:
     return mirrored
 
 
-def _is_apart(places: Tensor, boxes: Tensor) -> Tensor:
-    """Which *places* (n, 4) overlap none of *boxes* (m, 4) by more than MAX_OVERLAP; shape (n,)."""
-    low = torch.maximum(places[:, None, :2], boxes[None, :, :2])
-    high = torch.minimum(places[:, None, 2:], boxes[None, :, 2:])
+def _is_apart(album: _Album, places: Tensor, where: Tensor) -> Tensor:
+    """Which *places* (n, 4) of the scenes *where* (n,) overlap no box there by more than MAX_OVERLAP; shape (n,)."""
+    low = torch.maximum(places[:, None, :2], album.boxes[None, :, :2])
+    high = torch.minimum(places[:, None, 2:], album.boxes[None, :, 2:])
     shared = (high - low).clamp(min=0).prod(dim=2)
-    union = _areas(places)[:, None] + _areas(boxes)[None, :] - shared
-    return (shared <= MAX_OVERLAP * union).all(dim=1)
+    union = _areas(places)[:, None] + _areas(album.boxes)[None, :] - shared
+    elsewhere = where[:, None] != album.scene[None, :]
+    return (elsewhere | (shared <= MAX_OVERLAP * union)).all(dim=1)
 
 
 def _areas(boxes: Tensor) -> Tensor:
@@ -96,16 +117,16 @@ def _areas(boxes: Tensor) -> Tensor:
 
 
 def _integral(pixels: Tensor) -> Tensor:
-    """Summed-area table, shape (C, h + 1, w + 1): float64, or its differences would drown in rounding."""
+    """Summed-area table, shape (C, (h + 1) * (w + 1)): float64, or its differences would drown in rounding."""
     sums = pixels.double().cumsum(dim=1).cumsum(dim=2)
-    return torch.nn.functional.pad(sums, (1, 0, 1, 0))
+    return torch.nn.functional.pad(sums, (1, 0, 1, 0)).flatten(1)
 
 
-def _contrast(summed: Tensor, boxes: Tensor) -> Tensor:
-    """s(b) for each of *boxes* (n, 4; shares of width and height), shape (n,); NaN where a box or ring is too small."""
-    grown = _grown(boxes)
-    inside, inside_area = _sums(summed, boxes)
-    around, around_area = _sums(summed, grown)
+def _contrast(album: _Album, boxes: Tensor, where: Tensor) -> Tensor:
+    """s(b) for each of *boxes* (n, 4; shares of width and height) on the scenes *where* (n,), shape (n,); NaN where a
+    box or its ring is too small."""
+    inside, inside_area = _sums(album, boxes, where)
+    around, around_area = _sums(album, _grown(boxes), where)
     ring_area = around_area - inside_area
     contrast = (inside / inside_area - (around - inside) / ring_area).abs().sum(dim=0)
     usable = (inside_area >= MIN_SIDE_PX**2) & (ring_area >= MIN_SIDE_PX**2)
@@ -117,11 +138,12 @@ def _grown(boxes: Tensor) -> Tensor:
     return torch.cat([boxes[:, :2] - margin, boxes[:, 2:] + margin], dim=1)
 
 
-def _sums(summed: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+def _sums(album: _Album, boxes: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of the pixels in each box, shape (C, n), and how many pixels that are, shape (n,)."""
-    height, width = summed.shape[1] - 1, summed.shape[2] - 1
-    corners = boxes.nan_to_num() * torch.tensor([width, height, width, height])
-    x1, x2 = (corners[:, i].round().clamp(0, width).long() for i in (0, 2))
-    y1, y2 = (corners[:, i].round().clamp(0, height).long() for i in (1, 3))
-    total = summed[:, y2, x2] - summed[:, y1, x2] - summed[:, y2, x1] + summed[:, y1, x1]
-    return total, ((x2 - x1) * (y2 - y1)).clamp(min=0)
+    size = torch.stack([album.width[where], album.height[where]], dim=1)
+    corners = (boxes.nan_to_num().view(-1, 2, 2) * size[:, None]).round().long()
+    (x1, y1), (x2, y2) = corners.clamp(min=0).minimum(size[:, None]).permute(1, 2, 0)
+    start, row = album.start[where], album.width[where] + 1
+    at = torch.stack([start + y2 * row + x2, start + y1 * row + x2, start + y2 * row + x1, start + y1 * row + x1])
+    both, above, left, corner = album.summed[:, at].unbind(1)
+    return both - above - left + corner, ((x2 - x1) * (y2 - y1)).clamp(min=0)

@@ -13,7 +13,7 @@ from dettui_probe.capture.targets import Batch, boxes_of
 from dettui_probe.capture.torchlib import Tensor, torch
 
 IMAGES: Final = 4  # sampled of a batch, neighbours, starting further on in each step
-SIDE: Final = 96  # a strided image is at most about so large; 3 x 96 x 96 stays below torch's grain for threads
+SIDE: Final = 96  # a strided image is at most so large; 3 x 96 x 96 stays below torch's grain for threads
 
 
 class PixelSample(NamedTuple):
@@ -36,8 +36,8 @@ def sample(images: Sequence[Tensor], batch: Batch | None, step: int) -> PixelSam
 
 
 def strided(image: Tensor) -> Tensor:
-    """A view of *image* with at most about SIDE elements along each of its last two dimensions."""
-    return image[..., :: max(1, image.shape[-2] // SIDE), :: max(1, image.shape[-1] // SIDE)]
+    """A view of *image* with at most SIDE elements along each of its last two dimensions."""
+    return image[..., :: -(-image.shape[-2] // SIDE) or 1, :: -(-image.shape[-1] // SIDE) or 1]
 
 
 def _boxes(batch: Batch, image: int) -> Tensor | None:

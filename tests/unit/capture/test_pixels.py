@@ -48,7 +48,7 @@ def test_padding_is_no_pixel_of_the_input() -> None:
 
 
 def test_a_large_image_is_sampled_and_a_small_one_taken_whole() -> None:
-    assert strided(torch.zeros(3, 2000, 1000)).shape[-1] < 2 * SIDE
+    assert strided(torch.zeros(3, 2000, 1000)).shape[-1] <= SIDE
     assert strided(torch.zeros(3, 20, 10)).shape == (3, 20, 10)
 
 
