@@ -114,24 +114,18 @@ def _mirror_contrast_z(numbers: Mapping[str, float]) -> float | None:
     return (best - worst) * math.sqrt(2.0 * count) if best is not None and worst is not None and count else None
 
 
-def _update_ratio(numbers: Mapping[str, float]) -> float | None:
-    exponent = numbers.get("log10_update_ratio")
-    return None if exponent is None else 10.0**exponent
+def _power_of_ten(name: str) -> Callable[[Mapping[str, float]], float | None]:
+    def formula(numbers: Mapping[str, float]) -> float | None:
+        exponent = numbers.get(name)
+        return None if exponent is None else 10.0**exponent
 
-
-def _update_at_peak_lr(numbers: Mapping[str, float]) -> float | None:
-    """log10 of the update ratio that the peak of the schedule gives: updates shrink with the LR, as planned."""
-    exponent, share = numbers.get("log10_update_ratio"), numbers.get("lr_over_peak", 1.0)
-    return exponent - math.log10(share) if exponent is not None and share > 0 else None
-
-
-def _update_ratio_at_peak_lr(numbers: Mapping[str, float]) -> float | None:
-    exponent = numbers.get("log10_update_at_peak_lr")
-    return None if exponent is None else 10.0**exponent
+    return formula
 
 
 def _highest_update(numbers: Mapping[str, float]) -> float | None:
-    known = [numbers[k] for k in ("log10_update_ratio", "log10_update_ratio_early") if k in numbers]
+    """The first steps alone count only where no LR tells more: tensors that start at zero move far at first."""
+    other = "log10_update_at_peak_lr" if "log10_update_at_peak_lr" in numbers else "log10_update_ratio_early"
+    known = [numbers[k] for k in ("log10_update_ratio", other) if k in numbers]
     return max(known, default=None)
 
 
@@ -160,11 +154,11 @@ DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
     "best_pairing": _best_pairing,
     "worst_mirror": _worst_mirror,
     "mirror_contrast_z": _mirror_contrast_z,
-    "update_ratio": _update_ratio,
+    "update_ratio": _power_of_ten("log10_update_ratio"),
     "log10_update_ratio_highest": _highest_update,
+    "highest_update": _power_of_ten("log10_update_ratio_highest"),
     "lr_over_peak": _ratio("lr_now", "lr_peak"),
-    "log10_update_at_peak_lr": _update_at_peak_lr,
-    "update_at_peak_lr": _update_ratio_at_peak_lr,
+    "update_at_peak_lr": _power_of_ten("log10_update_at_peak_lr"),
     "lr_third": _scaled("lr_now", 1 / 3),
     "lr_tenth": _scaled("lr_now", 0.1),
     "lr_peak_tenfold": _scaled("lr_peak", 10.0),

@@ -135,7 +135,7 @@ OUTLIER_BATCHES: Final = CauseRecord(
             "update",
             1,
             under("log10_update_ratio_highest", -2),
-            "updates are moderate (||dw||/||w|| = {update_ratio:.1e}), so the step size does not explain a spike",
+            "updates are moderate (||dw||/||w|| = {highest_update:.1e}), so the step size does not explain a spike",
         ),
         Clue("update", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
         Clue("update", -2, over("log10_update_ratio_highest", -1.5), "updates are large enough to cause spikes alone"),

@@ -36,13 +36,13 @@ LR_TOO_HIGH: Final = CauseRecord(
             "update",
             2,
             over("log10_update_ratio_highest", -1.5),
-            "each step moves the weights by {update_ratio:.1e} of their norm; 1e-4 to 1e-2 is usual",
+            "each step moves the weights by {highest_update:.1e} of their norm; 1e-4 to 1e-2 is usual",
         ),
         Clue(
             "update",
             1,
             over("log10_update_ratio_highest", -2),
-            "each step moves the weights by {update_ratio:.1e} of their norm, the upper end of what is usual",
+            "each step moves the weights by {highest_update:.1e} of their norm, the upper end of what is usual",
         ),
         Clue(
             "agreement",
@@ -63,7 +63,7 @@ LR_TOO_HIGH: Final = CauseRecord(
             "update",
             -2,
             under("log10_update_ratio_highest", -3.5),
-            "updates are small ({update_ratio:.1e} of the weights)",
+            "updates are small ({highest_update:.1e} of the weights)",
         ),
         Clue(
             "agreement",
@@ -72,8 +72,8 @@ LR_TOO_HIGH: Final = CauseRecord(
             "successive gradients agree (cosine {grad_agreement:.2f}): steps do not overshoot",
         ),
     ),
-    check="Train 50 steps from the last good checkpoint with lr = {lr_tenth:.2g}: the swings must be gone.",
-    remedy="Set lr = {lr_tenth:.2g} (a tenth of the present {lr_now:.2g}), and warm it up over the first 500 steps.",
+    check="Train 50 steps from the last good checkpoint with lr = {lr_peak_tenth:.2g}: the swings must be gone.",
+    remedy="Set lr = {lr_peak_tenth:.2g} (a tenth of {lr_peak:.2g}), and warm it up over the first 500 steps.",
 )
 
 LR_TOO_LOW: Final = CauseRecord(

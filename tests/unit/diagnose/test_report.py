@@ -15,7 +15,7 @@ from dettui.domain.frame import RunFrame, Vitals
 from dettui.domain.run import Liveness, RunInfo, RunState
 
 INFO = RunInfo("r1", "shapes", host="gpu01", started=1_700_000_000.0, total_steps=1000)
-SIGNALS = {"log10_update_ratio": -1.3, "grad_agreement": -0.4, "residual_r1": -0.6, "lr_now": 0.5}
+SIGNALS = {"log10_update_ratio": -1.3, "grad_agreement": -0.4, "residual_r1": -0.6, "lr_now": 0.5, "lr_peak": 0.5}
 BROKEN = Finding(
     "non_finite", "critical", "active", 7, 7, 7, "loss became NaN at step 7",
     (Evidence("loss/total", (7, 7), math.nan, math.inf, "!=", "loss/total is NaN"),),

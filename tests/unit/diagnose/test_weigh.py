@@ -42,11 +42,11 @@ USUAL_STEPS = {"log10_update_ratio": -2.7, "log10_update_ratio_early": -2.7, "gr
 CASES = {
     "lr_too_high": (
         ("oscillation", "update_too_large"),
-        {"log10_update_ratio": -1.3, "grad_agreement": -0.4, "residual_r1": -0.6, "lr_now": 0.5},
+        {"log10_update_ratio": -1.3, "grad_agreement": -0.4, "residual_r1": -0.6, "lr_peak": 0.5},
     ),
     "lr_too_low": (
         ("not_learning",),
-        {"log10_update_ratio": -5.5, "grad_agreement": 0.7, "grad_norm_ratio": 1.0, "lr_now": 1e-6},
+        {"log10_update_at_peak_lr": -5.5, "grad_agreement": 0.7, "grad_norm_ratio": 1.0, "lr_peak": 1e-6},
     ),
     "lr_zero": (("no_update",), {"lr_now": 0.0, "update_unchanged_share": 1.0, "lr_peak": 0.0}),
     "class_imbalance": (
@@ -213,10 +213,10 @@ def test_proved_fault_names_what_may_lie_behind_it() -> None:
 
 
 def test_small_updates_after_a_planned_decay_do_not_accuse_the_learning_rate() -> None:
-    decayed = {"log10_update_ratio": -5.0, "lr_now": 2e-8, "lr_peak": 0.01, "grad_norm_ratio": 1.0}
+    decayed = {"log10_update_ratio": -5.0, "log10_update_at_peak_lr": -2.7, "lr_now": 2e-8, "grad_norm_ratio": 1.0}
     assert first_cause(diagnosis_of(finding("not_learning"), **decayed)) != "lr_too_low"
-    flat = {**decayed, "lr_now": 0.01}
-    assert first_cause(diagnosis_of(finding("not_learning"), **flat)) == "lr_too_low"
+    never = {**decayed, "log10_update_at_peak_lr": -5.0}
+    assert first_cause(diagnosis_of(finding("not_learning"), **never)) == "lr_too_low"
 
 
 def test_burst_of_the_learning_rate_explains_a_spike() -> None:
@@ -241,7 +241,7 @@ def test_small_updates_contradict_a_learning_rate_that_is_too_high() -> None:
 
 
 def test_usual_updates_contradict_a_learning_rate_that_is_too_low() -> None:
-    signals = {"log10_update_ratio": -3.0, "grad_agreement": 0.4, "grad_norm_ratio": 0.9}
+    signals = {"log10_update_at_peak_lr": -3.0, "grad_agreement": 0.4, "grad_norm_ratio": 0.9}
     assert first_cause(diagnosis_of(finding("slow_descent"), **signals)) != "lr_too_low"
 
 
