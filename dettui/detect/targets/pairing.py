@@ -25,7 +25,7 @@ def pairing(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 def _lost(reading: TargetReading, policy: TargetPolicy, compared: float) -> Symptom | None:
     """Boxes stand out no more on their own image than on the next one."""
     own = reading.count(tags.PAIRING_BEATS_OTHER)
-    if own is None or not _is_chance(wilson_bounds(own, compared, policy.pairing_z), policy):
+    if own is None or not _is_chance(wilson_bounds(own, compared, policy.pairing_z), policy, policy.pairing_at_most):
         return None
     share = own / compared
     text = f"{share:.0%} of {compared:.0f} boxes stand out more on their own image than on the next one; chance is 50 %"
@@ -46,7 +46,7 @@ def _mirrored(reading: TargetReading, policy: TargetPolicy, compared: float) -> 
     lost = [
         (tag, axis)
         for tag, axis in _MIRRORS
-        if tag in bounds and _is_chance(bounds[tag], policy) and bounds[tag][1] < clearly
+        if tag in bounds and _is_chance(bounds[tag], policy, policy.mirror_at_most) and bounds[tag][1] < clearly
     ]
     if not lost:
         return None
@@ -63,15 +63,15 @@ def _mirrored(reading: TargetReading, policy: TargetPolicy, compared: float) -> 
     )
 
 
-def _is_chance(bounds: tuple[float, float], policy: TargetPolicy) -> bool:
+def _is_chance(bounds: tuple[float, float], policy: TargetPolicy, at_most: float) -> bool:
     """True where the share may be one half, and is surely not much more."""
-    return bounds[0] <= policy.pairing_half and bounds[1] < policy.pairing_at_most
+    return bounds[0] <= policy.pairing_half and bounds[1] < at_most
 
 
 def _proof(reading: TargetReading, policy: TargetPolicy, tag: str, axis: str, compared: float) -> Evidence:
     share = (reading.count(tag) or 0.0) / compared
     text = f"{share:.0%} of {compared:.0f} boxes stand out more than their {axis} mirror; chance is 50 %"
-    return Evidence(tag, reading.window, share, policy.pairing_at_most, "<", text)
+    return Evidence(tag, reading.window, share, policy.mirror_at_most, "<", text)
 
 
 def _contrast(reading: TargetReading, tag: str, limit: float, compared: float) -> Evidence:

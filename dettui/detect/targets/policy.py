@@ -30,6 +30,7 @@ class TargetPolicy:
     pairing_z: float = 2.5
     pairing_half: float = 0.52  # a share of boxes that may lie below this, and
     pairing_at_most: float = 0.58  # surely lies below this, is chance: boxes and pixels are unrelated
+    mirror_at_most: float = 0.62  # the same for mirrors, where another comparison must be clearly better besides
 
 
 DEFAULT_POLICY = TargetPolicy()
