@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dettui.charts.numbers import number
-from dettui.domain.finding import Cause, Diagnosis, Evidence, Finding
+from dettui.domain.finding import Abstention, Cause, Diagnosis, Evidence, Finding
 from dettui.widgets.text import BLANK, Line, Span, crop, harmless, paragraph
 from dettui.widgets.words import cause_name, sign_of, steps_of, tier_of
 
@@ -115,12 +115,13 @@ def abstentions(diagnosis: Diagnosis, width: int) -> tuple[Line, ...]:
     """Which rules could not judge, and what they lacked."""
     if not diagnosis.abstained:
         return ()
-    head = labelled("", f"{len(diagnosis.abstained)} rules cannot judge without:", width)
-    return (*head, *(line for each in diagnosis.abstained for line in _abstention(each.rule, each.missing, width)))
+    head = paragraph("Not judged, for lack of:", width, (Span("    "),), "muted")
+    return (*head, *(line for each in diagnosis.abstained for line in _abstention(each, width)))
 
 
-def _abstention(rule: str, missing: Sequence[str], width: int) -> tuple[Line, ...]:
-    return labelled("", f"{cause_name(rule)}: {', '.join(missing) or 'more steps'}", width)
+def _abstention(abstention: Abstention, width: int) -> tuple[Line, ...]:
+    lacked = ", ".join(abstention.missing) or "more steps"
+    return paragraph(f"{cause_name(abstention.rule)}: {lacked}", width, (Span("      "),), "muted")
 
 
 def page(finding: Finding, width: int) -> tuple[Line, ...]:
