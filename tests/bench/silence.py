@@ -287,14 +287,21 @@ def measured(model: nn.Module, weights: list[Tensor], gradient: Tensor, before: 
     return {
         tags.GRAD_NORM: float(gradient.norm()),
         tags.GRAD_AGREEMENT: agreement,
-        tags.UPDATE_RATIO: float(np.median(ratios)),
+        tags.UPDATE_RATIO: float(np.median(ratios)) if ratios else float("nan"),
         tags.UPDATE_UNCHANGED: float(np.mean(same)),
     }
 
 
-def judge(program: Program, recipe: Recipe, seed: int) -> Played:
-    """Train, then let the rules watch."""
+def learnt(loss: np.ndarray) -> bool:
+    """True where the run is healthy by its outcome: finite throughout, and down by a fifth or more at its end."""
+    return bool(np.isfinite(loss).all() and np.median(loss[-50:]) < 0.8 * np.median(loss[:10]))
+
+
+def judge(program: Program, recipe: Recipe, seed: int) -> Played | None:
+    """Train, then let the rules watch; None where the run did not learn, so that nothing can be said of silence."""
     series = train(program, recipe, seed)
+    if not learnt(series[tags.LOSS_TOTAL]):
+        return None
     setting = Setting(family=program.family, num_classes=program.classes, background=None, total_steps=recipe.steps)
     return play(run_messages(recipe.steps, setting=setting, **series))
 
@@ -305,11 +312,15 @@ def main() -> None:
     torch.set_num_threads(1)
     warned: Counter[str] = Counter()
     news: Counter[str] = Counter()
-    runs_with_a_warning = 0
+    healthy = loud = 0
     for i, (program, recipe) in enumerate(recipes(count, seed)):
         played = judge(program, recipe, 1000 * seed + i)
+        if played is None:
+            print(f"{i:3} {program.name} {recipe}\n    did not learn: left out", flush=True)
+            continue
+        healthy += 1
         kinds = played.kinds()
-        runs_with_a_warning += bool(kinds)
+        loud += bool(kinds)
         warned.update(kinds)
         news.update(played.kinds(info=True) - kinds)
         for finding in played.findings:
@@ -319,7 +330,7 @@ def main() -> None:
                     f"{i:3} {program.name} {recipe}\n    {finding.kind} at {finding.raised_at_step}: {proof}",
                     flush=True,
                 )
-    print(f"\n{runs_with_a_warning} of {count} healthy runs raised a warning {dict(warned)}; news only: {dict(news)}")
+    print(f"\n{loud} of {healthy} healthy runs raised a warning {dict(warned)}; news only: {dict(news)}")
 
 
 if __name__ == "__main__":
