@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from dettui_probe.capture.torchlib import torch
+
 
 class LiveHook:
     """Calls *target* with whatever torch passes; copies and pickles of it do nothing."""
@@ -21,7 +23,8 @@ class LiveHook:
         self._target = target
 
     def __call__(self, *args: Any) -> None:
-        self._target(*args)
+        if not torch.compiler.is_compiling():  # nothing of ours becomes part of a compiled graph
+            self._target(*args)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, str]]:
         return getattr, (contextlib.nullcontext(), "__exit__")
