@@ -123,9 +123,9 @@ def _power_of_ten(name: str) -> Callable[[Mapping[str, float]], float | None]:
 
 
 def _highest_update(numbers: Mapping[str, float]) -> float | None:
-    """The first steps alone count only where no LR tells more: tensors that start at zero move far at first."""
-    other = "log10_update_at_peak_lr" if "log10_update_at_peak_lr" in numbers else "log10_update_ratio_early"
-    known = [numbers[k] for k in ("log10_update_ratio", other) if k in numbers]
+    """Now, near the peak of the schedule, or in the first steps: violent steps inflate the weights and hide later."""
+    names = ("log10_update_ratio", "log10_update_at_peak_lr", "log10_update_ratio_early")
+    known = [numbers[name] for name in names if name in numbers]
     return max(known, default=None)
 
 

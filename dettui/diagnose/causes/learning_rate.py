@@ -36,13 +36,13 @@ LR_TOO_HIGH: Final = CauseRecord(
             "update",
             2,
             over("log10_update_ratio_highest", -1.5),
-            "each step moves the weights by {highest_update:.1e} of their norm; 1e-4 to 1e-2 is usual",
+            "steps moved the weights by {highest_update:.1e} of their norm; 1e-4 to 1e-2 is usual",
         ),
         Clue(
             "update",
             1,
             over("log10_update_ratio_highest", -2),
-            "each step moves the weights by {highest_update:.1e} of their norm, the upper end of what is usual",
+            "steps moved the weights by {highest_update:.1e} of their norm, the upper end of what is usual",
         ),
         Clue(
             "agreement",
