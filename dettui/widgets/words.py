@@ -48,11 +48,12 @@ STRONG_FROM, LIKELY_FROM = 0.66, 0.33
 """Thirds of the ranking weight.  The weight is no probability, so it is shown as a word and not as a number."""
 
 
-CERTAIN, STRONG, LIKELY, WEAK = TIERS = (
+CERTAIN, STRONG, LIKELY, WEAK, OPEN = TIERS = (
     Sign("●●●●", "certain", "critical"),
     Sign("●●●○", "strong", "warning"),
     Sign("●●○○", "likely", "plain"),
     Sign("●○○○", "weak", "muted"),
+    Sign("○○○○", "open", "muted"),
 )
 
 
@@ -60,6 +61,8 @@ def tier_of(cause: Cause) -> Sign:
     """How firmly *cause* is held."""
     if cause.certain:
         return CERTAIN
+    if cause.id == "unknown":
+        return OPEN  # the evidence does not separate the causes: its weight says nothing about any of them
     if cause.score >= STRONG_FROM:
         return STRONG
     return LIKELY if cause.score >= LIKELY_FROM else WEAK
