@@ -11,7 +11,7 @@ from dettui.detect.schedule import Schedule, read_schedule
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Floats, Series
 from dettui.store.run_store import RunStore
-from dettui_probe import tags, wire
+from dettui_probe import tags
 
 
 class Context:
@@ -24,7 +24,6 @@ class Context:
         self.step = step
         self._store = store
         self._series: dict[str, Series | None] = {}
-        self._totals: dict[str, float | None] = {}
 
     # --- series -----------------------------------------------------------------------------------------------
     @cached_property
@@ -71,13 +70,6 @@ class Context:
         first = series.values[:points]
         first = first[np.isfinite(first)]
         return float(np.median(first)) if len(first) else None
-
-    def total(self, tag: str) -> float | None:
-        """Sum of the finite values of *tag* so far, None where it never came."""
-        if tag not in self._totals:
-            series = self.series(tag)
-            self._totals[tag] = None if series is None else float(np.nansum(series.values))
-        return self._totals[tag]
 
     def last(self, tag: str) -> float | None:
         """The newest value of *tag*."""
@@ -140,7 +132,3 @@ class Context:
     def counts(self, kind: str) -> ClassCounts | None:
         """Class counts so far."""
         return self._store.counts(kind)
-
-    def events(self, kind: str) -> tuple[wire.Event, ...]:
-        """Events of *kind* up to the step."""
-        return tuple(event for event in self._store.events(kind) if event.step <= self.step)

@@ -37,11 +37,6 @@ class Schedule:
         """LR as a share of its peak; 1 where it never rose above zero."""
         return self.now / self.peak if self.peak > 0 else 1.0
 
-    @property
-    def last_change(self) -> int | None:
-        """The newest drop or restart."""
-        return max((*self.drops, *self.restarts), default=None)
-
 
 def read_schedule(lr: Series) -> Schedule | None:
     """The schedule behind the points of *lr* (shape (n,)); None where no finite point came."""
