@@ -10,6 +10,7 @@ from dettui.detect.loss_curve import LossCurve, read_loss
 from dettui.detect.schedule import Schedule, read_schedule
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Floats, Series
+from dettui.numerics.robust import is_usable
 from dettui.store.run_store import RunStore
 from dettui_probe import tags
 
@@ -55,7 +56,7 @@ class Context:
         if series is None:
             return np.empty(0)
         newest = series.values[-points:]
-        return newest[np.isfinite(newest)]
+        return newest[is_usable(newest)]
 
     def median(self, tag: str, points: int, at_least: int = 1) -> float | None:
         """Median of the newest *points* of *tag*, None where fewer than *at_least* finite ones came."""
@@ -68,7 +69,7 @@ class Context:
         if series is None:
             return None
         first = series.values[:points]
-        first = first[np.isfinite(first)]
+        first = first[is_usable(first)]
         return float(np.median(first)) if len(first) else None
 
     def last(self, tag: str) -> float | None:

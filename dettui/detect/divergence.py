@@ -15,7 +15,7 @@ from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
 from dettui.numerics.changepoint import level_shift_split
 from dettui.numerics.ranks import mann_whitney_z
-from dettui.numerics.robust import block_medians, thin
+from dettui.numerics.robust import block_medians, is_usable, thin
 from dettui_probe import tags
 
 
@@ -188,8 +188,8 @@ class Divergence:
 
 def _growth(then: Floats, now: Floats) -> float:
     """Median of the newest *now* over the median of *then*; 1 where either is missing."""
-    then, newest = then[np.isfinite(then)], now[-NOW_POINTS:]
-    newest = newest[np.isfinite(newest)]
+    then, newest = then[is_usable(then)], now[-NOW_POINTS:]
+    newest = newest[is_usable(newest)]
     if len(then) == 0 or len(newest) == 0 or np.median(then) <= 0:
         return 1.0
     return float(np.median(newest) / np.median(then))

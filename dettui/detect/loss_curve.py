@@ -9,7 +9,7 @@ import numpy as np
 
 from dettui.domain.series import Floats, Series, Steps
 from dettui.numerics.autocorrelation import integrated_time
-from dettui.numerics.robust import block_medians, difference_sigma, thin
+from dettui.numerics.robust import block_medians, difference_sigma, is_usable, thin
 from dettui.numerics.trend import detrend
 
 FIRST_POINTS = 10
@@ -101,11 +101,11 @@ def read_loss(series: Series | None, whole: Series | None) -> LossCurve | None:
     if series is None or whole is None or len(series) < NOW_POINTS:
         return None
     values = np.ascontiguousarray(series.values)  # a strided column costs more at every pass
-    finite = np.isfinite(values)
+    finite = is_usable(values)
     if np.count_nonzero(finite) < NOW_POINTS:
         return None
     first = whole.values[: 2 * FIRST_POINTS]
-    opening = first[np.isfinite(first)][:FIRST_POINTS]
+    opening = first[is_usable(first)][:FIRST_POINTS]
     if len(opening) == 0:
         opening = values[finite][:FIRST_POINTS]
     if finite.all():

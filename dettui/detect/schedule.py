@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dettui.domain.series import Floats, Series, Steps
+from dettui.numerics.robust import is_usable
 
 DROP_FACTOR = 3.0
 """A fall by this factor between two steps is a drop (detection.md L7); smooth decay is not."""
@@ -41,7 +42,7 @@ class Schedule:
 def read_schedule(lr: Series) -> Schedule | None:
     """The schedule behind the points of *lr* (shape (n,)); None where no finite point came."""
     steps, values = lr.steps, np.ascontiguousarray(lr.values)  # a strided column costs more at every pass
-    finite = np.isfinite(values)
+    finite = is_usable(values)
     if not finite.all():
         steps, values = steps[finite], values[finite]
     if len(values) == 0:

@@ -24,7 +24,7 @@ def wilson_bounds(hits: float, trials: float, z: float) -> tuple[float, float]:
     """
     if trials <= 0:
         return 0.0, 1.0
-    share = hits / trials
+    share = min(max(hits / trials, 0.0), 1.0)  # a hostile stream may count more hits than trials
     centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     reach = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
     return max(0.0, centre - reach), min(1.0, centre + reach)

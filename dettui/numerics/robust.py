@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dettui.domain.series import Floats
 
 MAD_TO_SIGMA = 1.4826
 """1 / Phi^-1(3/4): makes the MAD an estimate of a Gaussian's sigma (Hampel 1974)."""
+
+
+HUGE = 1e150
+"""Beyond it a number is as good as infinite: squares and sums of a few of them overflow."""
+
+
+def is_usable(values: Floats) -> NDArray[np.bool_]:
+    """Which of *values* are neither NaN nor infinite nor HUGE; same shape."""
+    return np.abs(values) < HUGE
 
 
 def mad_sigma(values: Floats) -> float:
