@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from screens.frames import frame, run_frame, sick_run
 from screens.stage import on_stage
 
@@ -40,8 +42,10 @@ async def test_the_source_is_closed_by_the_thread_that_read_it() -> None:
     closed = list[bool]()
     app = DettuiApp(Endless, close=lambda: closed.append(True))
     async with app.run_test() as pilot:
+        while app.newest is None:
+            await pilot.pause(0.01)
         await pilot.press("q")
-    await app.workers.wait_for_complete()
+    await asyncio.get_running_loop().shutdown_default_executor()  # as asyncio.run does: waits for the thread
     assert closed == [True]
 
 
