@@ -71,3 +71,5 @@ class ModelInfo:
     strangers: int = 0
     optimizer: str = ""
     in_training_mode: bool = True
+    box_format: str = ""  # that the head reads; "" where unknown
+    box_scale: str = ""  # "pixels", or "unit" for shares of the image; "" where unknown

@@ -44,6 +44,8 @@ def model_info(model: wire.Model) -> ModelInfo:
         strangers=model.strangers,
         optimizer=clean(model.optimizer),
         in_training_mode=model.in_training_mode,
+        box_format=clean(model.box_format),
+        box_scale=clean(model.box_scale),
     )
 
 

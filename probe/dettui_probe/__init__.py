@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dettui_probe.contract import Contract, contract_named
 from dettui_probe.run import Run
 from dettui_probe.start import current_run, start_run
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "event", "finish", "init", "log", "watch"]
+__all__ = ["Contract", "Run", "__version__", "event", "finish", "init", "log", "watch"]
 
 
 def watch(
@@ -32,15 +33,18 @@ def watch(
     total_steps: int | None = None,
     steps_per_epoch: int | None = None,
     budget: float = 0.01,
+    contract: str | Contract | None = None,
 ) -> Run:
     """Stream what training *model* does: loss, LR, gradients, updates, targets, inputs and timing, by hooks.
 
     *budget* is the share of a step that the probe may take; it thins its own sampling to stay inside.
+    *contract* says how boxes and class ids have to arrive where the model is not of a known family: a name
+    ("fasterrcnn", "detr", "yolo", ...) or a Contract.
     *class_names[i]* names class id i.  Never raises, and never changes what is trained.
     """
     run = start_run(name, class_names, config, total_steps, steps_per_epoch)
     if run.active:
-        run.fence("capture").run(_attach, run, model, optimizer, class_names, budget)
+        run.fence("capture").run(_attach, run, model, optimizer, class_names, budget, contract)
     return run
 
 
@@ -50,10 +54,16 @@ def _attach(
     optimizer: torch.optim.Optimizer | None,
     class_names: Sequence[str],
     budget: float,
+    contract: str | Contract | None,
 ) -> None:
     from dettui_probe.capture import attach  # noqa: PLC0415 - the one part that loads torch
 
-    attach(run, model, optimizer, class_names=class_names, budget=budget)
+    pinned = None
+    try:
+        pinned = contract_named(contract)
+    except ValueError as error:
+        run.event("refused", str(error), contract=str(contract))
+    attach(run, model, optimizer, class_names=class_names, budget=budget, contract=pinned)
 
 
 def init(

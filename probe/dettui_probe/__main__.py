@@ -20,6 +20,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Final, NamedTuple
 
 from dettui_probe import event, finish
+from dettui_probe.contract import NAMED, contract_named
 from dettui_probe.start import current_run, start_run
 
 _TEACH: Final = """\
@@ -55,6 +56,9 @@ def parse(arguments: Sequence[str]) -> Command:
         "--budget", type=float, default=0.01, help="share of each step that watching may take (default: 0.01)"
     )
     parser.add_argument("--total-steps", type=int, help="optimizer steps that the run will take, for the time left")
+    parser.add_argument(
+        "--contract", choices=list(NAMED), help="what the model asks of its targets, where it is not recognised"
+    )
     ours, theirs = _split(arguments)
     options = parser.parse_args(ours)
     if not theirs:
@@ -66,6 +70,9 @@ def parse(arguments: Sequence[str]) -> Command:
     return Command(options, theirs[1], None, theirs[2:])
 
 
+_WITH_VALUE: Final = ("--name", "--budget", "--total-steps", "--contract")
+
+
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Our options end where the script's name, or -m, stands."""
     position = 0
@@ -73,7 +80,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         argument = arguments[position]
         if argument == "-m" or not argument.startswith("-"):
             break
-        position += 2 if argument in ("--name", "--budget", "--total-steps") else 1
+        position += 2 if argument in _WITH_VALUE else 1
     return list(arguments[:position]), list(arguments[position:])
 
 
@@ -175,7 +182,7 @@ def search_when_torch_is_there(options: argparse.Namespace) -> None:
     def search() -> None:
         from dettui_probe.capture.global_hooks import Search, Wanted  # noqa: PLC0415 - imports torch
 
-        Search(Wanted(options.name, options.budget, options.total_steps))
+        Search(Wanted(options.name, options.budget, options.total_steps, contract_named(options.contract)))
 
     if "torch" in sys.modules:  # something at the start of the interpreter imported it
         search()

@@ -99,6 +99,8 @@ class Model(Message, frozen=True, tag="model"):
     strangers: int = 0  # tensors that the optimizer holds and the model does not have
     optimizer: str = ""  # class name
     in_training_mode: bool = True
+    box_format: str = ""  # that the head reads: xyxy, xywh, cxcywh, yxyx; "" where unknown
+    box_scale: str = ""  # "pixels", or "unit" for shares of the image; "" where unknown
 
 
 class Beat(Message, frozen=True, tag="hb"):

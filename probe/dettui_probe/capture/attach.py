@@ -15,7 +15,8 @@ from dettui_probe.capture.torchlib import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from dettui_probe.capture.watcher import Watcher
+from dettui_probe.capture.watcher import Watcher, Wishes
+from dettui_probe.contract import Contract
 from dettui_probe.run import Run
 
 _captures: Final[weakref.WeakKeyDictionary[Run, Capture]] = weakref.WeakKeyDictionary()
@@ -24,9 +25,9 @@ _captures: Final[weakref.WeakKeyDictionary[Run, Capture]] = weakref.WeakKeyDicti
 class Capture:
     """The hooks of one run on one model."""
 
-    def __init__(self, run: Run, model: nn.Module, budget: float, guessed: bool) -> None:
+    def __init__(self, run: Run, model: nn.Module, wishes: Wishes) -> None:
         self.model = model
-        self.watcher = Watcher(run, model, budget, guessed=guessed)
+        self.watcher = Watcher(run, model, wishes)
         with contextlib.ExitStack() as undo:  # whatever fails halfway, nothing of ours stays on
             self._install(undo)
             self._undo = undo.pop_all()
@@ -60,12 +61,13 @@ def attach(
     class_names: Sequence[str] = (),
     budget: float = 0.01,
     guessed: bool = False,
+    contract: Contract | None = None,
 ) -> Capture:
     """Watch the training of *model* for *run*, spending at most *budget* (a share of each step).
 
     Optimizers that are not given are found at their first step.  A second call with the same model only adds its
     optimizers; one with another model moves the run to that model.  *guessed*: nobody said that *model* is all that
-    is trained.
+    is trained.  *contract*: how boxes and class ids have to arrive, where the user says so.
     """
     capture = _captures.get(run)
     if capture is not None and capture.model is not model:
@@ -73,7 +75,7 @@ def attach(
         capture.detach()
         capture = None
     if capture is None:
-        capture = _captures[run] = Capture(run, model, budget, guessed)
+        capture = _captures[run] = Capture(run, model, Wishes(budget, guessed, contract))
         run.at_finish(capture.detach)
     for given in _as_list(optimizer):
         if not capture.watcher.parameters.is_ours(given):

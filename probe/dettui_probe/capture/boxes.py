@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from dettui_probe import tags
-from dettui_probe.capture.contracts import Contract
 from dettui_probe.capture.record import Sheet
-from dettui_probe.capture.targets import Snapshot
+from dettui_probe.capture.targets import Snapshot, sorted_by_image
 from dettui_probe.capture.torchlib import Tensor, torch
+from dettui_probe.contract import UNKNOWN, BoxFormat, Contract
 
 TOLERANCE_PX: Final = 1.0  # rounding of annotation tools; beyond it a box sticks out (catalogue A5)
 TINY_PX: Final = 2.0  # catalogue A7
@@ -19,18 +19,27 @@ OFFENCES_TOLD: Final = 3  # events per kind of offence and run: the rows count a
 class Placed(NamedTuple):
     """All boxes of a batch beside the size of the image that each belongs to."""
 
-    xyxy: Tensor  # (n, 4) float32
+    raw: Tensor  # (n, 4) float32, in pixels, in whatever format they came
+    xyxy: Tensor  # (n, 4) corners, as the head reads them
     width: Tensor  # (n,)
     height: Tensor  # (n,)
     image: Tensor  # (n,) index of the image in the batch
 
 
-def place(snapshot: Snapshot, boxes: Tensor) -> Placed:
-    """Each box of *snapshot* with its image."""
+def place(snapshot: Snapshot, boxes: Tensor, contract: Contract = UNKNOWN) -> Placed:
+    """Each box of *snapshot* with its image, in pixels; corners as *contract* reads them (xyxy where unknown)."""
     counts = torch.tensor([max(count, 0) for count in snapshot.box_counts])
     image = torch.repeat_interleave(torch.arange(len(counts)), counts)
     sizes = torch.tensor(snapshot.sizes, dtype=torch.float32)[image]
-    return Placed(boxes, sizes[:, 1], sizes[:, 0], image)
+    height, width = sizes.unbind(1)
+    raw = boxes * torch.stack([width, height, width, height], dim=1) if contract.box_scale == "unit" else boxes
+    return Placed(raw, corners(raw, contract.box_format), width, height, image)
+
+
+def corners(boxes: Tensor, box_format: BoxFormat | None) -> Tensor:
+    """x1, y1, x2, y2 of *boxes* (n, 4)."""
+    readings = {"xywh": read_as_xywh, "cxcywh": read_as_cxcywh, "yxyx": read_as_yxyx}
+    return readings[box_format](boxes) if box_format in readings else boxes
 
 
 def legal(placed: Placed, xyxy: Tensor) -> Tensor:
@@ -72,7 +81,7 @@ def offences(placed: Placed) -> dict[str, Tensor]:
 
 def formats(placed: Placed) -> dict[str, Tensor]:
     """By tag, which boxes are legal under each reading, and whose centre lies in the top left quadrant."""
-    boxes = placed.xyxy
+    boxes = placed.raw
     centre_x, centre_y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     return {
         tags.TARGET_TOP_LEFT: (centre_x <= placed.width / 2) & (centre_y <= placed.height / 2),
@@ -85,15 +94,19 @@ def formats(placed: Placed) -> dict[str, Tensor]:
 
 def duplicates(placed: Placed) -> int:
     """Boxes that repeat an earlier one of their image exactly."""
-    keyed = torch.cat([placed.image[:, None].float(), placed.xyxy], dim=1).tolist()
+    keyed = torch.cat([placed.image[:, None].float(), placed.raw], dim=1).tolist()
     return len(keyed) - len({tuple(row) for row in keyed})
 
 
 def label_offences(labels: Tensor, contract: Contract) -> dict[str, Tensor]:
     """By tag, which labels offend; empty where the head is unknown."""
-    if not contract.known or contract.num_classes is None:
+    if not contract.known:
         return {}
-    found = {tags.TARGET_LABEL_ILLEGAL: (labels < 0) | (labels >= contract.num_classes)}
+    least = contract.first_label if contract.background is None else min(contract.first_label, contract.background)
+    illegal = labels < least
+    if contract.num_classes is not None:
+        illegal = illegal | (labels >= contract.num_classes)
+    found = {tags.TARGET_LABEL_ILLEGAL: illegal}
     if contract.background is not None:
         found[tags.TARGET_BACKGROUND] = labels == contract.background
     return found
@@ -108,12 +121,11 @@ class TargetChecks:
     def check(self, sheet: Sheet, snapshot: Snapshot, tensors: Sequence[Tensor], contract: Contract) -> None:
         """Adds *snapshot*, with its *tensors* on the CPU, to the values of *sheet*."""
         tally = _Tally(sheet.values)
-        rest = iter(tensors)
-        boxes = next(rest) if snapshot.boxes is not None else torch.zeros((0, 4))
-        labels = next(rest) if snapshot.labels is not None else None
-        placed = place(snapshot, boxes)
+        snapshot, boxes, labels = sorted_by_image(snapshot, tensors)
+        placed = place(snapshot, boxes, contract)
         self._count_images(tally, sheet, snapshot)
         self._count_boxes(tally, sheet, snapshot, placed)
+        _note_range(tally, boxes)
         if labels is not None and len(labels):
             tally.low(tags.TARGET_LABEL_MIN, labels.min().item())
             tally.high(tags.TARGET_LABEL_MAX, labels.max().item())
@@ -141,10 +153,6 @@ class TargetChecks:
         for tag, good in formats(placed).items():
             tally.add(tag, int(good.sum()))
         tally.add(tags.TARGET_DUPLICATES, duplicates(placed))
-        coordinates = placed.xyxy[torch.isfinite(placed.xyxy)]
-        if len(coordinates):
-            tally.low(tags.TARGET_MIN_COORD, coordinates.min().item())
-            tally.high(tags.TARGET_MAX_COORD, coordinates.max().item())
 
     def _tell_boxes(self, sheet: Sheet, snapshot: Snapshot, tag: str, placed: Placed, bad: Tensor) -> None:
         if tag == tags.TARGET_TINY:  # small objects are no fault; the share of them is for the rules to judge
@@ -152,7 +160,7 @@ class TargetChecks:
         for row in self._untold(tag, bad):
             image = int(placed.image[row])
             first = int((placed.image < image).sum())
-            box = [round(value, 3) for value in placed.xyxy[row].tolist()]
+            box = [round(value, 3) for value in placed.raw[row].tolist()]
             data = {**_where(snapshot, image), "box_index": row - first, "box": box}
             height, width = snapshot.sizes[image]
             self._tell(sheet, tag, f"box {box} in an image of {width} x {height}", data)
@@ -188,6 +196,13 @@ class _Tally:
 
     def high(self, tag: str, value: float) -> None:
         self._values[tag] = max(self._values.get(tag, value), value)
+
+
+def _note_range(tally: _Tally, boxes: Tensor) -> None:
+    coordinates = boxes[torch.isfinite(boxes)]
+    if len(coordinates):
+        tally.low(tags.TARGET_MIN_COORD, coordinates.min().item())
+        tally.high(tags.TARGET_MAX_COORD, coordinates.max().item())
 
 
 def _where(snapshot: Snapshot, image: int) -> dict[str, object]:

@@ -17,13 +17,14 @@ class Coverage(NamedTuple):
     trainable: int
     held: int  # trainable elements that an optimizer holds
     missing: tuple[str, ...]  # trainable tensors that no optimizer holds
-    strangers: int  # tensors that an optimizer holds and the model does not have
+    strangers: int | None  # tensors that an optimizer holds and the model does not have; None: not judged
 
     def values(self) -> dict[str, float]:
         """As values of a row."""
+        judged = {} if self.strangers is None else {tags.STRANGER_PARAMS: float(self.strangers)}
         return {
             tags.MISSING_PARAMS: len(self.missing),
-            tags.STRANGER_PARAMS: self.strangers,
+            **judged,
             tags.FROZEN_SHARE: 1 - self.trainable / self.parameters if self.parameters else 0.0,
             tags.TRAINABLE_HELD_SHARE: self.held / self.trainable if self.trainable else 0.0,
         }

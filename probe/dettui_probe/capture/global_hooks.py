@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from dettui_probe.capture.attach import attach, is_capturing
 from dettui_probe.capture.patches import Patch
 from dettui_probe.capture.torchlib import nn, torch
+from dettui_probe.contract import Contract
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.start import current_run, start_run
 
@@ -21,6 +22,7 @@ class Wanted(NamedTuple):
     name: str | None = None
     budget: float = 0.01
     total_steps: int | None = None
+    contract: Contract | None = None
 
 
 class Search:
@@ -46,7 +48,7 @@ class Search:
             self._patch.undo()
             run = start_run(self._wanted.name, total_steps=self._wanted.total_steps)
             if run.active:
-                attach(run, module, budget=self._wanted.budget, guessed=True)
+                attach(run, module, budget=self._wanted.budget, guessed=True, contract=self._wanted.contract)
 
 
 def _trains(module: nn.Module) -> bool:

@@ -8,12 +8,13 @@ from typing import Any, Final
 from dettui_probe.capture.boxes import TargetChecks
 from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
 from dettui_probe.capture.collector import Collector
-from dettui_probe.capture.contracts import CLASSIFICATION, UNKNOWN, Contract, contract_of
+from dettui_probe.capture.contracts import contract_of
 from dettui_probe.capture.loss import LossTerms, TotalLoss
 from dettui_probe.capture.pixels import Pixels, sample
 from dettui_probe.capture.record import Reading, Sheet, Signed
-from dettui_probe.capture.targets import Snapshot, find_batch, find_images, snapshot
+from dettui_probe.capture.targets import Snapshot, find_batch, find_images, flat_snapshot, snapshot
 from dettui_probe.capture.torchlib import Tensor, nn
+from dettui_probe.contract import CLASSIFICATION, Contract
 
 MAX_SNAPSHOTS: Final = 64  # of targets in one step; further micro-batches are not counted
 
@@ -21,8 +22,9 @@ MAX_SNAPSHOTS: Final = 64  # of targets in one step; further micro-batches are n
 class Inputs:
     """The instruments on the way from the batch to the loss."""
 
-    def __init__(self, model: nn.Module, collector: Collector) -> None:
+    def __init__(self, model: nn.Module, collector: Collector, pinned: Contract | None = None) -> None:
         self._model = model
+        self._pinned = pinned
         self._collector = collector
         self._targets = collector.instrument("targets")
         self._loss = collector.instrument("loss")
@@ -38,9 +40,9 @@ class Inputs:
 
     @property
     def contract(self) -> Contract:
-        """What the model's head asks of its class ids."""
+        """What the model's head asks of its targets."""
         if self._contract is None:
-            self._contract = contract_of(self._model)
+            self._contract = contract_of(self._model, self._pinned)
         return self._contract
 
     def forward_begins(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any], *, first: bool) -> None:
@@ -80,8 +82,9 @@ class Inputs:
 
     def _take_targets(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         batch = find_batch(args, kwargs)
-        if batch is not None:
-            self._snapshots.append(snapshot(batch))
+        taken = flat_snapshot(args) if batch is None else snapshot(batch)
+        if taken is not None:
+            self._snapshots.append(taken)
 
     def _take_pixels(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         batch = find_batch(args, kwargs)
@@ -99,8 +102,8 @@ class Inputs:
         if found is None:
             return
         self._labels.append(found)
-        if self.contract == UNKNOWN:
-            self._contract = Contract(CLASSIFICATION, found.num_classes)
+        if not self.contract.known and self.contract.num_classes is None:
+            self._contract = Contract(family=CLASSIFICATION, num_classes=found.num_classes)
 
     def _close_targets(self) -> Reading | None:
         snapshots, self._snapshots = self._snapshots, []
@@ -110,7 +113,7 @@ class Inputs:
             for taken, tensors in _dealt(snapshots, iter(arrived)):
                 self._checks.check(sheet, taken, tensors, contract)
                 if taken.labels is not None:
-                    self._counts.add(tensors[-1], sheet)
+                    self._counts.add(tensors[taken.boxes is not None], sheet)
 
         return Reading([tensor for taken in snapshots for tensor in taken.tensors], decode) if snapshots else None
 

@@ -10,13 +10,13 @@ from typing import Final
 from dettui_probe import wire
 from dettui_probe.capture import schedule
 from dettui_probe.capture.collector import Collector
-from dettui_probe.capture.contracts import Contract
 from dettui_probe.capture.coverage import Coverage, audit, params_of, unseen_optimizers
 from dettui_probe.capture.gradients import GradientNorms
 from dettui_probe.capture.sketch import GradientSketch
 from dettui_probe.capture.torchlib import Optimizer, Tensor, nn
 from dettui_probe.capture.tracked import SampleMatrix, Tracked
 from dettui_probe.capture.updates import Updates, Weights
+from dettui_probe.contract import Contract
 
 AUDIT_EVERY: Final = 64
 NAMES_TOLD: Final = 64
@@ -157,7 +157,7 @@ class Parameters:
             self.optimizers.extend(unseen_optimizers(self._model, self.optimizers))
             coverage = audit(self._model, self.optimizers)
         if self._guessed and not coverage.missing:  # the script may well train modules that it calls one by one
-            coverage = coverage._replace(strangers=0)
+            coverage = coverage._replace(strangers=None)
         self._collector.values.update(coverage.values())
         self._follow_new_parameters()
         self._tell(step, coverage, contract)
@@ -178,9 +178,11 @@ class Parameters:
             trainable=coverage.trainable,
             held=coverage.held,
             missing=list(coverage.missing[:NAMES_TOLD]),
-            strangers=coverage.strangers,
+            strangers=coverage.strangers or 0,
             optimizer="+".join(type(optimizer).__name__ for optimizer in self.optimizers),
             in_training_mode=self._model.training,
+            box_format=contract.box_format or "",
+            box_scale=contract.box_scale or "",
         )
         if self._told is None or _undated(message) != _undated(self._told):
             self._told = message

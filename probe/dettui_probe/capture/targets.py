@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
 
 LABEL_KEYS: Final = ("labels", "class_labels", "classes", "gt_classes")
+FLAT_KEYS: Final = ("img", "bboxes", "cls", "batch_idx")
 NAME_KEYS: Final = ("file_name", "filename", "path", "image_path", "image_id")
 
 
@@ -28,11 +29,12 @@ class Snapshot(NamedTuple):
     sizes: tuple[tuple[int, int], ...]  # (height, width) by image
     mismatched: tuple[bool, ...]  # by image: per-box fields of different lengths
     names: tuple[object, ...]  # by image: file name, or image id (a tensor), or None
+    owners: Tensor | None = None  # (n,) image of each box, where only a tensor tells it; the counts are then unknown
 
     @property
     def tensors(self) -> list[Tensor]:
         """What has to travel to the writer thread."""
-        return [tensor for tensor in (self.boxes, self.labels) if tensor is not None]
+        return [tensor for tensor in (self.boxes, self.labels, self.owners) if tensor is not None]
 
 
 def find_batch(args: Sequence[object], kwargs: Mapping[str, object]) -> Batch | None:
@@ -63,6 +65,44 @@ def snapshot(batch: Batch) -> Snapshot:
         tuple(_is_mismatched(target) for target in batch.targets),
         tuple(_name_of(target) for target in batch.targets),
     )
+
+
+def flat_snapshot(args: Sequence[object]) -> Snapshot | None:
+    """The targets of a batch in one dict, as ultralytics models take it: img, bboxes, cls and batch_idx, the image of
+    each box; None where there is no such dict."""
+    batch = next((found for value in args if (found := as_mapping(value)) is not None), None)
+    if batch is None or not all(isinstance(batch.get(key), Tensor) for key in FLAT_KEYS):
+        return None
+    images, boxes, labels, owners = (batch[key].detach() for key in FLAT_KEYS)
+    if boxes.dim() != 2 or boxes.shape[1] != 4 or images.dim() != 4:
+        return None
+    names = batch.get("im_file")
+    count = len(images)
+    return Snapshot(
+        boxes.float().clone(),
+        labels.reshape(-1).clone(),
+        (0,) * count,
+        (0,) * count,
+        (tuple(images.shape[-2:]),) * count,
+        (boxes.shape[0] != labels.numel(),) * count,
+        tuple(names) if isinstance(names, list | tuple) and len(names) == count else (None,) * count,
+        owners.reshape(-1).clone(),
+    )
+
+
+def sorted_by_image(snapshot: Snapshot, arrived: Sequence[Tensor]) -> tuple[Snapshot, Tensor, Tensor | None]:
+    """*snapshot* with its counts, its boxes (n, 4) and its labels (m,), from the *arrived* tensors."""
+    rest = iter(arrived)
+    boxes = next(rest) if snapshot.boxes is not None else torch.zeros((0, 4))
+    labels = next(rest) if snapshot.labels is not None else None
+    if snapshot.owners is None:
+        return snapshot, boxes, labels
+    owners = next(rest).long()
+    counts = tuple(torch.bincount(owners, minlength=len(snapshot.sizes)).tolist())
+    order = torch.argsort(owners, stable=True)
+    if labels is not None and len(labels) == len(order):
+        labels = labels[order]
+    return snapshot._replace(box_counts=counts, label_counts=counts), boxes[order], labels
 
 
 def _is_target_list(value: object) -> bool:

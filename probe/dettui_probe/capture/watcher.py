@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from dettui_probe import tags, wire
 from dettui_probe.capture.budget import Budget
@@ -21,6 +21,7 @@ from dettui_probe.capture.memory import MEMORY
 from dettui_probe.capture.parameters import Parameters
 from dettui_probe.capture.record import Post, Reading, Sheet
 from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, torch
+from dettui_probe.contract import Contract
 from dettui_probe.run import Run
 
 T = TypeVar("T")
@@ -29,19 +30,27 @@ PATIENCE: Final = 16  # backward passes without an optimizer step that are taken
 FORWARDS_WITHOUT_BACKWARD: Final = 20
 
 
+class Wishes(NamedTuple):
+    """What the caller asked for."""
+
+    budget: float = 0.01  # share of a step that watching may take
+    guessed: bool = False  # nobody said that the model is all that is trained
+    contract: Contract | None = None  # pinned by the user
+
+
 class Watcher:
     """The state of one watched loop, on the training thread."""
 
-    def __init__(self, run: Run, model: nn.Module, share_of_step: float, *, guessed: bool = False) -> None:
+    def __init__(self, run: Run, model: nn.Module, wishes: Wishes) -> None:
         self._recorder = run.recorder
         self._model = model
         self._fence = run.fence("steps")
-        self._budget = Budget(share_of_step)
+        self._budget = Budget(wishes.budget)
         self._collector = Collector(self._budget, run)
         self._row = self._collector.instrument("row")
         self._memory = self._collector.instrument("memory")
-        self._inputs = Inputs(model, self._collector)
-        self.parameters = Parameters(model, self._collector, guessed=guessed)
+        self._inputs = Inputs(model, self._collector, wishes.contract)
+        self.parameters = Parameters(model, self._collector, guessed=wishes.guessed)
         self._post = Post()
         self._thread: int | None = None
         self._clock = StepClock(perf_counter())

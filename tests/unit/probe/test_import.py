@@ -28,6 +28,7 @@ def test_the_public_door_is_what_it_says() -> None:
     import dettui_probe
 
     assert sorted(dettui_probe.__all__) == [
+        "Contract",
         "Run",
         "__version__",
         "event",
