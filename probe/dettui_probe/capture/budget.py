@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import Final, ParamSpec, TypeVar
 
@@ -59,9 +60,9 @@ class Instrument:
         return result
 
     def close_step(self, *, remember: bool) -> float:
-        """Seconds spent in the step that ends; where there were any, *remember* says to plan with them."""
+        """Seconds spent in the step that ends; *remember* says to plan with them."""
         spent, self.spent_s = self.spent_s, 0.0
-        if spent and remember:
+        if remember:
             self._costs.append(spent)
         return spent
 
@@ -84,14 +85,18 @@ def planned_intervals(instruments: Sequence[Instrument], allowed_s: float) -> li
 
     Doubles, again and again, the interval of the one that is dearest for its importance.
     """
-    costs = [instrument.cost_s for instrument in instruments]
-    intervals = [1] * len(costs)
-    while sum(cost / every for cost, every in zip(costs, intervals, strict=True)) > allowed_s:
-        open_to_thinning = [i for i, every in enumerate(intervals) if every < MAX_INTERVAL]
-        if not open_to_thinning:
-            break
-        dearest = max(open_to_thinning, key=lambda i: costs[i] / intervals[i] / instruments[i].importance)
-        intervals[dearest] *= 2
+    intervals = [1] * len(instruments)
+    prices = [instrument.cost_s for instrument in instruments]  # of a step, on average
+    dearest = [(-price / instruments[i].importance, i) for i, price in enumerate(prices)]
+    heapify(dearest)
+    excess_s = sum(prices) - allowed_s
+    while excess_s > 0 and dearest:
+        weight, i = heappop(dearest)
+        prices[i] /= 2
+        intervals[i] *= 2
+        excess_s -= prices[i]
+        if intervals[i] < MAX_INTERVAL:
+            heappush(dearest, (weight / 2, i))
     return intervals
 
 
@@ -114,6 +119,7 @@ class Budget:
         self._overdrawn_s = -self.ALLOWANCE_S
         self._settled = 0
         self._told: set[str] = set()
+        self.thinned: Mapping[str, int] = {}  # instruments that are not measured in every step, with their intervals
 
     def add(self, instrument: Instrument) -> Instrument:
         """Put *instrument* under this budget."""
@@ -123,7 +129,7 @@ class Budget:
     def settle(self, step_s: float, probe_s: float) -> dict[str, int]:
         """Close a step that took *step_s*, *probe_s* of it ours.  Returns what is thinned for the first time."""
         first = self._settled == 0  # it also pays for buffers that are made once: no price to plan with
-        spent_s = sum(instrument.close_step(remember=not first) for instrument in self._instruments)
+        spent_s = sum(i.close_step(remember=not first) for i in self._instruments if i.spent_s)
         self._settled += 1
         if first:
             return {}
@@ -132,10 +138,6 @@ class Budget:
         self._overdrawn_s += probe_s - self.share * self._steps_s[-1]
         self.overhead += self.SMOOTHING * (min(probe_s / self._steps_s[-1], 1.0) - self.overhead)
         return self._review() if self._is_time_for_review() else {}
-
-    def thinned(self) -> dict[str, int]:
-        """Instruments that are not measured in every step, with their intervals."""
-        return {i.name: i.interval for i in self._instruments if i.interval > 1 and i.works}
 
     def _is_time_for_review(self) -> bool:
         return self._settled <= self.REVIEW_EVERY or self._settled % self.REVIEW_EVERY == 0
@@ -147,6 +149,7 @@ class Budget:
         measured = [instrument for instrument in self._instruments if instrument.works]
         for instrument, every in zip(measured, planned_intervals(measured, max(allowed_s, 0.0)), strict=True):
             instrument.interval = every
-        news = {name: every for name, every in self.thinned().items() if name not in self._told}
+        self.thinned = {i.name: i.interval for i in measured if i.interval > 1}
+        news = {name: every for name, every in self.thinned.items() if name not in self._told}
         self._told.update(news)
         return news

@@ -289,7 +289,7 @@ class Watcher:
         news = self._budget.settle(step_s, self._probe_s)
         self._probe_s = 0.0
         self._recorder.overhead = self._budget.overhead
-        self._recorder.thinned = self._budget.thinned()
+        self._recorder.thinned = self._budget.thinned
         if news:
             what = ", ".join(f"{name} every {every} steps" for name, every in news.items())
             self._tell("thinned", f"to stay within {self._budget.share:.1%} of the step: {what}", news)
