@@ -16,6 +16,7 @@ from dettui.detect.evaluations import PREFIX, direction
 from dettui.detect.gradients import GradientPolicy, depth_profile
 from dettui.detect.inputs import InputPolicy, read_pixels
 from dettui.detect.oscillation import OscillationPolicy, find_swing
+from dettui.detect.targets.pairing import mirrors, own_place
 from dettui.detect.targets.policy import DEFAULT_POLICY
 from dettui.detect.targets.reading import read_targets
 from dettui.numerics.autocorrelation import autocorrelations
@@ -88,9 +89,11 @@ class Signals:
     classes_unseen: int | None = None
     # pairing of pixels and boxes
     pairing_boxes: float | None = None
-    beats_other: float | None = None  # share
-    beats_hflip: float | None = None
-    beats_vflip: float | None = None
+    own_place_wins: float | None = None  # share of boxes that stand out more on their own image than on another one
+    own_place_wins_at_most: float | None = None  # its upper bound
+    mirror_wins: float | None = None  # the same share for the mirror that wins more often
+    mirror_wins_at_least: float | None = None  # the greater lower bound of the two mirrors
+    mirror_wins_at_most: float | None = None
     # inputs
     input_mean: float | None = None
     input_std: float | None = None
@@ -282,20 +285,16 @@ def _classes(context: Context, known: Signals) -> Signals:
 
 
 def _pairing(context: Context, known: Signals) -> Signals:
-    compared = context.window(tags.PAIRING_BOXES, DEFAULT_POLICY.horizon).sum()
-    if compared <= 0:
-        return known
-
-    def share(tag: str) -> float | None:
-        hits = context.window(tag, DEFAULT_POLICY.horizon)
-        return float(hits.sum() / compared) if len(hits) else None
-
+    own, mirrored = own_place(context, DEFAULT_POLICY), mirrors(context, DEFAULT_POLICY)
+    best = max(mirrored, key=lambda wins: wins.share, default=None)
     return replace(
         known,
-        pairing_boxes=float(compared),
-        beats_other=share(tags.PAIRING_BEATS_OTHER),
-        beats_hflip=share(tags.PAIRING_BEATS_HFLIP),
-        beats_vflip=share(tags.PAIRING_BEATS_VFLIP),
+        pairing_boxes=None if own is None else own.compared,
+        own_place_wins=None if own is None else own.share,
+        own_place_wins_at_most=None if own is None else own.at_most,
+        mirror_wins=None if best is None else best.share,
+        mirror_wins_at_least=max((wins.at_least for wins in mirrored), default=None),
+        mirror_wins_at_most=None if best is None else best.at_most,
     )
 
 

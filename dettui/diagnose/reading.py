@@ -100,20 +100,6 @@ def _scaled(name: str, factor: float) -> Callable[[Mapping[str, float]], float |
     return formula
 
 
-def _best_pairing(numbers: Mapping[str, float]) -> float | None:
-    return max((numbers[k] for k in ("beats_other", "beats_hflip", "beats_vflip") if k in numbers), default=None)
-
-
-def _worst_mirror(numbers: Mapping[str, float]) -> float | None:
-    return min((numbers[k] for k in ("beats_hflip", "beats_vflip") if k in numbers), default=None)
-
-
-def _mirror_contrast_z(numbers: Mapping[str, float]) -> float | None:
-    """How many standard errors the best comparison lies above the worst mirror: two shares of the same boxes."""
-    best, worst, count = numbers.get("best_pairing"), numbers.get("worst_mirror"), numbers.get("pairing_boxes")
-    return (best - worst) * math.sqrt(2.0 * count) if best is not None and worst is not None and count else None
-
-
 def _power_of_ten(name: str) -> Callable[[Mapping[str, float]], float | None]:
     def formula(numbers: Mapping[str, float]) -> float | None:
         exponent = numbers.get(name)
@@ -151,9 +137,6 @@ def _effective_classes(numbers: Mapping[str, float]) -> float | None:
 
 
 DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
-    "best_pairing": _best_pairing,
-    "worst_mirror": _worst_mirror,
-    "mirror_contrast_z": _mirror_contrast_z,
     "update_ratio": _power_of_ten("log10_update_ratio"),
     "log10_update_ratio_highest": _highest_update,
     "highest_update": _power_of_ten("log10_update_ratio_highest"),

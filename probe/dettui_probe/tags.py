@@ -76,8 +76,23 @@ TARGET_DUPLICATES: Final = "targets/duplicates"
 # --- do the boxes describe the pixels?  (catalogue row A17; sampled) ----------------------------------------
 PAIRING_BOXES: Final = "pairing/boxes"
 PAIRING_BEATS_OTHER: Final = "pairing/beats_other_image"
-PAIRING_BEATS_HFLIP: Final = "pairing/beats_hflip"
-PAIRING_BEATS_VFLIP: Final = "pairing/beats_vflip"
+PAIRING_HFLIP_BOXES: Final = "pairing/hflip_boxes"
+PAIRING_HFLIP_FITS: Final = "pairing/hflip_fits"
+PAIRING_VFLIP_BOXES: Final = "pairing/vflip_boxes"
+PAIRING_VFLIP_FITS: Final = "pairing/vflip_fits"
+
+# --- assignment of objects to anchors and proposals (torchvision detectors) ----------------------------------
+ASSIGN_OBJECTS: Final = "assign/objects"
+ASSIGN_RPN: Final = "assign/rpn_positives"
+ASSIGN_ROI: Final = "assign/roi_foreground"
+ASSIGN_ROI_CANDIDATES: Final = "assign/roi_candidates"
+ASSIGN_POSITIVES: Final = "assign/positives"
+
+# --- BatchNorm, and the mode of the model ---------------------------------------------------------------------
+NORM_POISONED: Final = "norm/poisoned_channels"
+NORM_EXTREME: Final = "norm/extreme_channels"
+NORM_TRAINING: Final = "norm/training_layers"
+EVAL_MODE: Final = "model/eval_mode"
 
 # --- inputs -------------------------------------------------------------------------------------------------
 IMAGE: Final = "images/"  # + mean, std, min, max: what the model was given
@@ -152,18 +167,21 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(TARGET_LEGAL_CXCYWH, "boxes", "boxes that are legal when read as centre x, centre y, width, height"),
     Tag(TARGET_LEGAL_YXYX, "boxes", "boxes that are legal when read as y1, x1, y2, x2"),
     Tag(TARGET_DUPLICATES, "boxes", "boxes repeated exactly within one image"),
-    Tag(
-        PAIRING_BOXES,
-        "boxes",
-        "boxes compared in this step: those whose place elsewhere, and whose mirrors, overlap no box",
-    ),
-    Tag(
-        PAIRING_BEATS_OTHER,
-        "boxes",
-        "boxes that stand out more on their own image than on the next one of the batch",
-    ),
-    Tag(PAIRING_BEATS_HFLIP, "boxes", "boxes that stand out more than their horizontal mirror"),
-    Tag(PAIRING_BEATS_VFLIP, "boxes", "boxes that stand out more than their vertical mirror"),
+    Tag(PAIRING_BOXES, "boxes", "boxes compared with their place on another image, where that overlaps no box"),
+    Tag(PAIRING_BEATS_OTHER, "boxes", "of these, boxes that stand out more on their own image than on the other one"),
+    Tag(PAIRING_HFLIP_BOXES, "boxes", "boxes whose horizontal mirror was compared so, on their own and another image"),
+    Tag(PAIRING_HFLIP_FITS, "boxes", "of these, boxes whose mirror stands out more on their own image"),
+    Tag(PAIRING_VFLIP_BOXES, "boxes", "boxes whose vertical mirror was compared so, on their own and another image"),
+    Tag(PAIRING_VFLIP_FITS, "boxes", "of these, boxes whose mirror stands out more on their own image"),
+    Tag(ASSIGN_OBJECTS, "boxes", "objects that were there to be assigned in this step"),
+    Tag(ASSIGN_RPN, "anchors", "anchors of the RPN that are positives"),
+    Tag(ASSIGN_ROI, "proposals", "proposals of the RoI head that are foreground; each object is one of them"),
+    Tag(ASSIGN_ROI_CANDIDATES, "proposals", "proposals of the RoI head, each object among them"),
+    Tag(ASSIGN_POSITIVES, "anchors", "anchors, or points, of a one-stage head that are positives"),
+    Tag(NORM_POISONED, "channels", "BatchNorm channels whose running statistics are non-finite or negative"),
+    Tag(NORM_EXTREME, "channels", "BatchNorm channels with a running variance over 1e4 times the model's median"),
+    Tag(NORM_TRAINING, "layers", "trainable BatchNorm layers that normalise by their own batch"),
+    Tag(EVAL_MODE, "", "1 where the forward pass of this training step ran in evaluation mode"),
     Tag(IMAGE + "{mean,std,min,max}", "", "pixels of the images as the model was given them (strided sample)"),
     Tag(INPUT + "{mean,std,min,max}", "", "pixels as the backbone receives them (strided sample)"),
     Tag(IMAGE_CONSTANT, "images", "images whose pixels are all equal"),

@@ -142,7 +142,7 @@ def stuck_through_lr_drops(rng: Rng) -> Messages:
     """Two LR drops change nothing: the labels belong to other images."""
     lr = step_lr(2400, 0.05, (1000, 1700))
     series = detector(2400, rng, noisy(decay(2400, 2.4, 1.8, 15.0, 2.0), rng, 0.05), lr)
-    return _run(2400, {**series, **pairing(2400, rng, other=0.5, hflip=0.5, vflip=0.5)})
+    return _run(2400, {**series, **pairing(2400, rng, own=0.5)})
 
 
 def data_corrupted_midway(rng: Rng) -> Messages:
@@ -215,23 +215,25 @@ def no_boxes_at_all(rng: Rng) -> Messages:
     """The class filter lets nothing through."""
     zero = np.zeros(300)
     counted = (tags.TARGET_BOXES, tags.TARGET_TOP_LEFT, tags.TARGET_LEGAL_XYXY, tags.TARGET_LEGAL_XYWH,
-               tags.TARGET_LEGAL_CXCYWH, tags.TARGET_LEGAL_YXYX, tags.PAIRING_BOXES)  # fmt: skip
+               tags.TARGET_LEGAL_CXCYWH, tags.TARGET_LEGAL_YXYX, tags.PAIRING_BOXES,
+               tags.PAIRING_HFLIP_BOXES, tags.PAIRING_VFLIP_BOXES)  # fmt: skip
     return _run(300, {**detector(300, rng), **dict.fromkeys(counted, zero), tags.TARGET_EMPTY: 4.0}, targets=())
 
 
 def boxes_not_flipped(rng: Rng) -> Messages:
     """Every other image is flipped without its boxes."""
-    return _run(500, {**detector(500, rng), **pairing(500, rng, other=0.7, hflip=0.5, vflip=0.7)})
+    return _run(500, {**detector(500, rng), **pairing(500, rng, own=0.7, hflip=0.7)})
 
 
 def boxes_not_flipped_either_way(rng: Rng) -> Messages:
     """Both flips at even odds, without the boxes: three images of four are wrong."""
-    return _run(500, {**detector(500, rng), **pairing(500, rng, other=0.63, hflip=0.5, vflip=0.5)})
+    return _run(500, {**detector(500, rng), **pairing(500, rng, own=0.6, hflip=0.6, vflip=0.6)})
 
 
 def boxes_of_other_images(rng: Rng) -> Messages:
-    """Targets and images went out of step."""
-    return _run(500, {**detector(500, rng), **pairing(500, rng, other=0.5, hflip=0.5, vflip=0.5)})
+    """Targets and images went out of step: the loss learns where boxes usually are, and stops."""
+    series = detector(1600, rng, noisy(decay(1600, 2.4, 1.9, 15.0, 2.0), rng, 0.05))
+    return _run(1600, {**series, **pairing(1600, rng, own=0.5)})
 
 
 # --- inputs, classes, the rest --------------------------------------------------------------------------------
@@ -340,17 +342,17 @@ FAULTY: tuple[Scenario, ...] = (
     ),
     Scenario("lr_too_high_alternating", lr_too_high_alternating, ("oscillation",), "lr_too_high", 320, ("plateau",)),
     Scenario("momentum_waves", momentum_waves, ("oscillation",), "momentum_too_high", 400, ("plateau",)),
-    Scenario("diverges", diverges, ("divergence",), "lr_too_high", 480, ("spike",)),
+    Scenario("diverges", diverges, ("divergence",), "lr_too_high", 520, ("spike",)),
     Scenario("lr_burst", lr_burst, ("spike",), "lr_too_high", 540, ("divergence",)),
     Scenario("becomes_nan", becomes_nan, ("non_finite",), None, 320),
     Scenario("never_learns", never_learns, ("not_learning",), None, 300),
-    Scenario("stuck_high", stuck_high, ("plateau",), None, 1500),
+    Scenario("stuck_high", stuck_high, ("plateau",), None, 1500, ("not_learning",)),
     Scenario(
         "stuck_through_lr_drops",
         stuck_through_lr_drops,
-        ("plateau_after_lr_drop", "bad_targets"),
+        ("plateau_after_lr_drop",),
         "labels_shuffled",
-        300,
+        1500,
         ("plateau",),
     ),
     Scenario(
@@ -374,7 +376,7 @@ FAULTY: tuple[Scenario, ...] = (
     Scenario(
         "boxes_not_flipped_either_way", boxes_not_flipped_either_way, ("bad_targets",), "boxes_not_transformed", 300
     ),
-    Scenario("boxes_of_other_images", boxes_of_other_images, ("bad_targets",), "labels_shuffled", 200),
+    Scenario("boxes_of_other_images", boxes_of_other_images, ("plateau",), "labels_shuffled", 1500),
     Scenario("inputs_0_255", inputs_0_255, ("bad_inputs",), "inputs_not_normalised", 60),
     Scenario("inputs_normalised_twice", inputs_normalised_twice, ("bad_inputs",), "inputs_normalised_twice", 60),
     Scenario("inputs_divided_twice", inputs_divided_twice, ("bad_inputs",), "inputs_normalised_twice", 60),

@@ -137,7 +137,7 @@ def _targets(steps: int, rng: np.random.Generator, images: int) -> dict[str, Val
         tags.TARGET_LEGAL_XYWH: top_left,
         tags.TARGET_LEGAL_CXCYWH: rng.binomial(boxes.astype(int), 0.3).astype(np.float64),
         tags.TARGET_LEGAL_YXYX: boxes,
-        **_pairing(boxes, rng, other=0.9, hflip=0.8, vflip=0.8),
+        **_pairing(boxes, rng, own=0.9),
     }
 
 
@@ -148,19 +148,23 @@ _CLEAN = (
 
 
 def pairing(
-    steps: int, rng: np.random.Generator, *, other: float, hflip: float, vflip: float, boxes: float = 8.0
+    steps: int, rng: np.random.Generator, *, own: float, hflip: float = 0.5, vflip: float = 0.5, boxes: float = 8.0
 ) -> dict[str, Values]:
-    """How often boxes stand out more on their own image than elsewhere: expected shares."""
-    return _pairing(np.full(steps, boxes), rng, other=other, hflip=hflip, vflip=vflip)
+    """How often boxes and their mirrors stand out more on the boxes' own image than on another: expected shares."""
+    return _pairing(np.full(steps, boxes), rng, own=own, hflip=hflip, vflip=vflip)
 
 
-def _pairing(boxes: Curve, rng: np.random.Generator, *, other: float, hflip: float, vflip: float) -> dict[str, Values]:
+def _pairing(
+    boxes: Curve, rng: np.random.Generator, *, own: float, hflip: float = 0.5, vflip: float = 0.5
+) -> dict[str, Values]:
     n = boxes.astype(int)
     return {
         tags.PAIRING_BOXES: boxes,
-        tags.PAIRING_BEATS_OTHER: rng.binomial(n, other).astype(np.float64),
-        tags.PAIRING_BEATS_HFLIP: rng.binomial(n, hflip).astype(np.float64),
-        tags.PAIRING_BEATS_VFLIP: rng.binomial(n, vflip).astype(np.float64),
+        tags.PAIRING_BEATS_OTHER: rng.binomial(n, own).astype(np.float64),
+        tags.PAIRING_HFLIP_BOXES: boxes,
+        tags.PAIRING_HFLIP_FITS: rng.binomial(n, hflip).astype(np.float64),
+        tags.PAIRING_VFLIP_BOXES: boxes,
+        tags.PAIRING_VFLIP_FITS: rng.binomial(n, vflip).astype(np.float64),
     }
 
 

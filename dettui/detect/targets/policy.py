@@ -26,11 +26,11 @@ class TargetPolicy:
     empty_share: float = 0.6  # [A13; rare objects are legitimate, so news only]
     tiny_share: float = 0.10  # slivers [G4]
     duplicate_share: float = 0.05  # mosaic and copy-paste repeat some [A9]
-    pairing_boxes: int = 150  # fewer decide nothing at this z [A17: 300]
-    pairing_z: float = 2.5
-    pairing_half: float = 0.52  # a share of boxes that may lie below this, and
-    pairing_at_most: float = 0.58  # surely lies below this, is chance: boxes and pixels are unrelated
-    mirror_at_most: float = 0.62  # the same for mirrors, where another comparison must be clearly better besides
+    pairing_boxes: int = 100  # fewer decide nothing at this z [A17: 300]
+    pairing_z: float = 4.0  # standard errors over batches: looked at every few steps for a whole run
+    mirror_surely: float = 0.54  # mirrors win half by chance, three in four under flips at even odds
+    mirror_of_own: float = 0.4  # excess over one half as a share of the boxes' own: symmetric scenes stay below
+    own_place_at_most: float = 0.58  # boxes that surely win less at their own place tell nothing of their images
 
 
 DEFAULT_POLICY = TargetPolicy()

@@ -260,15 +260,15 @@ LABELS_SHUFFLED: Final = CauseRecord(
         Clue(
             "pairing",
             2,
-            both(at_least("pairing_boxes", 150), under("best_pairing", 0.58)),
-            "{pairing_boxes:.0f} boxes fit their own image no better than the next one ({beats_other:.0%}, chance is "
-            "50%)",
+            under("own_place_wins_at_most", 0.58),
+            "{pairing_boxes:.0f} boxes fit their own image no better than the next one ({own_place_wins:.0%}, chance "
+            "is 50%)",
         ),
         Clue(
             "pairing",
             -2,
-            over("best_pairing", 0.62),
-            "boxes fit their own image better than another place ({best_pairing:.0%})",
+            over("own_place_wins", 0.66),
+            "boxes fit their own image better than the next one ({own_place_wins:.0%})",
         ),
     ),
     tags=("pairing/", "loss/", "grad/", "update/"),

@@ -121,16 +121,24 @@ def test_no_box_in_thirty_images_is_not_said_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "hflip", "vflip", "found"),
+    ("own", "hflip", "vflip", "severity"),
     [
-        (0.95, 0.9, 0.9, False),
-        (0.5, 0.5, 0.5, True),  # of other images
-        (0.72, 0.5, 0.7, True),  # flipped left to right
-        (0.63, 0.5, 0.5, True),  # flipped either way
-        (0.55, 0.53, 0.53, False),  # no texture: could not tell
-        (0.6, 0.58, 0.58, False),
+        (0.95, 0.5, 0.5, None),
+        (0.72, 0.72, 0.5, "warning"),  # flipped left to right at even odds
+        (0.62, 0.6, 0.6, "warning"),  # flipped either way
+        (0.5, 0.5, 0.5, "info"),  # of other images, or too plain to tell
+        (0.56, 0.52, 0.52, None),  # hardly any texture
+        (0.95, 0.45, 0.4, None),  # objects on one side only
     ],
 )
-def test_pairing_needs_a_contrast_that_shows_its_power(other: float, hflip: float, vflip: float, found: bool) -> None:
-    series = pairing(1000, np.random.default_rng(5), other=other, hflip=hflip, vflip=vflip, boxes=4.0)
-    assert ("pairing" in judge(series, steps=1000)) is found
+def test_mirrors_that_fit_accuse_the_augmentation(own: float, hflip: float, vflip: float, severity: str | None) -> None:
+    series = pairing(1000, np.random.default_rng(5), own=own, hflip=hflip, vflip=vflip, boxes=4.0)
+    found = judge(series, steps=1000).get("pairing")
+    assert (None if found is None else found.severity) == severity
+
+
+def test_boxes_of_one_batch_that_share_a_fate_count_as_few() -> None:
+    rng = np.random.default_rng(6)
+    series = pairing(60, rng, own=0.9, boxes=8.0)
+    series[tags.PAIRING_HFLIP_FITS] = rng.permutation(np.repeat([8.0, 0.0], [37, 23]))  # 62 % in whole batches
+    assert "pairing" not in judge(series, steps=60)

@@ -56,11 +56,11 @@ CASES = {
     "class_missing": (("class_unseen",), {**HEALTHY_BOXES, "classes_unseen": 1, "num_classes": 3}),
     "boxes_not_transformed": (
         ("bad_augmentation",),
-        {**HEALTHY_BOXES, "pairing_boxes": 2000.0, "beats_other": 0.7, "beats_hflip": 0.5, "beats_vflip": 0.66},
+        {**HEALTHY_BOXES, "mirror_wins": 0.7, "mirror_wins_at_least": 0.66, "mirror_wins_at_most": 0.74},
     ),
     "labels_shuffled": (
         ("bad_augmentation",),
-        {**HEALTHY_BOXES, "pairing_boxes": 2000.0, "beats_other": 0.5, "beats_hflip": 0.5, "beats_vflip": 0.5},
+        {**HEALTHY_BOXES, "pairing_boxes": 2000.0, "own_place_wins": 0.5, "own_place_wins_at_most": 0.53},
     ),
     "boxes_wrong_format": (("bad_targets", "not_learning"), WRONG_FORMAT),
     "boxes_wrong_scale": (("bad_targets",), {**HEALTHY_BOXES, "max_coord": 0.98}),
@@ -290,7 +290,7 @@ def test_normalised_boxes_are_not_proved_wrong_for_an_unknown_model() -> None:
 
 def test_centred_objects_alone_do_not_accuse_the_augmentation() -> None:
     """Where no mirror can be told from the original, nothing is known about flips."""
-    signals = {"pairing_boxes": 2000.0, "beats_other": 0.51, "beats_hflip": 0.5, "beats_vflip": 0.5}
+    signals = {"mirror_wins": 0.51, "mirror_wins_at_least": 0.44, "mirror_wins_at_most": 0.57}
     assert first_cause(diagnosis_of(finding("plateau"), **signals)) != "boxes_not_transformed"
 
 
