@@ -44,7 +44,7 @@ def watch(
     """
     run = start_run(name, class_names, config, total_steps, steps_per_epoch)
     if run.active:
-        run.fence("capture").run(_attach, run, model, optimizer, class_names, budget, contract)
+        run.fence("capture").run(_attach, run, model, optimizer, class_names, budget=budget, contract=contract)
     return run
 
 
@@ -53,6 +53,7 @@ def _attach(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer | None,
     class_names: Sequence[str],
+    *,
     budget: float,
     contract: str | Contract | None,
 ) -> None:

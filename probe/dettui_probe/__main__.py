@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from dettui_probe import event, finish
 from dettui_probe.contract import NAMED, contract_named
+from dettui_probe.heard import listen
 from dettui_probe.start import current_run, start_run
 
 _TEACH: Final = """\
@@ -201,6 +202,7 @@ def tell_that_nothing_trained(options: argparse.Namespace) -> None:
 def main() -> None:
     """The command line."""
     command = parse(sys.argv[1:])
+    listen()  # before the script makes its workers
     search_when_torch_is_there(command.options)
     if command.module is not None:
         run_module(command.module, command.arguments)

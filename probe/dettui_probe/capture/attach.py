@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Final
 
+from dettui_probe.capture.assignment import assignment_patches
 from dettui_probe.capture.inert import LiveHook
 from dettui_probe.capture.patches import patch_all
 from dettui_probe.capture.torchlib import (
@@ -17,6 +18,7 @@ from dettui_probe.capture.torchlib import (
 )
 from dettui_probe.capture.watcher import Watcher, Wishes
 from dettui_probe.contract import Contract
+from dettui_probe.heard import listen
 from dettui_probe.run import Run
 
 _captures: Final[weakref.WeakKeyDictionary[Run, Capture]] = weakref.WeakKeyDictionary()
@@ -28,6 +30,8 @@ class Capture:
     def __init__(self, run: Run, model: nn.Module, wishes: Wishes) -> None:
         self.model = model
         self.watcher = Watcher(run, model, wishes)
+        self.ear = listen()
+        self.watcher.hear(self.ear)
         with contextlib.ExitStack() as undo:  # whatever fails halfway, nothing of ours stays on
             self._install(undo)
             self._undo = undo.pop_all()
@@ -44,7 +48,7 @@ class Capture:
             register_optimizer_step_post_hook(watcher.optimizer_ended),
         ):
             undo.callback(handle.remove)
-        for patch in patch_all(watcher):
+        for patch in (*patch_all(watcher), *assignment_patches(model, watcher)):
             undo.callback(patch.undo)
 
     def detach(self) -> None:
@@ -77,6 +81,7 @@ def attach(
     if capture is None:
         capture = _captures[run] = Capture(run, model, Wishes(budget, guessed, contract))
         run.at_finish(capture.detach)
+        run.at_finish(capture.ear.close)
     for given in _as_list(optimizer):
         if not capture.watcher.parameters.is_ours(given):
             capture.watcher.parameters.add(given)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from dettui_probe.capture.assignment import Assignment, Site
 from dettui_probe.capture.boxes import TargetChecks
 from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.contracts import contract_of
 from dettui_probe.capture.loss import LossTerms, TotalLoss
+from dettui_probe.capture.norms import Norms
 from dettui_probe.capture.pixels import Pixels, sample
 from dettui_probe.capture.record import Reading, Sheet, Signed
 from dettui_probe.capture.targets import Snapshot, find_batch, find_images, flat_snapshot, snapshot
@@ -31,6 +33,9 @@ class Inputs:
         self._classes = collector.instrument("classes")
         self._pixels = collector.instrument("pixels")
         self._backbone = collector.instrument("inputs")
+        self._assigning = collector.instrument("assignment")
+        self._norming = collector.instrument("norms")
+        self._assignment, self._norms = Assignment(), Norms(model)
         self._pixel_checks = Pixels()
         self._terms, self._total = LossTerms(), TotalLoss()
         self._checks, self._counts = TargetChecks(), ClassCounts()
@@ -51,6 +56,15 @@ class Inputs:
             self._targets.run(self._take_targets, args, kwargs)
         if first and self._pixels.due(step):
             self._pixels.run(self._take_pixels, step, args, kwargs)
+        if first and self._norming.due(step) and self._norms.is_time(step):
+            self._norming.run(self._take_norms, step)
+        if self._assigning.due(step):
+            self._assigning.run(self._begin_assignment, args, kwargs)
+
+    def assigned(self, step: int, site: Site, matches: Sequence[Tensor]) -> None:
+        """The model matched its anchors, or proposals, with the objects."""
+        if self._assigning.due(step):
+            self._assigning.run(self._assignment.take, site, matches)
 
     def backbone_begins(self, step: int, args: Sequence[Any]) -> None:
         """The backbone is called with *args*, for the first time in the step."""
@@ -75,6 +89,7 @@ class Inputs:
         self._collector.keep(self._loss, self._total.close_step())
         self._collector.keep(self._targets, self._close_targets())
         self._collector.keep(self._classes, self._close_labels())
+        self._collector.keep(self._assigning, self._assignment.close_step())
 
     def last_words(self) -> list[Signed]:
         """The class counts that were still being added up."""
@@ -85,6 +100,12 @@ class Inputs:
         taken = flat_snapshot(args) if batch is None else snapshot(batch)
         if taken is not None:
             self._snapshots.append(taken)
+
+    def _begin_assignment(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self._assignment.begin(find_batch(args, kwargs))
+
+    def _take_norms(self, step: int) -> None:
+        self._collector.keep(self._norming, self._norms.read(step))
 
     def _take_pixels(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         batch = find_batch(args, kwargs)

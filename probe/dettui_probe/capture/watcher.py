@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from dettui_probe import tags, wire
+from dettui_probe.capture.assignment import Site
 from dettui_probe.capture.budget import Budget
 from dettui_probe.capture.clock import Phase, StepClock
 from dettui_probe.capture.collector import Collector
@@ -22,7 +23,8 @@ from dettui_probe.capture.parameters import Parameters
 from dettui_probe.capture.record import Post, Reading, Sheet
 from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, torch
 from dettui_probe.contract import Contract
-from dettui_probe.run import Run
+from dettui_probe.heard import Ear
+from dettui_probe.run import MAX_TEXT, Run
 
 T = TypeVar("T")
 
@@ -49,6 +51,8 @@ class Watcher:
         self._collector = Collector(self._budget, run)
         self._row = self._collector.instrument("row")
         self._memory = self._collector.instrument("memory")
+        self._hearing = self._collector.instrument("warnings")
+        self._warnings: Reading | None = None
         self._inputs = Inputs(model, self._collector, wishes.contract)
         self.parameters = Parameters(model, self._collector, guessed=wishes.guessed)
         self._post = Post()
@@ -56,6 +60,8 @@ class Watcher:
         self._clock = StepClock(perf_counter())
         self._probe_s = 0.0  # our own time in the current step
         self._trained_before = False  # a forward pass in training mode was seen
+        self._in_eval_mode = False  # of the forward pass that the coming step belongs to
+        self._unclaimed = 0  # forward passes in evaluation mode: no training, unless backward follows
         self._in_forward = False
         self._in_backward = False
         self._forwards = 0  # since the last step
@@ -108,6 +114,11 @@ class Watcher:
         """After ``step`` of any optimizer of the process."""
         self._call(self._optimizer_ended, optimizer)
 
+    def assigned(self, site: Site, matches: Sequence[Tensor]) -> None:
+        """Before a detector uses the *matches* of its anchors, or proposals, with the objects."""
+        if self._in_forward and self._lit:
+            self._call(self._assigned, site, matches)
+
     def clipped(self, max_norm: object) -> None:
         """Before gradients are clipped to *max_norm*."""
         self._clip = max_norm
@@ -123,6 +134,10 @@ class Watcher:
         if self._optimizer_calls == calls:
             self._call(self._step_skipped)
         return result
+
+    def hear(self, ear: Ear) -> None:
+        """Tell the warnings that *ear* heard."""
+        self._warnings = Reading((), lambda _, sheet: _tell_warnings(ear, sheet))
 
     def close(self) -> None:
         """Hand over what is left, when the run ends."""
@@ -157,7 +172,11 @@ class Watcher:
         if not with_grad or (self._trained_before and not training):
             self._enter("idle")
             self._in_forward = False
+            self._unclaimed += with_grad
             return
+        if self._in_eval_mode and training:  # gradients were taken in an evaluation, and no step came of them
+            self._forget_cycle()
+        self._unclaimed, self._in_eval_mode = 0, not training
         self._trained_before = self._trained_before or training
         self._in_forward, self._in_backward = True, False
         self._enter("forward")
@@ -171,6 +190,9 @@ class Watcher:
     def _backbone_begins(self, args: Sequence[Any]) -> None:
         self._inputs.backbone_begins(self._coming_step, args)
 
+    def _assigned(self, site: Site, matches: Sequence[Tensor]) -> None:
+        self._inputs.assigned(self._coming_step, site, matches)
+
     def _forward_ended(self, output: object) -> None:
         self._in_forward = False
         if self._lit:
@@ -178,6 +200,8 @@ class Watcher:
 
     def _backward_begins(self, tensors: Sequence[Tensor]) -> None:
         scaled, self._scaled = self._scaled, None
+        if self._unclaimed and not self._forwards:
+            self._forwards, self._unclaimed, self._in_eval_mode = self._unclaimed, 0, True
         if self._in_backward or not self._forwards:  # activation checkpointing; a loss of somebody else's
             return
         self._complete_pending_step()
@@ -273,11 +297,14 @@ class Watcher:
             self._collector.keep(self._row, Reading([fresh_vector([self._amp_scale])], _decode_amp_scale))
         if self._memory.due(step):
             self._collector.keep(self._memory, MEMORY)
+        if self._hearing.due(step):
+            self._collector.keep(self._hearing, self._warnings)
         sheet = Sheet(step, time.time(), values, self.parameters.detailed(step))
         self._recorder.put(self._post.record(sheet, self._collector.close_step(sheet)))
 
     def _own_values(self) -> dict[str, float]:
         values = {tags.MICRO_STEPS: float(self._micro_steps), tags.PROBE_OVERHEAD: self._budget.overhead}
+        values[tags.EVAL_MODE] = float(self._in_eval_mode)
         if isinstance(self._clip, int | float):
             values[tags.GRAD_CLIP] = float(self._clip)
         if self._amp_scale is not None:
@@ -302,7 +329,10 @@ class Watcher:
         if self._forwards:  # a pass that never got to its step: where the script raised in it, it tells why
             self._emit(self._recorder.step)
         sheet = Sheet(self._recorder.step, time.time(), {}, False)
-        self._recorder.put(self._post.record(sheet, self._inputs.last_words()))
+        last_words = self._inputs.last_words()
+        if self._warnings is not None:
+            last_words.append((self._hearing, self._warnings))
+        self._recorder.put(self._post.record(sheet, last_words))
 
     # --- events -------------------------------------------------------------------------------------------------
 
@@ -317,6 +347,11 @@ class Watcher:
         if self._post.courier.dropped and not self._told_dropped:
             self._told_dropped = True
             self._tell("dropped", "a step's tensors were dropped: no slot was free to carry them off the device")
+
+
+def _tell_warnings(ear: Ear, sheet: Sheet) -> None:
+    for heard in ear.take():
+        sheet.tell("warning", heard.text[:MAX_TEXT], category=heard.category, place=heard.place, in_worker=heard.worker)
 
 
 def _decode_amp_scale(arrived: Sequence[Tensor], sheet: Sheet) -> None:
