@@ -9,10 +9,13 @@ Importing this package loads neither torch nor numpy.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dettui_probe.contract import Contract, contract_named
+from dettui_probe.preflight.report import Check, PreflightFailed, PreflightReport, Severity
+from dettui_probe.preflight.stream import tell_waiting
 from dettui_probe.run import Run
 from dettui_probe.start import current_run, start_run
 
@@ -20,7 +23,20 @@ if TYPE_CHECKING:
     import torch
 
 __version__ = "0.1.0"
-__all__ = ["Contract", "Run", "__version__", "event", "finish", "init", "log", "watch"]
+__all__ = [
+    "Check",
+    "Contract",
+    "PreflightFailed",
+    "PreflightReport",
+    "Run",
+    "__version__",
+    "event",
+    "finish",
+    "init",
+    "log",
+    "preflight",
+    "watch",
+]
 
 
 def watch(
@@ -43,6 +59,7 @@ def watch(
     *class_names[i]* names class id i.  Never raises, and never changes what is trained.
     """
     run = start_run(name, class_names, config, total_steps, steps_per_epoch)
+    tell_waiting(run)
     if run.active:
         run.fence("capture").run(_attach, run, model, optimizer, class_names, budget=budget, contract=contract)
     return run
@@ -76,7 +93,53 @@ def init(
     steps_per_epoch: int | None = None,
 ) -> Run:
     """A run without hooks: only what is logged by hand."""
-    return start_run(name, class_names, config, total_steps, steps_per_epoch)
+    run = start_run(name, class_names, config, total_steps, steps_per_epoch)
+    tell_waiting(run)
+    return run
+
+
+def preflight(
+    model: torch.nn.Module,
+    loader: Any,
+    optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer] | None = None,
+    *,
+    transform: Any = None,
+    evaluator: Any = None,
+    raise_on: Severity | None = None,
+    overfit: bool = False,
+    device: str | torch.device | None = None,
+    contract: str | Contract | None = None,
+    out: TextIO | None = sys.stderr,
+) -> PreflightReport:
+    """Check, in seconds and before training, what *loader* delivers and what *model* will make of it.
+
+    Looks at up to 128 images: targets, boxes, labels, optimizer, BatchNorm, anchors; puts the *transform* (by default
+    the one that the dataset holds) to a marker test; feeds ground truth back to the *evaluator* (torchmetrics, a
+    COCOeval, or ``(predictions, targets) -> AP``).  *overfit*: also trains a copy of the model on one batch.
+    *device*: where copies of the model run, by default where the model is.  *contract*: as for ``watch``.
+
+    Prints its report to *out* (None: nothing), and streams it to the run of this process.  *raise_on* "certain",
+    "warn" or "info": raises PreflightFailed where a check of that severity or worse failed.  Raises nothing else.
+
+    Everything runs on copies, in this process, without workers: model, optimizer, the order of a DataLoader and the
+    random states of torch, numpy, Python and the transforms are bit for bit the same afterwards.  Abstains on
+    iterators and IterableDatasets, which cannot be read without being moved on.  A cache that the dataset fills when
+    it is read cannot be emptied again.
+    """
+    from dettui_probe.preflight.door import preflight as run_preflight  # noqa: PLC0415 - loads torch
+
+    return run_preflight(
+        model,
+        loader,
+        optimizer,
+        transform=transform,
+        evaluator=evaluator,
+        raise_on=raise_on,
+        overfit=overfit,
+        device=device,
+        contract=contract_named(contract),
+        out=out,
+    )
 
 
 def log(step: int | None = None, /, **scalars: Any) -> None:

@@ -1,0 +1,207 @@
+"""The marker test: does a transform keep pixels, boxes and labels together?  (rows G1, G2, G9)
+
+One box is painted white on black, every box has a label of its own, the real transform runs, and the returned box that
+holds the white blob has to carry the label of the painted one.  The transform runs three times on the same dice: on
+black, on white and on the marker.  What differs between black and marker is the blob, whatever noise, padding or
+holes the transform adds; what differs between black and white is how far the picture reaches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from dettui_probe.capture.torchlib import Tensor, torch
+from dettui_probe.preflight import policy
+from dettui_probe.preflight.attempt import Failure, attempt
+from dettui_probe.preflight.conventions import Convention
+from dettui_probe.preflight.report import Check, abstained, failed, passed
+from dettui_probe.preflight.scenes import Scene, Seen, make_scene
+from dettui_probe.preflight.untouched import Dice
+
+HOLDS_IOU: Final = 0.3  # of the blob's bounding box and a returned box, from which on the box is the blob's
+MIN_BLOB_SIDE_PX: Final = 8  # smaller blobs may lie below the transform's min_area or min_size
+FAINT: Final = 0.2  # of the span from black to white, below which a blob is no blob
+SEED: Final = 20_260_101
+
+
+class Trial(NamedTuple):
+    """One marker's way through the transform."""
+
+    decided: bool
+    moved_apart: bool = False  # pixels and boxes
+    mislabelled: bool = False
+    fill: float | None = None  # share of the returned box that the blob covers; None where the blob is cut
+    kept: float | None = None  # returned boxes as a share of the given
+    noise: float | None = None  # deviation on a flat picture, as a share of the span from black to white
+
+
+class Outcome(NamedTuple):
+    """All trials of one transform."""
+
+    trials: tuple[Trial, ...]
+    refusals: tuple[str, ...]
+    seconds: float
+
+    @property
+    def decided(self) -> int:
+        """Trials in which the blob was found, and a box should hold it."""
+        return sum(trial.decided for trial in self.trials)
+
+    @property
+    def moved_apart(self) -> int:
+        """Decided trials in which no box holds the blob."""
+        return sum(trial.moved_apart for trial in self.trials)
+
+    @property
+    def mislabelled(self) -> int:
+        """Decided trials in which the box that holds the blob carries another label."""
+        return sum(trial.mislabelled for trial in self.trials)
+
+    @property
+    def broken(self) -> bool:
+        """True where the share of wrong trials is beyond what correct pipelines show."""
+        wrong = max(self.moved_apart, self.mislabelled)
+        return self.decided >= policy.MARKER_MIN_DECIDED and wrong > policy.MARKER_WRONG_SHARE * self.decided
+
+
+def run_marker(convention: Convention, *holders: object) -> Outcome:
+    """Markers through the transform of *convention* until enough are decided.  *holders* own its random states."""
+    started = time.monotonic()
+    trials: list[Trial] = []
+    refusals: list[str] = []
+    for scene, box in _markers(convention):
+        trial = attempt(_trial, convention, scene, box, Dice(*holders))
+        if isinstance(trial, Failure):
+            refusals.append(trial.text)
+        else:
+            trials.append(trial)
+        enough = sum(trial.decided for trial in trials) >= policy.MARKER_ENOUGH_DECIDED
+        if enough or time.monotonic() - started > policy.MARKER_BUDGET_S:
+            break
+    return Outcome(tuple(trials), tuple(refusals), time.monotonic() - started)
+
+
+def judge(outcome: Outcome, convention: Convention) -> Iterator[Check]:
+    """Geometry and pairing of labels, each on its own."""
+    if outcome.decided < policy.MARKER_MIN_DECIDED:
+        why = f"; {len(outcome.refusals)} raised: {outcome.refusals[0]}" if outcome.refusals else ""
+        yield abstained("marker_boxes", f"{outcome.decided} of {len(outcome.trials)} markers found again{why}")
+        return
+    yield _judge_boxes(outcome, convention)
+    yield _judge_labels(outcome, convention)
+
+
+def _judge_boxes(outcome: Outcome, convention: Convention) -> Check:
+    name = "marker_boxes"
+    text = f"{outcome.moved_apart} of {outcome.decided} markers lie outside their box after the transform"
+    if outcome.refusals:
+        text += f" ({len(outcome.refusals)} images made it raise: {outcome.refusals[0]})"
+    if outcome.moved_apart <= policy.MARKER_WRONG_SHARE * outcome.decided:
+        return passed(name, f"{text} ({convention.name})")
+    remedy = (
+        "hand the boxes to the transform in the format that it expects (albumentations: bbox_params, bboxes=; "
+        "torchvision v2: tv_tensors.BoundingBoxes), and use the boxes that it returns"
+    )
+    note = f"; {convention.note}" if convention.note else ""
+    return failed(name, "certain", "boxes_not_transformed", f"{text}{note}", remedy)
+
+
+def _judge_labels(outcome: Outcome, convention: Convention) -> Check:
+    name = "marker_labels"
+    text = f"{outcome.mislabelled} of {outcome.decided} markers come back under another object's label"
+    broken = outcome.mislabelled > policy.MARKER_WRONG_SHARE * outcome.decided
+    if not convention.pairs_labels and not (broken and convention.note):
+        return abstained(name, convention.note or "it is not known how labels are handed over")
+    if not broken:
+        return passed(name, text)
+    remedy = "name the fields in BboxParams(label_fields=[...]) so that they are filtered with their boxes"
+    if not convention.pairs_labels:
+        return failed(name, "info", "labels_boxes_mismatch", f"{convention.note}: {text}", remedy)
+    return failed(name, "certain", "labels_boxes_mismatch", text, remedy)
+
+
+def _markers(convention: Convention) -> Iterator[tuple[Scene, int]]:
+    dice = torch.Generator().manual_seed(SEED)
+    for number in range(policy.MARKER_TRIALS):
+        scene = make_scene(dice, convention.height, convention.width)
+        yield scene, number % len(scene.boxes)
+
+
+def _trial(convention: Convention, scene: Scene, box: int, dice: Dice) -> Trial:
+    dice.mark()
+    black = convention.render(scene.plain(0), scene.boxes, scene.labels)
+    dice.rewind()
+    white = convention.render(scene.plain(255), scene.boxes, scene.labels)
+    dice.rewind()
+    seen = convention.render(scene.marked(box), scene.boxes, scene.labels)
+    if not black.grey.shape == white.grey.shape == seen.grey.shape:
+        return Trial(decided=False)
+    return _ruling(seen, _Picture.of(black, white, seen), scene.labels[box], len(scene.boxes))
+
+
+class _Picture(NamedTuple):
+    """Where the marker ended up."""
+
+    blob: Tensor  # (H, W) bool
+    reached: Tensor  # (H, W) bool: pixels that show the picture, rather than padding or a hole
+    found: bool
+
+    @classmethod
+    def of(cls, black: Seen, white: Seen, seen: Seen) -> _Picture:
+        span = (white.grey - black.grey).abs()
+        change = seen.grey - black.grey
+        effect = (change - change.median()).abs()
+        peak = effect.max()
+        found = bool(peak > FAINT * span.max()) and float(span.max()) > 0
+        return cls(effect > peak / 2, span > span.max() / 2, found)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the blob reaches the edge of the picture: part of it may be gone, and its box dropped for it."""
+        wide = torch.nn.functional.max_pool2d(self.blob[None].float(), 5, stride=1, padding=2)[0] > 0
+        margins = (wide[:3].any(), wide[-3:].any(), wide[:, :3].any(), wide[:, -3:].any())
+        return bool((wide & ~self.reached).any()) or any(bool(margin) for margin in margins)
+
+
+def _ruling(seen: Seen, picture: _Picture, label: int, given: int) -> Trial:
+    kept = len(seen.boxes) / given
+    if not picture.found:
+        return Trial(decided=False, kept=kept)
+    extent = _extent(picture.blob)
+    overlap = _iou(extent, seen.boxes)
+    cut = picture.cut
+    if not len(overlap) or float(overlap.max()) < HOLDS_IOU:
+        small = float((extent[2:] - extent[:2]).min()) < MIN_BLOB_SIDE_PX
+        return Trial(decided=not (cut or small), moved_apart=not (cut or small), kept=kept)
+    holder = int(overlap.argmax())
+    fill = None if cut else float(picture.blob.sum()) / max(float(_area(seen.boxes[holder])), 1.0)
+    return Trial(True, mislabelled=bool(seen.labels) and not _same(seen.labels, holder, label), fill=fill, kept=kept)
+
+
+def _same(labels: list[object], index: int, expected: int) -> bool:
+    """Whether the label at *index* is *expected*: libraries return it as int, float, str or scalar array."""
+    return index < len(labels) and str(labels[index]).removesuffix(".0") == str(expected)
+
+
+def _extent(blob: Tensor) -> Tensor:
+    """The box around *blob*, without its outermost hundredth: a stray pixel does not stretch it; shape (4,)."""
+    rows, columns = blob.nonzero().float().unbind(dim=1)
+    edges = []
+    for positions in (columns, rows):
+        ordered = positions.sort().values
+        margin = len(ordered) // 100
+        edges.append((float(ordered[margin]), float(ordered[-1 - margin]) + 1))
+    (x1, x2), (y1, y2) = edges
+    return torch.tensor([x1, y1, x2, y2])
+
+
+def _iou(box: Tensor, boxes: Tensor) -> Tensor:
+    low, high = torch.maximum(box[:2], boxes[:, :2]), torch.minimum(box[2:], boxes[:, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=1)
+    return shared / (_area(box) + _area(boxes) - shared).clamp(min=1e-6)
+
+
+def _area(boxes: Tensor) -> Tensor:
+    return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(dim=-1)
