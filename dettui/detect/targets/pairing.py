@@ -67,7 +67,8 @@ def pairing(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 
 def _fits_too(mirror: Wins, own: Wins, policy: TargetPolicy) -> bool:
     """Beyond chance, and not just because scenes are somewhat symmetric."""
-    return mirror.at_least > max(policy.mirror_surely, 0.5 + policy.mirror_of_own * (own.share - 0.5))
+    likely = (mirror.at_least + mirror.share) / 2  # half of the policy's standard errors below the share
+    return mirror.at_least > policy.mirror_surely and likely > 0.5 + policy.mirror_of_own * (own.share - 0.5)
 
 
 def _mirrored(reading: TargetReading, policy: TargetPolicy, own: Wins, fitting: tuple[Wins, ...]) -> Symptom:

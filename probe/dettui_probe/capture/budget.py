@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import Final, ParamSpec, TypeVar
 
+from dettui_probe.capture.torchlib import torch
 from dettui_probe.fence import Fence
 
 P = ParamSpec("P")
@@ -31,13 +32,21 @@ class Instrument:
     """
 
     def __init__(
-        self, name: str, fence: Fence, decoding: Fence, importance: float = 1.0, *, exact: bool = False
+        self,
+        name: str,
+        fence: Fence,
+        decoding: Fence,
+        importance: float = 1.0,
+        *,
+        exact: bool = False,
+        at_most_every: int = 1,
     ) -> None:
         self.name = name
         self.fence = fence
         self.decoding = decoding
         self.importance = importance
         self.exact = exact
+        self.at_most_every = at_most_every  # steps: what it measures by its own choice, without being thinned
         self.interval = 1
         self.spent_s = 0.0  # in the current step, on the training thread
         self._costs: deque[float] = deque(maxlen=COSTS_KEPT)
@@ -55,7 +64,8 @@ class Instrument:
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """*function* behind the fence, on the clock."""
         started = perf_counter()
-        result = self.fence.run(function, *args, **kwargs)
+        with torch.no_grad():
+            result = self.fence.run(function, *args, **kwargs)
         self.spent_s += perf_counter() - started
         return result
 
@@ -86,7 +96,7 @@ def planned_intervals(instruments: Sequence[Instrument], allowed_s: float) -> li
     Doubles, again and again, the interval of the one that is dearest for its importance.
     """
     intervals = [1] * len(instruments)
-    prices = [instrument.cost_s for instrument in instruments]  # of a step, on average
+    prices = [i.cost_s / i.at_most_every for i in instruments]  # of a step, on average
     dearest = [(-price / instruments[i].importance, i) for i, price in enumerate(prices)]
     heapify(dearest)
     excess_s = sum(prices) - allowed_s

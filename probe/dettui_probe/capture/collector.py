@@ -10,9 +10,9 @@ from dettui_probe.fence import Fence
 from dettui_probe.run import Run
 
 IMPORTANCE: Final = {
-    "row": 64.0,
-    "loss": 32.0,
-    "schedule": 32.0,
+    "row": 1024.0,
+    "loss": 1024.0,
+    "schedule": 1024.0,
     "targets": 32.0,
     "coverage": 16.0,
     "assignment": 4.0,
@@ -27,7 +27,8 @@ IMPORTANCE: Final = {
     "memory": 1.0,
     "weights": 0.25,
 }
-"""Order of thinning: exact checks last, first what a rule can wait for.  A weight costs at most some resolution."""
+"""Order of thinning: first what a rule can wait for, then the exact checks, last the loss, which every rule and every
+eye needs.  A weight costs at most some resolution."""
 
 EXACT: Final = frozenset({"row", "loss", "targets"})  # never skipped in the first steps
 
@@ -42,10 +43,12 @@ class Collector:
         self.messages: list[Message] = []
         self._signed: list[Signed] = []
 
-    def instrument(self, name: str) -> Instrument:
-        """A new instrument under the budget; *name* is a key of IMPORTANCE."""
+    def instrument(self, name: str, *, at_most_every: int = 1) -> Instrument:
+        """A new instrument under the budget; *name* is a key of IMPORTANCE.  *at_most_every*: steps between its
+        measurements by its own choice."""
         fences = self._run.fence(name), Fence(name, self._run.ledger)
-        return self._budget.add(Instrument(name, *fences, IMPORTANCE[name], exact=name in EXACT))
+        made = Instrument(name, *fences, IMPORTANCE[name], exact=name in EXACT, at_most_every=at_most_every)
+        return self._budget.add(made)
 
     def keep(self, instrument: Instrument, reading: Reading | None) -> None:
         """Add *reading* to the step."""

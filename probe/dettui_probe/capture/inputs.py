@@ -11,7 +11,7 @@ from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cro
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.contracts import contract_of
 from dettui_probe.capture.loss import LossTerms, TotalLoss
-from dettui_probe.capture.norms import Norms
+from dettui_probe.capture.norms import READ_EVERY, Norms
 from dettui_probe.capture.pixels import Pixels, sample
 from dettui_probe.capture.record import Reading, Sheet, Signed
 from dettui_probe.capture.targets import Snapshot, find_batch, find_images, flat_snapshot, snapshot
@@ -34,7 +34,7 @@ class Inputs:
         self._pixels = collector.instrument("pixels")
         self._backbone = collector.instrument("inputs")
         self._assigning = collector.instrument("assignment")
-        self._norming = collector.instrument("norms")
+        self._norming = collector.instrument("norms", at_most_every=READ_EVERY)
         self._assignment, self._norms = Assignment(), Norms(model)
         self._pixel_checks = Pixels()
         self._terms, self._total = LossTerms(), TotalLoss()
@@ -42,6 +42,7 @@ class Inputs:
         self._snapshots: list[Snapshot] = []
         self._labels: list[ClassLabels] = []
         self._contract: Contract | None = None
+        self._targets_found = False  # the model is given its targets: no need to look for labels in its losses
 
     @property
     def contract(self) -> Contract:
@@ -61,15 +62,21 @@ class Inputs:
         if self._assigning.due(step):
             self._assigning.run(self._begin_assignment, args, kwargs)
 
-    def assigned(self, step: int, site: Site, matches: Sequence[Tensor]) -> None:
-        """The model matched its anchors, or proposals, with the objects."""
-        if self._assigning.due(step):
-            self._assigning.run(self._assignment.take, site, matches)
+    def wants_assignment(self, step: int) -> bool:
+        """Whether ``assigned`` has anything to do in *step*: asked before each call, most of which then are spared."""
+        return self._assigning.due(step)
 
-    def backbone_begins(self, step: int, args: Sequence[Any]) -> None:
+    def assigned(self, site: Site, matches: Sequence[Tensor]) -> None:
+        """The model matched its anchors, or proposals, with the objects."""
+        self._assigning.run(self._assignment.take, site, matches)
+
+    def wants_input(self, step: int) -> bool:
+        """The same for ``backbone_begins``."""
+        return self._backbone.due(step)
+
+    def backbone_begins(self, args: Sequence[Any]) -> None:
         """The backbone is called with *args*, for the first time in the step."""
-        if self._backbone.due(step):
-            self._backbone.run(self._take_input, args)
+        self._backbone.run(self._take_input, args)
 
     def forward_ended(self, step: int, output: object) -> None:
         """The model returned *output*."""
@@ -80,7 +87,7 @@ class Inputs:
         """Backward is called on *losses* (unscaled), after the *forward*-th forward pass of the step."""
         if self._loss.due(step):
             self._loss.run(self._total.take, losses, forward)
-        if not self._snapshots and self._classes.due(step):
+        if not self._targets_found and self._classes.due(step):
             self._classes.run(self._take_labels, losses)
 
     def close_step(self) -> None:
@@ -99,6 +106,7 @@ class Inputs:
         batch = find_batch(args, kwargs)
         taken = flat_snapshot(args) if batch is None else snapshot(batch)
         if taken is not None:
+            self._targets_found = True
             self._snapshots.append(taken)
 
     def _begin_assignment(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

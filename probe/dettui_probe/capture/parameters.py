@@ -34,7 +34,7 @@ class Parameters:
         self._sketching = collector.instrument("sketch")
         self._updating = collector.instrument("updates")
         self._weighing = collector.instrument("weights")
-        self._auditing = collector.instrument("coverage")
+        self._auditing = collector.instrument("coverage", at_most_every=AUDIT_EVERY)
         self._settings = collector.instrument("schedule")
         self.optimizers: list[Optimizer] = []
         self._refused: weakref.WeakSet[Optimizer] = weakref.WeakSet()

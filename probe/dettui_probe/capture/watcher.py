@@ -95,7 +95,7 @@ class Watcher:
 
     def backbone_begins(self, _module: nn.Module, args: Sequence[Any]) -> None:
         """Before the forward pass of the model's backbone."""
-        if self._in_forward and self._lit and self._forwards == 1:
+        if self._in_forward and self._lit and self._forwards == 1 and self._inputs.wants_input(self._coming_step):
             self._call(self._backbone_begins, args)
 
     def backward_begins(self, tensors: Sequence[Tensor]) -> None:
@@ -116,7 +116,7 @@ class Watcher:
 
     def assigned(self, site: Site, matches: Sequence[Tensor]) -> None:
         """Before a detector uses the *matches* of its anchors, or proposals, with the objects."""
-        if self._in_forward and self._lit:
+        if self._in_forward and self._lit and self._inputs.wants_assignment(self._coming_step):
             self._call(self._assigned, site, matches)
 
     def clipped(self, max_norm: object) -> None:
@@ -146,7 +146,7 @@ class Watcher:
     # --- behind the fence ---------------------------------------------------------------------------------------
 
     def _call(self, callback: Callable[..., None], *args: Any) -> None:
-        """*callback* behind the fence, on the clock, without a graph; on the thread that trains, and on no other."""
+        """*callback* behind the fence, on the clock; on the thread that trains, and on no other."""
         if not self._fence.open:
             return
         started = perf_counter()
@@ -154,8 +154,7 @@ class Watcher:
         if self._thread is None:
             self._thread = thread
         if thread == self._thread:
-            with torch.no_grad():
-                self._fence.run(callback, *args)
+            self._fence.run(callback, *args)
             self._probe_s += perf_counter() - started
 
     def _enter(self, phase: Phase) -> None:
@@ -188,10 +187,10 @@ class Watcher:
             self._tell_no_backward()
 
     def _backbone_begins(self, args: Sequence[Any]) -> None:
-        self._inputs.backbone_begins(self._coming_step, args)
+        self._inputs.backbone_begins(args)
 
     def _assigned(self, site: Site, matches: Sequence[Tensor]) -> None:
-        self._inputs.assigned(self._coming_step, site, matches)
+        self._inputs.assigned(site, matches)
 
     def _forward_ended(self, output: object) -> None:
         self._in_forward = False
