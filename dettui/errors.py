@@ -5,6 +5,8 @@ DettuiError                one line that says what to do; exit code 2
 |- NotARun                 the path exists and holds no run log
 |- AgentUnavailable        the local agent could not be started or reached
 |- NoTerminal              a screen was asked for and there is no terminal
+|- NotADataset             the path or name leads to no dataset that can be read
+|- MissingExtra            a package is needed that an extra of ours brings
 `- BadUsage                arguments that make no sense together
 """
 
@@ -31,6 +33,14 @@ class AgentUnavailable(DettuiError):
 
 class NoTerminal(DettuiError):
     """A screen was asked for and there is no terminal."""
+
+
+class NotADataset(DettuiError):
+    """The path or name leads to no dataset that can be read."""
+
+
+class MissingExtra(DettuiError):
+    """A package is needed that an extra of ours brings."""
 
 
 class BadUsage(DettuiError):

@@ -36,7 +36,7 @@ _STYLES: dict[Role, Style] = {
 def printed(frame: Frame, width: int, height: int, colour: bool) -> str:
     """*frame* in at most *width* x *height* cells: one run with its loss and findings, or the list of several."""
     lines = (*_notices(frame, width), *_body(frame, width, height))[:height]
-    return "\n".join(_text(line, colour).rstrip() for line in lines)
+    return "\n".join(line_text(line, colour).rstrip() for line in lines)
 
 
 def _body(frame: Frame, width: int, height: int) -> tuple[Line, ...]:
@@ -61,7 +61,8 @@ def _run(run: RunFrame, width: int, height: int) -> Iterator[Line]:
     yield from panel(run.diagnosis, 0, width)
 
 
-def _text(line: Iterable[Span], colour: bool) -> str:
+def line_text(line: Iterable[Span], colour: bool) -> str:
+    """*line* with ANSI styles where *colour*, else bare."""
     if not colour:
         return "".join(span.text for span in line)
     return "".join(
