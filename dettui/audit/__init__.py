@@ -1,1 +1,1 @@
-"""Checks that need torch, torchvision or albumentations."""
+"""The audit of a dataset: read it into one model, check that, say what was found.  Needs no screen and no torch."""

@@ -1,0 +1,110 @@
+"""Boxes against the others of their class: datumaro's checks of labels and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from dettui.audit.dataset import Attribute, Dataset, Flags, Ints
+from dettui.audit.finding import AuditFinding, box_text, listed, on_boxes
+from dettui.audit.policy import AuditPolicy
+from dettui.domain.series import Floats
+
+
+def far_from_mean(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
+    """Boxes of quite another size or shape than others of the class (datumaro FarFromLabelMean)."""
+    flagged = np.zeros(len(data.boxes), np.bool_)
+    for values in measures(data).values():
+        flagged |= outliers(values, data, policy)
+    if flagged.any():
+        yield on_boxes(
+            data, "box_unlike_its_class", "info",
+            f"Boxes are more than {policy.far_from_mean:g} standard deviations from the mean of their class", flagged,
+            remedy="look at them first when you look for wrong boxes; most are merely large",
+            describe=lambda index: box_text(data, index),
+        )  # fmt: skip
+
+
+def skewed_sizes(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
+    """Classes whose boxes nearly all have one size (datumaro ImbalancedDistInLabel)."""
+    areas = measures(data)["area"]
+    skewed = [
+        data.classes.name(index)
+        for index in range(len(data.classes))
+        if _is_skewed(areas[data.boxes.sound & (data.boxes.classes == index)], policy)
+    ]
+    if skewed:
+        yield AuditFinding(
+            "box_sizes_skewed", "info",
+            f"A tenth of the range of sizes holds {policy.top_bins_share:.0%} of the boxes of {listed(skewed)}",
+            len(skewed), len(data.classes), "classes", "nothing, unless other sizes are to be found later",
+        )  # fmt: skip
+
+
+def attributes(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
+    """datumaro's eight checks of attributes, on the attributes that boxes carry."""
+    for name, attribute in data.boxes.attributes.items():
+        yield from _one_attribute(data, name, attribute, policy)
+
+
+def _one_attribute(data: Dataset, name: str, attribute: Attribute, policy: AuditPolicy) -> Iterator[AuditFinding]:
+    has = attribute.codes >= 0
+    used = np.isin(data.boxes.classes, np.unique(data.boxes.classes[has]))
+    lacking = used & ~has
+    if lacking.any():
+        yield on_boxes(
+            data, "attribute_missing", "info", f"Boxes lack the attribute {name!r} that others of their class have",
+            lacking, remedy="fill it in, or ignore it in training",
+        )  # fmt: skip
+    counts = np.bincount(attribute.codes[has], minlength=len(attribute.values))
+    yield from _values(name, attribute.values, counts, policy)
+
+
+def _values(name: str, values: tuple[str, ...], counts: Ints, policy: AuditPolicy) -> Iterator[AuditFinding]:
+    few = [value for value, count in zip(values, counts.tolist(), strict=True) if count <= policy.few_boxes]
+    if len(values) == 1:
+        yield _about(name, "attribute_has_one_value", f"has one value, {values[0]!r}", values)
+    elif few:
+        yield _about(name, "attribute_value_rare", f"has values that one box carries: {listed(few)}", few)
+    elif counts.max() / counts.min() > policy.imbalance_ratio:
+        yield _about(
+            name, "attribute_imbalance", f"has values {counts.max() / counts.min():.0f} times as frequent", values
+        )
+
+
+def _about(name: str, id: str, text: str, values: Sequence[str]) -> AuditFinding:
+    return AuditFinding(
+        id, "info", f"Attribute {name!r} {text}", len(values), len(values), "classes", "nothing, unless you train on it"
+    )
+
+
+def measures(data: Dataset) -> Mapping[str, Floats]:
+    """The six measures of a box that datumaro compares, each (n,); 0 where a box has no area."""
+    sound = data.boxes.sound
+    width, height = np.where(sound, data.boxes.widths, 0.0), np.where(sound, data.boxes.heights, 0.0)
+    ratio = np.divide(width, height, out=np.zeros_like(width), where=sound)
+    short, long = np.minimum(width, height), np.maximum(width, height)
+    return {"width": width, "height": height, "area": width * height, "ratio": ratio, "short": short, "long": long}
+
+
+def outliers(values: Floats, data: Dataset, policy: AuditPolicy) -> Flags:
+    """(n,) sound boxes whose value is far from the mean of their class, where the class has enough of them."""
+    judged = data.boxes.sound & (data.boxes.classes >= 0)
+    classes, kept = data.boxes.classes[judged], values[judged]
+    size = len(data.classes)
+    counts = np.bincount(classes, minlength=size)
+    means = np.bincount(classes, kept, minlength=size) / np.maximum(counts, 1)
+    spread = np.sqrt(np.bincount(classes, (kept - means[classes]) ** 2, minlength=size) / np.maximum(counts, 1))
+    far = np.abs(kept - means[classes]) > policy.far_from_mean * spread[classes]
+    result = np.zeros(len(values), np.bool_)
+    result[judged] = far & (counts[classes] >= policy.distribution_least) & (spread[classes] > 0)
+    return result
+
+
+def _is_skewed(values: Floats, policy: AuditPolicy) -> bool:
+    if len(values) < policy.distribution_least or values.max() == values.min():
+        return False
+    counts = np.sort(np.histogram(values, bins=policy.distribution_bins)[0])[::-1]
+    top = max(1, round(policy.top_bins * policy.distribution_bins))
+    return bool(counts[:top].sum() >= policy.top_bins_share * len(values))

@@ -1,0 +1,53 @@
+"""Image files: where they lie, and what their headers say.  Pillow opens a file without decoding its pixels."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from dettui.errors import MissingExtra
+
+IMAGE_SUFFIXES: Final = frozenset(
+    {".bmp", ".dng", ".heic", ".jpeg", ".jpg", ".mpo", ".pfm", ".png", ".tif", ".tiff", ".webp", ".ppm", ".gif"}
+)
+
+
+def imported(module: str, purpose: str) -> ModuleType:
+    """*module*, which the extra ``audit`` brings.  Raises MissingExtra with *purpose* where it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingExtra(f"{purpose} needs {package}: pip install 'dettui[audit]' ({error})") from error
+
+
+def image_files(folder: Path) -> dict[str, Path]:
+    """All images under *folder*, by their path below it, in order."""
+    found = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES)
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+class Finder:
+    """Finds files by the names that annotations give them, in one listing of each folder."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._by_path: dict[str, Path] = {}
+        self._by_name: dict[str, Path | None] = {}
+        for folder in folders:
+            self._learn(image_files(folder))
+
+    def __len__(self) -> int:
+        return len(self._by_path)
+
+    def find(self, file: str) -> Path | None:
+        """The file of that path below a folder, else the only one of that name; None where there is none."""
+        return self._by_path.get(file) or self._by_name.get(Path(file).name)
+
+    def _learn(self, files: Mapping[str, Path]) -> None:
+        for relative, path in files.items():
+            self._by_path.setdefault(relative, path)
+            # Two files of one name: the name alone tells neither of them.
+            self._by_name[path.name] = path if path.name not in self._by_name else None
