@@ -51,6 +51,7 @@ COMMANDS = {
         Command("run", "launch", "run [--name NAME] [--] COMMAND ...", "start a training command and watch it"),
         Command("ls", "listing", "ls [--json | --names]", "list the runs of this host"),
         Command("doctor", "doctor", "doctor RUN [--json] [--at STEP]", "say what is wrong with a run, and why"),
+        Command("audit", "audit", "audit DATA [--val DATA] [--browse]", "check a dataset before it costs a run"),
         Command("explain", "explain", "explain [ID]", "explain a finding or a cause"),
         Command("export", "export", "export RUN [--csv | --jsonl]", "print the numbers of a run"),
         Command("demo", "demo", "demo [FAULT] [--steps N]", "train a small detector that has a known fault"),

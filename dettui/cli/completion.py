@@ -21,6 +21,7 @@ WORDS = {
     "run": f"--name {LOOK}",
     "ls": "--json --names",
     "doctor": "--json --at $(dettui ls --names 2>/dev/null)",
+    "audit": f"--images --val --limit --json --browse {LOOK}",
     "explain": "$(dettui explain 2>/dev/null)",
     "export": "--csv --jsonl $(dettui ls --names 2>/dev/null)",
     "demo": f"--steps --seed --list {LOOK} {' '.join(faults())}",
