@@ -159,7 +159,7 @@ class Budget:
         measured = [instrument for instrument in self._instruments if instrument.works]
         for instrument, every in zip(measured, planned_intervals(measured, max(allowed_s, 0.0)), strict=True):
             instrument.interval = every
-        self.thinned = {i.name: i.interval for i in measured if i.interval > 1}
+        self.thinned = {i.name: i.interval for i in measured if i.interval > i.at_most_every}
         news = {name: every for name, every in self.thinned.items() if name not in self._told}
         self._told.update(news)
         return news
