@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from dettui.domain.check import BadTarget, Check
 from dettui.domain.finding import Diagnosis
 from dettui.domain.run import Liveness, ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Series
@@ -50,6 +51,8 @@ class RunFrame:
     classes: tuple[ClassCounts, ...] = ()
     marks: tuple[Mark, ...] = ()
     notices: tuple[str, ...] = ()  # one line each: truncated log, newer probe, link lost, ...
+    checks: tuple[Check, ...] = ()  # of the pre-flight, the newest answer to each question
+    bad_targets: tuple[BadTarget, ...] = ()  # newest first
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from dettui.engine.grid import GRID, EvaluationGrid
 from dettui.engine.marks import MarkBook
 from dettui.engine.vitals import read_vitals
 from dettui.feed.base import Arrival
+from dettui.store.checks import CHECK_KIND
 from dettui.store.introductions import run_info
 from dettui.store.rows import rows_of
 from dettui.store.run_store import RunStore
@@ -103,6 +104,8 @@ class RunTracker:
         self._store.apply(message)
         if isinstance(message, wire.Bye):
             self.finish()
+        elif isinstance(message, wire.Event) and message.kind == CHECK_KIND and not self._store.last_step:
+            self._evaluate(0)  # a pre-flight speaks before there is any cell to close
 
     def _begin_again(self) -> None:
         """Another start of the run: its steps may begin anew."""
@@ -189,6 +192,8 @@ class RunTracker:
             classes=tuple(c for kind in ("targets", "predictions") if (c := store.counts(kind)) is not None),
             marks=self._book.marks(self._diagnosis.findings),
             notices=(*self._notices, *self._notices_of_ranks()),
+            checks=store.checks,
+            bad_targets=store.bad_targets,
         )
 
     @property

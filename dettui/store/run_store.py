@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from dettui.domain.check import BadTarget, Check
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Series
 from dettui.store import introductions
+from dettui.store.checks import BAD_TARGET_KIND, CHECK_KIND, bad_target_of, checks_of
 from dettui.store.rows import Columns, between, rows_of
 from dettui.store.table import Block, Table
 from dettui.store.tally import Tally
@@ -23,6 +25,7 @@ class StorePolicy:
     max_points: int = 6_000_000  # about 60 MB; beyond it the oldest half is thinned to extremes
     max_tags: int = 20_000
     max_events: int = 5_000  # the oldest go first
+    max_bad_targets: int = 100  # handed out; more than anybody opens
 
 
 class RunStore:
@@ -33,7 +36,7 @@ class RunStore:
     """
 
     def __init__(self, policy: StorePolicy | None = None) -> None:
-        policy = policy or StorePolicy()
+        self._policy = policy = policy or StorePolicy()
         self.info: RunInfo | None = None
         self.model: ModelInfo | None = None
         self.last_step = 0  # greatest step of the newest strand
@@ -47,6 +50,8 @@ class RunStore:
         self._counts: dict[str, ClassCounts] = {}
         self._events: deque[wire.Event] = deque(maxlen=policy.max_events)
         self._events_by_kind: dict[str | None, tuple[wire.Event, ...]] = {}
+        self._checks: tuple[Check, ...] | None = None  # while no event has come since they were read
+        self._bad_targets: tuple[BadTarget, ...] | None = None
         self._beat: wire.Beat | None = None
         self._bye: wire.Bye | None = None
 
@@ -111,6 +116,21 @@ class RunStore:
         return self._events_by_kind[kind]
 
     @property
+    def checks(self) -> tuple[Check, ...]:
+        """The pre-flight of the newest start: the newest answer to each question."""
+        if self._checks is None:
+            self._checks = checks_of(self.events(CHECK_KIND), since=self.info.started if self.info else 0.0)
+        return self._checks
+
+    @property
+    def bad_targets(self) -> tuple[BadTarget, ...]:
+        """Targets that cannot be right, newest first."""
+        if self._bad_targets is None:
+            newest = self.events(BAD_TARGET_KIND)[-self._policy.max_bad_targets :]
+            self._bad_targets = tuple(bad_target_of(event) for event in reversed(newest))
+        return self._bad_targets
+
+    @property
     def beat(self) -> wire.Beat | None:
         """The newest beat."""
         return self._beat
@@ -133,6 +153,7 @@ class RunStore:
     def _greet(self, hello: wire.Hello) -> None:
         self.info = introductions.run_info(hello)
         self._counts.clear()
+        self._checks = None
         if hello.boot in self.boots[-1:]:
             return
         if self.boots:
@@ -156,6 +177,7 @@ class RunStore:
             self.events_forgotten += 1
         self._events.append(event)
         self._events_by_kind.clear()
+        self._checks = self._bad_targets = None
 
     def _advance(self, step: int, time: float) -> None:
         self.last_step = max(self.last_step, step)
