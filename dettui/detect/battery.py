@@ -13,6 +13,7 @@ from dettui.detect.inputs import BadInputs
 from dettui.detect.non_finite import NonFinite
 from dettui.detect.oscillation import Oscillation
 from dettui.detect.precision import AmpOverflow
+from dettui.detect.preflight import Preflight
 from dettui.detect.progress import NotLearning, Plateau, PlateauAfterLrDrop, SlowDescent
 from dettui.detect.spike import Spike
 from dettui.detect.targets.rules import BadTargets
@@ -23,6 +24,7 @@ from dettui.store.run_store import RunStore
 
 RULES: tuple[Rule, ...] = (
     NonFinite(),
+    Preflight(),
     BadTargets(),
     BadInputs(),
     Coverage(),

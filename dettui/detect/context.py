@@ -8,11 +8,12 @@ import numpy as np
 
 from dettui.detect.loss_curve import LossCurve, read_loss
 from dettui.detect.schedule import Schedule, read_schedule
+from dettui.domain.check import Check
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Floats, Series
 from dettui.numerics.robust import is_usable
 from dettui.store.run_store import RunStore
-from dettui_probe import tags
+from dettui_probe import tags, wire
 
 
 class Context:
@@ -129,6 +130,15 @@ class Context:
     def total_steps(self) -> int | None:
         """As the run declared it."""
         return None if self.info is None else self.info.total_steps
+
+    def events(self, kind: str) -> tuple[wire.Event, ...]:
+        """Events of *kind* up to the step, since the newest start of the run or before it."""
+        return tuple(event for event in self._store.events(kind) if event.step <= self.step)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Answers of the pre-flight that were told up to the step."""
+        return tuple(check for check in self._store.checks if check.step <= self.step)
 
     def counts(self, kind: str) -> ClassCounts | None:
         """Class counts so far."""

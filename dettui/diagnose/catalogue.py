@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from dettui.diagnose.cause import CauseRecord
+from dettui.detect.preflight import SYMPTOM_OF_CAUSE, proof_tag
+from dettui.diagnose.cause import CauseRecord, Proof
 from dettui.diagnose.causes import annotations as boxes_and_labels
 from dettui.diagnose.causes import (
     batch,
@@ -18,13 +20,29 @@ from dettui.diagnose.causes import (
     optimizer,
     precision,
 )
+from dettui.diagnose.conditions import Seen
 from dettui.diagnose.reading import Reading
 from dettui.diagnose.symptoms import SYMPTOM_TEXTS
 
 _GROUPS: Final = (boxes_and_labels, data, inputs, learning_rate, optimizer, batch, model, precision, evaluation)
 
+
+def _provable_before_training(cause: CauseRecord) -> CauseRecord:
+    """*cause*, proved also by a failed check of the pre-flight where one can."""
+    kind = SYMPTOM_OF_CAUSE.get(cause.id)
+    if kind is None:
+        return cause
+    proof = Proof(Seen(kind, proof_tag(cause.id)), "a check before training failed on it")
+    return replace(
+        cause,
+        symptoms=tuple(dict.fromkeys((*cause.symptoms, kind))),
+        proofs=(*cause.proofs, proof),
+        tags=(*cause.tags, proof_tag(cause.id)) if cause.tags else (),
+    )
+
+
 CATALOGUE: Final[Mapping[str, CauseRecord]] = MappingProxyType(
-    {cause.id: cause for group in _GROUPS for cause in group.CAUSES}
+    {cause.id: _provable_before_training(cause) for group in _GROUPS for cause in group.CAUSES}
 )
 """Id -> record, in the order in which the vocabulary lists them."""
 

@@ -11,6 +11,7 @@ from itertools import combinations
 
 import pytest
 
+from dettui.detect.preflight import proof_tag
 from dettui.detect.signals import Signals
 from dettui.diagnose.catalogue import CATALOGUE, explain
 from dettui.diagnose.cause import CauseRecord
@@ -44,7 +45,7 @@ VOCABULARY = [
 RECORDS = pytest.mark.parametrize("record", CATALOGUE.values(), ids=CATALOGUE.keys())
 
 NUMBERS = {entry.name for entry in fields(Signals)} | set(DERIVED) | set(FROM_MODEL)
-WORDS = {"family", "optimizer", "missing_names", "likely_format"}
+WORDS = {"family", "optimizer", "missing_names", "likely_format", "declared_format"}
 
 
 def conditions_in(node: object) -> Iterator[object]:
@@ -117,7 +118,7 @@ def test_explained_away_causes_exist_and_do_not_explain_back(record: CauseRecord
 def test_tags_of_a_cause_begin_series_of_the_vocabulary(record: CauseRecord) -> None:
     known = tuple(tag.name for tag in tags.VOCABULARY)
     for prefix in record.tags:
-        assert prefix in ("event/warning", "counts/targets") or any(name.startswith(prefix) for name in known)
+        assert prefix in ("event/warning", "counts/targets", proof_tag(record.id)) or any(name.startswith(prefix) for name in known)
 
 
 @RECORDS
