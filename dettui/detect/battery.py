@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dettui.detect.assignment import Unassigned
 from dettui.detect.base import Rule, Symptom
 from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
@@ -10,11 +11,13 @@ from dettui.detect.divergence import Divergence
 from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.gradients import GradientDepth
 from dettui.detect.inputs import BadInputs
+from dettui.detect.loss_terms import ZeroTerms
 from dettui.detect.non_finite import NonFinite
 from dettui.detect.oscillation import Oscillation
 from dettui.detect.precision import AmpOverflow
 from dettui.detect.preflight import Preflight
 from dettui.detect.progress import NotLearning, Plateau, PlateauAfterLrDrop, SlowDescent
+from dettui.detect.setup import Setup
 from dettui.detect.spike import Spike
 from dettui.detect.targets.rules import BadTargets
 from dettui.detect.timing import InputBound
@@ -26,7 +29,10 @@ RULES: tuple[Rule, ...] = (
     NonFinite(),
     Preflight(),
     BadTargets(),
+    Unassigned(),
+    ZeroTerms(),
     BadInputs(),
+    Setup(),
     Coverage(),
     Detached(),
     NoUpdate(),

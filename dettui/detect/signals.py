@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dettui.detect.assignment import AssignmentPolicy, read_matches
 from dettui.detect.classes import foreground
 from dettui.detect.context import Context
 from dettui.detect.evaluations import PREFIX, direction
 from dettui.detect.gradients import GradientPolicy, depth_profile
 from dettui.detect.inputs import InputPolicy, read_pixels
 from dettui.detect.oscillation import OscillationPolicy, find_swing
+from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.targets.pairing import mirrors, own_place
 from dettui.detect.targets.policy import DEFAULT_POLICY
 from dettui.detect.targets.reading import read_targets
@@ -75,6 +77,8 @@ class Signals:
     share_legal_cxcywh: float | None = None
     share_legal_yxyx: float | None = None
     share_duplicates: float | None = None
+    share_legal_declared: float | None = None  # in the format that the head reads (xyxy where unknown)
+    share_legal_other: float | None = None  # in the best of the other formats
     max_coord: float | None = None
     min_image_side: float | None = None
     label_min: float | None = None
@@ -109,6 +113,15 @@ class Signals:
     momentum: float | None = None  # of the first param group
     log10_update_at_peak_lr: float | None = None  # median over the steps whose LR was at least half of its peak
     lr_burst: float | None = None  # greatest over median LR of the newest 200 points
+    lr_over_recipe: float | None = None  # peak LR over torchvision's own for this batch size
+    eval_mode_share: float | None = None  # of the newest 3 steps [E6]
+    poisoned_channels: float | None = None  # of BatchNorm layers [B1]
+    images_per_norm: float | None = None  # over which trainable BatchNorm layers average [B2]
+    ignored_arguments: int | None = None  # warnings that an argument of an augmentation was left out [G6]
+    # assignment, as positives per object over the newest 50 steps
+    rpn_positives: float | None = None
+    roi_foreground: float | None = None
+    head_positives: float | None = None
 
 
 def measure(store: RunStore, step: int) -> Signals:
@@ -131,6 +144,7 @@ def signals_of(context: Context) -> Signals:
         _pairing,
         _inputs,
         _setup,
+        _assignment,
     ):
         signals = add(context, signals)
     return _evaluation(context, signals)
@@ -234,6 +248,7 @@ def _boxes(context: Context, known: Signals) -> Signals:
     if reading is None:
         return known
     legal = reading.legal_shares()
+    others = {name: share for name, share in legal.items() if name != (reading.declared_format or "xyxy")}
     images, empty = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
     return replace(
         known,
@@ -250,6 +265,8 @@ def _boxes(context: Context, known: Signals) -> Signals:
         share_legal_cxcywh=legal.get("cxcywh"),
         share_legal_yxyx=legal.get("yxyx"),
         share_duplicates=reading.share(tags.TARGET_DUPLICATES),
+        share_legal_declared=legal.get(reading.declared_format or "xyxy"),
+        share_legal_other=max(others.values(), default=None),
         max_coord=reading.greatest(tags.TARGET_MAX_COORD),
         min_image_side=reading.least(tags.TARGET_IMAGE_SIDE),
     )
@@ -322,6 +339,24 @@ def _setup(context: Context, known: Signals) -> Signals:
         momentum=context.last(tags.MOMENTUM + "0"),
         log10_update_at_peak_lr=_log10(_update_at_peak_lr(context)),
         lr_burst=float(rates.max()) / usual if usual > 0 else None,
+        lr_over_recipe=lr_over_recipe(context),
+        eval_mode_share=context.median(tags.EVAL_MODE, 3),
+        poisoned_channels=context.last(tags.NORM_POISONED),
+        images_per_norm=images_per_norm(context),
+        ignored_arguments=len(ignored_arguments(context)) or None,
+    )
+
+
+def _assignment(context: Context, known: Signals) -> Signals:
+    def per_object(tag: str) -> float | None:
+        matches = read_matches(context, tag, AssignmentPolicy.window)
+        return None if matches is None or matches.objects < AssignmentPolicy.objects else matches.per_object
+
+    return replace(
+        known,
+        rpn_positives=per_object(tags.ASSIGN_RPN),
+        roi_foreground=per_object(tags.ASSIGN_ROI),
+        head_positives=per_object(tags.ASSIGN_POSITIVES),
     )
 
 

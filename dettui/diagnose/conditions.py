@@ -87,6 +87,18 @@ def _shows_in(finding: Finding, prefix: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Says:
+    """A word of the model's description is one of *values*."""
+
+    word: str
+    values: tuple[str, ...]
+
+    def __call__(self, reading: Reading) -> bool | None:
+        said = reading.words.get(self.word)
+        return None if not said else said in self.values
+
+
+@dataclass(frozen=True)
 class Family:
     """The model is of a known family, whose contract for targets and inputs is therefore known."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Final
 
 from dettui.detect.signals import Signals
+from dettui.detect.targets.reading import declared_format
 from dettui.domain.finding import Finding
 from dettui.domain.run import ModelInfo
 
@@ -55,8 +56,10 @@ def _known(signals: Signals) -> Iterator[tuple[str, float]]:
 
 
 def _words(numbers: Mapping[str, float], model: ModelInfo | None) -> dict[str, str]:
-    words = {"likely_format": _likely_format(numbers)}
+    declared = declared_format(model)
+    words = {"likely_format": _likely_format(numbers, declared), "declared_format": declared or "xyxy"}
     if model is not None:
+        words["box_scale"] = model.box_scale
         words["family"] = model.family
         words["optimizer"] = model.optimizer or "the optimizer"
         words["missing_names"] = _name_some(model.missing)
@@ -76,11 +79,18 @@ def _by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     return kinds
 
 
-_FORMATS: Final = {"share_legal_xywh": "xywh", "share_legal_cxcywh": "cxcywh", "share_legal_yxyx": "yxyx"}
+_FORMATS: Final = {
+    "share_legal_xywh": "xywh",
+    "share_legal_cxcywh": "cxcywh",
+    "share_legal_yxyx": "yxyx",
+    "share_legal_xyxy": "xyxy",
+}
 
 
-def _likely_format(numbers: Mapping[str, float]) -> str:
-    known = {name: numbers[key] for key, name in _FORMATS.items() if key in numbers}
+def _likely_format(numbers: Mapping[str, float], declared: str) -> str:
+    """The format in which most boxes are legal, of those that the head does not read."""
+    others = {key: name for key, name in _FORMATS.items() if name != (declared or "xyxy")}
+    known = {name: numbers[key] for key, name in others.items() if key in numbers}
     return max(known, key=known.__getitem__) if known else "another format"
 
 
@@ -169,6 +179,7 @@ _SYMBOLS: Final[Mapping[str, str]] = {
     "num_classes": "K",
     "missing_names": "the missing parameters",
     "likely_format": "their own format",
+    "declared_format": "xyxy",
 }
 
 

@@ -181,7 +181,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(NORM_POISONED, "channels", "BatchNorm channels whose running statistics are non-finite or negative"),
     Tag(NORM_EXTREME, "channels", "BatchNorm channels with a running variance over 1e4 times the model's median"),
     Tag(NORM_TRAINING, "layers", "trainable BatchNorm layers that normalise by their own batch"),
-    Tag(EVAL_MODE, "", "1 where the forward pass of this training step ran in evaluation mode"),
+    Tag(EVAL_MODE, "", "1 where a training step ran in evaluation mode, in a model with dropout or BatchNorm"),
     Tag(IMAGE + "{mean,std,min,max}", "", "pixels of the images as the model was given them (strided sample)"),
     Tag(INPUT + "{mean,std,min,max}", "", "pixels as the backbone receives them (strided sample)"),
     Tag(IMAGE_CONSTANT, "images", "images whose pixels are all equal"),

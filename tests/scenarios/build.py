@@ -36,6 +36,8 @@ class Setting:
     strangers: int = 0
     optimizer: str = "SGD"
     in_training_mode: bool = True
+    box_format: str = ""
+    box_scale: str = ""
     class_names: tuple[str, ...] = ("background", "circle", "square", "triangle")
     total_steps: int | None = None
     steps_per_epoch: int | None = None
@@ -82,7 +84,7 @@ def model(setting: Setting, step: int = 0) -> wire.Model:
         step=step, time=START, family=setting.family or "unknown", num_classes=setting.num_classes,
         background=setting.background, parameters=setting.parameters, trainable=setting.trainable, held=setting.held,
         missing=list(setting.missing), strangers=setting.strangers, optimizer=setting.optimizer,
-        in_training_mode=setting.in_training_mode,
+        in_training_mode=setting.in_training_mode, box_format=setting.box_format, box_scale=setting.box_scale,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dettui.detect.base import Symptom
 from dettui.detect.targets.policy import TargetPolicy
-from dettui.detect.targets.reading import TargetReading
+from dettui.detect.targets.reading import FORMATS, TargetReading
 from dettui.domain.finding import Evidence, Severity
 from dettui_probe import tags
 
@@ -37,7 +37,7 @@ def bad_targets(
 def degenerate(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """Boxes without width or height [A1].  Left to the format check where another format explains them all."""
     count = reading.count(tags.TARGET_DEGENERATE)
-    if not count or (not reading.expects_pixels and _fits_another_format(reading, policy)):
+    if not count or (not reading.declared_format and _fits_another_format(reading, policy)):
         return None
     share = count / max(reading.boxes, 1.0)
     severity: Severity = "critical" if share > policy.common_fault else "warning"
@@ -102,7 +102,21 @@ def _any(reading: TargetReading, key: str, tag: str, what: str) -> Symptom | Non
 
 
 def scale(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Normalised boxes for a head that takes pixels [A3]."""
+    """Normalised boxes for a head that takes pixels [A3], or the reverse [A4]."""
+    return _pixels_for_shares(reading, policy) if reading.expects_shares else _shares_for_pixels(reading, policy)
+
+
+def _pixels_for_shares(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    largest = reading.greatest(tags.TARGET_MAX_COORD)
+    if largest is None or largest <= policy.normalised_max or reading.boxes < policy.normalised_boxes:
+        return None
+    text = f"coordinates reach {largest:.4g}; this head reads shares of the image, from 0 to 1"
+    proof = Evidence(tags.TARGET_MAX_COORD, reading.window, largest, policy.normalised_max, ">", text)
+    title = "Boxes are in pixels, the head takes shares of the image"
+    return bad_targets("scale", "critical", title, (proof,), facts={"largest": largest})
+
+
+def _shares_for_pixels(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     largest, side = reading.greatest(tags.TARGET_MAX_COORD), reading.least(tags.TARGET_IMAGE_SIDE)
     if not reading.expects_pixels or largest is None or side is None or reading.boxes < policy.normalised_boxes:
         return None
@@ -115,20 +129,23 @@ def scale(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 
 
 def box_format(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Boxes that are another format read as x1, y1, x2, y2 [A2, A6].  Silent where the scale explains it."""
-    if not reading.expects_pixels or reading.boxes < policy.format_hint or scale(reading, policy) is not None:
+    """Boxes that are in another format than the head reads [A2, A6].  Silent where the scale explains it."""
+    format = reading.declared_format
+    if not format or reading.boxes < policy.format_hint or scale(reading, policy) is not None:
         return None
     shares = reading.legal_shares()
-    declared = shares.pop("xyxy", None)
+    declared = shares.pop(format, None)
     if declared is None:
         return None
-    evidence = _illegal_as_declared(reading, policy, declared, shares) or _all_top_left(reading)
+    evidence = _illegal_as_declared(reading, policy, declared, shares)
+    if not evidence and format == "xyxy":
+        evidence = _all_top_left(reading)
     if not evidence:
         return None
     proved = reading.boxes >= policy.format_proof
     better = max(shares, key=lambda name: shares[name], default="xywh")
-    title = f"Boxes look like {better}, the head reads them as xyxy"
-    facts = {f"legal_{name}": share for name, share in shares.items()} | {"legal_xyxy": declared}
+    title = f"Boxes look like {better}, the head reads them as {format}"
+    facts = {f"legal_{name}": share for name, share in shares.items()} | {f"legal_{format}": declared}
     severity: Severity = "critical" if proved else "warning"
     return bad_targets("format", severity, title, evidence, exact=proved, facts=facts)
 
@@ -140,8 +157,9 @@ def _illegal_as_declared(
     if best is None or declared >= policy.declared_legal or others[best] < policy.other_legal:
         return ()
     return (
-        Evidence(tags.TARGET_LEGAL_XYXY, reading.window, declared, policy.declared_legal, "<",
-                 f"{declared:.1%} of {reading.boxes:.0f} boxes are legal as xyxy, {others[best]:.1%} as {best}"),
+        Evidence(FORMATS[reading.declared_format], reading.window, declared, policy.declared_legal, "<",
+                 f"{declared:.1%} of {reading.boxes:.0f} boxes are legal as {reading.declared_format}, "
+                 f"{others[best]:.1%} as {best}"),
     )  # fmt: skip
 
 
@@ -161,7 +179,9 @@ def outside(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     share = reading.share(tags.TARGET_OUTSIDE)
     if share is None or share <= policy.outside_info or reading.boxes < policy.format_hint:
         return None
-    if not reading.expects_pixels and _fits_another_format(reading, policy):
+    if not reading.declared_format and _fits_another_format(reading, policy):
+        return None
+    if reading.expects_shares and scale(reading, policy) is not None:
         return None
     severity: Severity = "info"
     if share > policy.outside_warning:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dettui.detect.context import Context
+from dettui.domain.run import ModelInfo
 from dettui_probe import tags
 
 FORMATS: dict[str, str] = {
@@ -66,10 +67,34 @@ class TargetReading:
         return self.context.span(tags.TARGET_BOXES, self.horizon)
 
     @property
+    def declared_format(self) -> str:
+        """The format that the head is known to read, "" where it is not."""
+        return declared_format(self.context.model)
+
+    @property
     def expects_pixels(self) -> bool:
-        """True where the head is known to take x1, y1, x2, y2 in pixels: all detectors of torchvision."""
+        """True where the head is known to take pixels."""
         model = self.context.model
-        return model is not None and model.family.startswith("torchvision.")
+        return model is not None and (model.box_scale == "pixels" or _is_of_old_torchvision(model))
+
+    @property
+    def expects_shares(self) -> bool:
+        """True where the head is known to take shares of the image's width and height."""
+        model = self.context.model
+        return model is not None and model.box_scale == "unit"
+
+
+def declared_format(model: ModelInfo | None) -> str:
+    """The format that the head of *model* is known to read, "" where it is not."""
+    if model is None:
+        return ""
+    return "xyxy" if _is_of_old_torchvision(model) else model.box_format
+
+
+def _is_of_old_torchvision(model: ModelInfo) -> bool:
+    """A torchvision detector as a probe described it that did not tell formats yet: all of them take x1, y1, x2, y2
+    in pixels."""
+    return not model.box_format and model.family.startswith("torchvision.")
 
 
 def read_targets(context: Context, horizon: int) -> TargetReading | None:

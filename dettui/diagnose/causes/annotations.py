@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Family, Seen, at_least, at_most, both, either, over, under
+from dettui.diagnose.conditions import Family, Says, Seen, Unless, at_least, at_most, both, either, over, under
 
 _TARGETS: Final = ("targets/",)
 
@@ -13,15 +13,15 @@ _ENOUGH_BOXES: Final = at_least("boxes_seen", 200)
 """Below 200 boxes a format is likely, not proved (detection.md 3.1 row 3)."""
 
 _OTHER_FORMAT_FITS: Final = both(
-    under("share_legal_xyxy", 0.98),
-    either(
-        at_least("share_legal_xywh", 0.995),
-        at_least("share_legal_cxcywh", 0.995),
-        at_least("share_legal_yxyx", 0.995),
-    ),
+    under("share_legal_declared", 0.98),
+    at_least("share_legal_other", 0.995),
 )
-_ALL_TOP_LEFT: Final = at_least("share_top_left", 0.9999)
+_ALL_TOP_LEFT: Final = both(at_least("share_top_left", 0.9999), Unless(Says("declared_format", ("xywh", "cxcywh"))))
 _IN_PIXELS: Final = over("max_coord", 1.5)
+_WANTS_SHARES: Final = Says("box_scale", ("unit",))
+_IN_THE_RIGHT_SCALE: Final = either(
+    both(_IN_PIXELS, Unless(_WANTS_SHARES)), both(_WANTS_SHARES, at_most("max_coord", 1.5))
+)
 _NORMALISED: Final = both(at_most("max_coord", 1.5), over("min_image_side", 50), at_least("boxes_seen", 5))
 
 DEGENERATE_BOXES: Final = CauseRecord(
@@ -49,9 +49,9 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
     prior=0.08,
     proofs=(
         Proof(
-            both(_ENOUGH_BOXES, _IN_PIXELS, _OTHER_FORMAT_FITS),
-            "only {share_legal_xyxy:.1%} of {boxes_seen:.0f} boxes are legal as xyxy, and at least 99.5% are as "
-            "{likely_format}",
+            both(_ENOUGH_BOXES, _IN_THE_RIGHT_SCALE, _OTHER_FORMAT_FITS),
+            "only {share_legal_declared:.1%} of {boxes_seen:.0f} boxes are legal as {declared_format}, and at least "
+            "99.5% are as {likely_format}",
         ),
         Proof(
             both(_ENOUGH_BOXES, _IN_PIXELS, _ALL_TOP_LEFT),
@@ -62,11 +62,14 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
         Clue(
             "format",
             2,
-            both(_IN_PIXELS, at_least("boxes_seen", 20), either(_OTHER_FORMAT_FITS, _ALL_TOP_LEFT)),
-            "{boxes_seen:.0f} boxes so far read better as {likely_format} than as xyxy",
+            both(_IN_THE_RIGHT_SCALE, at_least("boxes_seen", 20), either(_OTHER_FORMAT_FITS, _ALL_TOP_LEFT)),
+            "{boxes_seen:.0f} boxes so far read better as {likely_format} than as {declared_format}",
         ),
         Clue(
-            "format", -2, at_least("share_legal_xyxy", 0.999), "{share_legal_xyxy:.1%} of the boxes are legal as xyxy"
+            "format",
+            -2,
+            at_least("share_legal_declared", 0.999),
+            "{share_legal_declared:.1%} of the boxes are legal as {declared_format}",
         ),
     ),
     tags=_TARGETS,
@@ -74,7 +77,7 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
     check="Draw one target on its image. A box in the wrong format starts at the right corner and ends in the wrong "
     "place.",
     remedy="Convert where targets are made: boxes = torchvision.ops.box_convert(boxes, in_fmt='{likely_format}', "
-    "out_fmt='xyxy').",
+    "out_fmt='{declared_format}').",
 )
 
 BOXES_WRONG_SCALE: Final = CauseRecord(
@@ -86,16 +89,20 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
     prior=0.06,
     proofs=(
         Proof(
-            both(_NORMALISED, Family("torchvision")),
+            both(_NORMALISED, either(Family("torchvision"), Says("box_scale", ("pixels",)))),
             "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px: the boxes are "
             "normalised and {family} reads pixels",
+        ),
+        Proof(
+            both(_IN_PIXELS, _WANTS_SHARES, at_least("boxes_seen", 5)),
+            "coordinates reach {max_coord:.4g}: the boxes are in pixels and {family} reads shares of the image",
         ),
     ),
     clues=(
         Clue(
             "scale",
             2,
-            _NORMALISED,
+            both(_NORMALISED, Unless(_WANTS_SHARES)),
             "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px",
         ),
         Clue(
@@ -104,10 +111,12 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
             over("share_outside", 0.5),
             "{share_outside:.0%} of the boxes reach beyond their image, as boxes of a larger image would",
         ),
-        Clue("scale", -2, both(under("share_outside", 0.001), _IN_PIXELS), "all boxes lie inside their images"),
+        Clue(
+            "scale", -2, both(under("share_outside", 0.001), _IN_THE_RIGHT_SCALE), "all boxes lie inside their images"
+        ),
     ),
-    tags=_TARGETS,
-    explains_away=("boxes_outside_image",),
+    tags=(*_TARGETS, "assign/", "loss/"),
+    explains_away=("boxes_outside_image", "anchors_mismatch"),
     check="Compare target['boxes'].max() with image.shape[-2:] for one sample as it leaves the dataset.",
     remedy="Scale the boxes with the image: boxes *= boxes.new_tensor([w, h, w, h]) for normalised boxes, or "
     "[new_w / old_w, new_h / old_h] * 2 after a resize.",
@@ -123,7 +132,8 @@ BOXES_OUTSIDE_IMAGE: Final = CauseRecord(
         Proof(over("share_outside", 0.01), "{share_outside:.1%} of {boxes_seen:.0f} boxes reach beyond their image"),
     ),
     dominant=over("share_outside", 0.2),
-    tags=_TARGETS,
+    tags=(*_TARGETS, "assign/", "loss/"),
+    explains_away=("anchors_mismatch",),
     check="List image ids with boxes[:, 2] > width + 1 or boxes[:, 3] > height + 1 and open one of them.",
     remedy="If the box is right and merely bleeds: torchvision.ops.clip_boxes_to_image(boxes, (h, w)). If many are "
     "out, look for a resize or crop that left the boxes behind.",
@@ -157,7 +167,7 @@ LABELS_OUT_OF_RANGE: Final = CauseRecord(
             "{label_max:.0f})",
         ),
     ),
-    tags=("targets/label", "loss/"),
+    tags=("targets/label", "loss/", "assign/"),
     check="Compare torch.cat([t['labels'] for t in targets]).unique() with the num_classes given to the head.",
     remedy="Map ids to consecutive ones when reading annotations: to_index = {{c: i for i, c in "
     "enumerate(sorted(ids), start=1)}}; and give the head len(ids) + 1 classes.",
@@ -176,7 +186,15 @@ BACKGROUND_LABEL_USED: Final = CauseRecord(
             "{labels_background:.0f} objects carry class id {background:.0f}, which {family} keeps for background",
         ),
     ),
-    tags=("targets/label", "counts/targets"),
+    clues=(
+        Clue(
+            "foreground",
+            2,
+            both(at_most("roi_foreground", 0), over("rpn_positives", 0)),
+            "the RPN finds the objects ({rpn_positives:.1f} anchors each), and none is foreground to the RoI head",
+        ),
+    ),
+    tags=("targets/label", "counts/targets", "assign/roi", "loss/"),
     explains_away=("class_missing",),
     check="Print target['labels'].min() over one epoch: with a head that has a background class it must be at least 1.",
     remedy="Shift the labels where targets are made: target['labels'] = target['labels'] + 1, with num_classes = "

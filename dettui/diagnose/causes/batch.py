@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from dettui.diagnose.cause import CauseRecord, Clue
-from dettui.diagnose.conditions import at_most, between, both, over, under
+from dettui.diagnose.cause import CauseRecord, Clue, Proof
+from dettui.diagnose.conditions import at_least, at_most, between, both, over, under
 
 BATCH_TOO_SMALL: Final = CauseRecord(
     id="batch_too_small",
@@ -67,7 +67,12 @@ BATCHNORM_SMALL_BATCH: Final = CauseRecord(
     id="batchnorm_small_batch",
     group="batch",
     meaning="BatchNorm estimates its statistics from too few images per device.",
-    symptoms=("bad_evaluation", "oscillation", "plateau"),
+    symptoms=("bad_evaluation", "config_smell", "oscillation", "plateau"),
+    clues=(
+        Clue("images", 2, under("images_per_norm", 4), "BatchNorm averages over {images_per_norm:.0f} images"),
+        Clue("images", -2, at_least("images_per_norm", 8), "BatchNorm averages over {images_per_norm:.0f} images"),
+    ),
+    tags=("norm/", "loss/", "grad/"),
     check="Compare the loss of one batch in model.train() and in model.eval(): more than 3-fold apart confirms it.",
     remedy="Use torchvision.ops.misc.FrozenBatchNorm2d or GroupNorm(32, c), or SyncBatchNorm over several devices.",
 )
@@ -77,6 +82,14 @@ BATCHNORM_POISONED: Final = CauseRecord(
     group="batch",
     meaning="Running statistics of a BatchNorm layer are non-finite or extreme.",
     symptoms=("non_finite", "bad_evaluation", "collapse"),
+    prior=0.03,
+    proofs=(
+        Proof(
+            over("poisoned_channels", 0),
+            "{poisoned_channels:.0f} BatchNorm channels have running statistics that are non-finite or negative",
+        ),
+    ),
+    explains_away=("lr_too_high", "exploding_gradients"),
     check="Print (~m.running_var.isfinite()).any() and m.running_var.max() for every BatchNorm module.",
     remedy="Call m.reset_running_stats() on the affected layers, or load the last checkpoint with finite statistics.",
 )

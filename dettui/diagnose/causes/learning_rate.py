@@ -235,6 +235,16 @@ LR_NOT_SCALED_TO_BATCH: Final = CauseRecord(
     group="learning_rate",
     meaning="The learning rate was set for another batch size or number of GPUs.",
     symptoms=("slow_descent", "divergence", "oscillation", "config_smell"),
+    clues=(
+        Clue(
+            "recipe",
+            1,
+            over("lr_over_recipe", 4),
+            "the LR is {lr_over_recipe:.1f} times torchvision's own at {batch_size:.0f} images per step",
+        ),
+        Clue("recipe", -1, between("lr_over_recipe", 0.25, 4), "the LR is near torchvision's own for this batch size"),
+    ),
+    tags=("lr/", "loss/", "grad/"),
     check="Divide lr by images per optimizer step over all ranks and compare with the recipe (SGD detectors: 0.02 / "
     "16).",
     remedy="lr = lr_recipe * (images_per_step / images_recipe) for SGD, with the square root of the ratio for "

@@ -171,7 +171,20 @@ ANCHORS_MISMATCH: Final = CauseRecord(
     id="anchors_mismatch",
     group="model",
     meaning="No anchor fits the objects at the network's scale, so that nothing is learnt about boxes.",
-    symptoms=("not_learning", "loss_floor", "plateau"),
+    symptoms=("bad_targets", "not_learning", "loss_floor", "plateau"),
+    clues=(
+        Clue("positives", 2, at_most("head_positives", 0), "no anchor or point of the head is a positive"),
+        Clue("positives", 1, under("head_positives", 0.5), "{head_positives:.2f} positives for each object"),
+        Clue(
+            "positives",
+            1,
+            both(over("roi_foreground", 0), at_most("roi_foreground", 1.05)),
+            "no proposal meets an object but the object itself ({roi_foreground:.2f} for each)",
+        ),
+        Clue("positives", -2, over("roi_foreground", 2), "{roi_foreground:.1f} proposals meet each object"),
+        Clue("positives", -1, over("head_positives", 2), "{head_positives:.1f} positives for each object"),
+    ),
+    tags=("assign/", "loss/"),
     check="Take the best anchor IoU of every box after the model's resize: below 0.5 for over 2% of them is a "
     "mismatch.",
     remedy="AnchorGenerator(sizes=((8,), (16,), (32,), (64,), (128,)), ...): sizes near the quantiles of sqrt(area).",
@@ -183,7 +196,8 @@ MODEL_IN_EVAL_MODE: Final = CauseRecord(
     meaning="The model trains in evaluation mode: dropout and BatchNorm statistics are switched off.",
     symptoms=("config_smell", "bad_evaluation", "oscillation", *STUCK),
     prior=0.03,
-    proofs=(Proof(under("in_training_mode", 1), "model.training is False while the optimizer steps"),),
+    proofs=(Proof(at_least("eval_mode_share", 1), "model.training is False while the optimizer steps"),),
+    tags=("model/", "loss/"),
     check="Print model.training right before the forward pass of a training step.",
     remedy="Call model.train() at the start of every epoch: an evaluation before it leaves the model in eval().",
 )

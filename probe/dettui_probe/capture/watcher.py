@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 PATIENCE: Final = 16  # backward passes without an optimizer step that are taken for gradient accumulation
 FORWARDS_WITHOUT_BACKWARD: Final = 20
+MODE_DEPENDENT: Final = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+"""Layers that do something else in training."""
 
 
 class Wishes(NamedTuple):
@@ -61,6 +63,7 @@ class Watcher:
         self._probe_s = 0.0  # our own time in the current step
         self._trained_before = False  # a forward pass in training mode was seen
         self._in_eval_mode = False  # of the forward pass that the coming step belongs to
+        self._mode_matters = any(isinstance(module, MODE_DEPENDENT) for module in model.modules())
         self._unclaimed = 0  # forward passes in evaluation mode: no training, unless backward follows
         self._in_forward = False
         self._in_backward = False
@@ -303,7 +306,7 @@ class Watcher:
 
     def _own_values(self) -> dict[str, float]:
         values = {tags.MICRO_STEPS: float(self._micro_steps), tags.PROBE_OVERHEAD: self._budget.overhead}
-        values[tags.EVAL_MODE] = float(self._in_eval_mode)
+        values[tags.EVAL_MODE] = float(self._in_eval_mode and self._mode_matters)
         if isinstance(self._clip, int | float):
             values[tags.GRAD_CLIP] = float(self._clip)
         if self._amp_scale is not None:

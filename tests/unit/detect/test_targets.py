@@ -142,3 +142,33 @@ def test_boxes_of_one_batch_that_share_a_fate_count_as_few() -> None:
     series = pairing(60, rng, own=0.9, boxes=8.0)
     series[tags.PAIRING_HFLIP_FITS] = rng.permutation(np.repeat([8.0, 0.0], [37, 23]))  # 62 % in whole batches
     assert "pairing" not in judge(series, steps=60)
+
+
+CENTRES = {"family": "detr", "box_format": "cxcywh", "box_scale": "unit", "background": None}
+
+
+def shares(**counts: float) -> dict[str, Values]:
+    """Ten boxes a step in shares of the image, all of them legal as a DETR reads them, but for *counts*."""
+    legal = {"legal_cxcywh": 10.0, "legal_xyxy": 6.0, "legal_xywh": 7.0, "legal_yxyx": 6.0, "max_coord": 1.0}
+    return boxes(10.0, **{**legal, **counts})
+
+
+def test_normalised_centres_are_right_for_a_head_that_reads_them() -> None:
+    assert judge(shares(), **CENTRES) == {}
+
+
+def test_corners_given_to_a_head_that_reads_centres_are_another_format() -> None:
+    found = judge(shares(legal_cxcywh=6.0, legal_xyxy=10.0), **CENTRES)["format"]
+    assert found.title == "Boxes look like xyxy, the head reads them as cxcywh"
+
+
+def test_pixels_given_to_a_head_that_reads_shares_are_one_finding() -> None:
+    found = judge(shares(legal_cxcywh=0.0, outside=10.0, max_coord=400.0), **CENTRES)
+    assert set(found) == {"scale"}
+    assert found["scale"].severity == "critical"
+
+
+def test_pixels_of_a_pinned_contract_are_judged_as_those_of_torchvision() -> None:
+    pinned = {"family": "pinned", "box_format": "xywh", "box_scale": "pixels"}
+    assert "format" in judge(boxes(10.0, legal_xywh=5.0, legal_xyxy=10.0), **pinned)
+    assert "scale" in judge({tags.TARGET_MAX_COORD: 1.0}, **pinned)

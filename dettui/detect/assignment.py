@@ -1,0 +1,123 @@
+"""Whether the detector finds anything to learn from: positives at its anchors, foreground among its proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.base import Symptom
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence, Severity
+from dettui_probe import tags
+
+
+@dataclass(frozen=True)
+class AssignmentPolicy:
+    """detection.md 2.5, rows R1 and R2; 3.2 row c."""
+
+    objects: float = 20.0  # before no positive at all is said to be no accident
+    window: int = 50  # rows
+    only_themselves: float = 1.05  # foreground per object: each object is a proposal of its own [R2; healthy: 3.5]
+    settled: int = 200  # the step from which on an RPN proposes well
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Sums over the rows that carry both."""
+
+    tag: str
+    window: tuple[int, int]
+    rows: int
+    objects: float
+    matched: float
+
+    @property
+    def per_object(self) -> float:
+        """Positives for each object."""
+        return self.matched / self.objects
+
+
+def read_matches(context: Context, tag: str, rows: int | None = None) -> Matches | None:
+    """Positives under *tag* over the newest *rows* with objects (None: all); None where there are none."""
+    objects, matched = context.series(tags.ASSIGN_OBJECTS), context.series(tag)
+    if objects is None or matched is None:
+        return None
+    steps, mine, theirs = np.intersect1d(objects.steps, matched.steps, assume_unique=True, return_indices=True)
+    counts, hits = objects.values[mine], matched.values[theirs]
+    usable = np.flatnonzero((counts > 0) & np.isfinite(hits))[-rows if rows else 0 :]
+    if len(usable) == 0:
+        return None
+    span = int(steps[usable[0]]), int(steps[usable[-1]])
+    return Matches(tag, span, len(usable), float(counts[usable].sum()), float(hits[usable].sum()))
+
+
+@dataclass(frozen=True)
+class Unassigned:
+    """Objects that the head never sees."""
+
+    policy: AssignmentPolicy = AssignmentPolicy()
+    name: str = "assignment"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom for each place of assignment."""
+        watched = (tags.ASSIGN_RPN, tags.ASSIGN_ROI, tags.ASSIGN_POSITIVES)
+        found = {tag: read_matches(context, tag, self.policy.window) for tag in watched}
+        if all(matches is None for matches in found.values()):
+            return Abstention(self.name, (tags.ASSIGN_OBJECTS, *watched))
+        symptoms = [self._nothing(matches) for matches in found.values() if matches is not None]
+        symptoms.append(self._only_themselves(context, found[tags.ASSIGN_ROI]))
+        return tuple(symptom for symptom in symptoms if symptom is not None)
+
+    def _nothing(self, matches: Matches) -> Symptom | None:
+        """Not one positive [R1]."""
+        if matches.matched > 0 or matches.objects < self.policy.objects:
+            return None
+        where = _WHERE[matches.tag]
+        text = f"none of {matches.objects:.0f} objects in {matches.rows} steps became a positive {where}"
+        title = f"No object becomes a positive {where}"
+        return _symptom("critical", title, matches, (matches.matched, 0.0, "=="), text, exact=True)
+
+    def _only_themselves(self, context: Context, matches: Matches | None) -> Symptom | None:
+        """No proposal meets an object but the object itself [R2]."""
+        if matches is None or matches.rows < self.policy.window or context.step < self.policy.settled:
+            return None
+        if not 0 < matches.per_object <= self.policy.only_themselves:
+            return None
+        text = (
+            f"{matches.per_object:.2f} proposals for each of {matches.objects:.0f} objects, the object itself included"
+        )
+        title = "No proposal of the network meets an object"
+        measured = (matches.per_object, self.policy.only_themselves, "<")
+        return _symptom("warning", title, matches, measured, text, exact=False)
+
+
+_WHERE = {
+    tags.ASSIGN_RPN: "of the RPN",
+    tags.ASSIGN_ROI: "of the RoI head",
+    tags.ASSIGN_POSITIVES: "of the head",
+}
+
+
+def _symptom(
+    severity: Severity,
+    title: str,
+    matches: Matches,
+    comparison: tuple[float, float, str],
+    text: str,
+    *,
+    exact: bool,
+) -> Symptom:
+    measured, limit, relation = comparison
+    return Symptom(
+        kind="bad_targets",
+        severity=severity,
+        first_step=matches.window[0],
+        last_step=matches.window[1],
+        title=title,
+        evidence=(Evidence(matches.tag, matches.window, measured, limit, relation, text),),
+        facts={"per_object": matches.per_object, "objects": matches.objects},
+        exact=exact,
+        key=matches.tag,
+    )
