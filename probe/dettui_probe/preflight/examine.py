@@ -16,7 +16,7 @@ from dettui_probe.contract import Contract
 from dettui_probe.preflight import policy
 from dettui_probe.preflight.assignment import check_assignment
 from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.batches import Delivery, dataset_of, deliver
+from dettui_probe.preflight.batches import Delivery, deliver
 from dettui_probe.preflight.library_warnings import ignored_arguments
 from dettui_probe.preflight.oracle import check_evaluator
 from dettui_probe.preflight.overfit import check_overfit
@@ -66,7 +66,7 @@ def _stages(subject: Subject, caught: Sequence[warnings.WarningMessage]) -> list
         Stage("targets", lambda: check_targets(delivery, contract)),
         Stage("optimizer", lambda: [optimizer_coverage(subject.model, subject.optimizers)]),
         Stage("batch norm", lambda: _batch_norm(subject.model, delivery)),
-        Stage("transform", lambda: check_transform(subject.transform, dataset_of(subject.loader))),
+        Stage("transform", lambda: check_transform(subject.transform, subject.loader, contract)),
         Stage("arguments", lambda: [ignored_arguments(caught)]),
         Stage("evaluator", lambda: check_evaluator(subject.evaluator, delivery)),
         Stage("anchors", lambda: _assignment(subject, delivery, contract)),

@@ -9,7 +9,7 @@ holes the transform adds; what differs between black and white is how far the pi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from dettui_probe.capture.torchlib import Tensor, torch
@@ -17,7 +17,7 @@ from dettui_probe.preflight import policy
 from dettui_probe.preflight.attempt import Failure, attempt
 from dettui_probe.preflight.conventions import Convention
 from dettui_probe.preflight.report import Check, abstained, failed, passed
-from dettui_probe.preflight.scenes import Scene, Seen, make_scene
+from dettui_probe.preflight.scenes import Render, Scene, Seen, make_scene
 from dettui_probe.preflight.untouched import Dice
 
 HOLDS_IOU: Final = 0.3  # of the blob's bounding box and a returned box, from which on the box is the blob's
@@ -34,7 +34,6 @@ class Trial(NamedTuple):
     mislabelled: bool = False
     fill: float | None = None  # share of the returned box that the blob covers; None where the blob is cut
     kept: float | None = None  # returned boxes as a share of the given
-    noise: float | None = None  # deviation on a flat picture, as a share of the span from black to white
 
 
 class Outcome(NamedTuple):
@@ -63,16 +62,24 @@ class Outcome(NamedTuple):
     def broken(self) -> bool:
         """True where the share of wrong trials is beyond what correct pipelines show."""
         wrong = max(self.moved_apart, self.mislabelled)
-        return self.decided >= policy.MARKER_MIN_DECIDED and wrong > policy.MARKER_WRONG_SHARE * self.decided
+        return self.enough and wrong > policy.MARKER_WRONG_SHARE * self.decided
+
+    @property
+    def enough(self) -> bool:
+        """True where there are trials enough to judge."""
+        return self.decided >= policy.MARKER_MIN_DECIDED
 
 
-def run_marker(convention: Convention, *holders: object) -> Outcome:
-    """Markers through the transform of *convention* until enough are decided.  *holders* own its random states."""
+def run_marker(render: Render, markers: Iterable[tuple[Scene, int]], *holders: object) -> Outcome:
+    """*markers* (a scene, and which box is painted) through a transform until enough are decided.
+
+    *holders* own the random states that the transform draws from.
+    """
     started = time.monotonic()
     trials: list[Trial] = []
     refusals: list[str] = []
-    for scene, box in _markers(convention):
-        trial = attempt(_trial, convention, scene, box, Dice(*holders))
+    for scene, box in markers:
+        trial = attempt(_trial, render, scene, box, Dice(*holders))
         if isinstance(trial, Failure):
             refusals.append(trial.text)
         else:
@@ -85,27 +92,27 @@ def run_marker(convention: Convention, *holders: object) -> Outcome:
 
 def judge(outcome: Outcome, convention: Convention) -> Iterator[Check]:
     """Geometry and pairing of labels, each on its own."""
-    if outcome.decided < policy.MARKER_MIN_DECIDED:
+    if not outcome.enough:
         why = f"; {len(outcome.refusals)} raised: {outcome.refusals[0]}" if outcome.refusals else ""
         yield abstained("marker_boxes", f"{outcome.decided} of {len(outcome.trials)} markers found again{why}")
         return
-    yield _judge_boxes(outcome, convention)
+    yield judge_boxes("marker_boxes", outcome, convention.name, convention.note)
     yield _judge_labels(outcome, convention)
 
 
-def _judge_boxes(outcome: Outcome, convention: Convention) -> Check:
-    name = "marker_boxes"
+def judge_boxes(name: str, outcome: Outcome, where: str, note: str = "") -> Check:
+    """Whether pixels and boxes move together; *outcome* has enough decided trials."""
     text = f"{outcome.moved_apart} of {outcome.decided} markers lie outside their box after the transform"
     if outcome.refusals:
         text += f" ({len(outcome.refusals)} images made it raise: {outcome.refusals[0]})"
     if outcome.moved_apart <= policy.MARKER_WRONG_SHARE * outcome.decided:
-        return passed(name, f"{text} ({convention.name})")
+        return passed(name, f"{text} ({where})")
     remedy = (
         "hand the boxes to the transform in the format that it expects (albumentations: bbox_params, bboxes=; "
         "torchvision v2: tv_tensors.BoundingBoxes), and use the boxes that it returns"
     )
-    note = f"; {convention.note}" if convention.note else ""
-    return failed(name, "certain", "boxes_not_transformed", f"{text}{note}", remedy)
+    told = f"{text}; {note}" if note else text
+    return failed(name, "certain", "boxes_not_transformed", told, remedy)
 
 
 def _judge_labels(outcome: Outcome, convention: Convention) -> Check:
@@ -122,20 +129,21 @@ def _judge_labels(outcome: Outcome, convention: Convention) -> Check:
     return failed(name, "certain", "labels_boxes_mismatch", text, remedy)
 
 
-def _markers(convention: Convention) -> Iterator[tuple[Scene, int]]:
+def made_up(height: int, width: int) -> Iterator[tuple[Scene, int]]:
+    """Markers on scenes of that size."""
     dice = torch.Generator().manual_seed(SEED)
     for number in range(policy.MARKER_TRIALS):
-        scene = make_scene(dice, convention.height, convention.width)
+        scene = make_scene(dice, height, width)
         yield scene, number % len(scene.boxes)
 
 
-def _trial(convention: Convention, scene: Scene, box: int, dice: Dice) -> Trial:
+def _trial(render: Render, scene: Scene, box: int, dice: Dice) -> Trial:
     dice.mark()
-    black = convention.render(scene.plain(0), scene.boxes, scene.labels)
+    black = render(scene.plain(0), scene.boxes, scene.labels)
     dice.rewind()
-    white = convention.render(scene.plain(255), scene.boxes, scene.labels)
+    white = render(scene.plain(255), scene.boxes, scene.labels)
     dice.rewind()
-    seen = convention.render(scene.marked(box), scene.boxes, scene.labels)
+    seen = render(scene.marked(box), scene.boxes, scene.labels)
     if not black.grey.shape == white.grey.shape == seen.grey.shape:
         return Trial(decided=False)
     return _ruling(seen, _Picture.of(black, white, seen), scene.labels[box], len(scene.boxes))

@@ -36,7 +36,7 @@ VARIANCE_OF_MEDIAN: Final = 1e4
 BATCH_NORM_MIN_IMAGES: Final = 4
 
 # G1, G2: measured on 574 decided trials of ten correct pipelines: 1 wrong; the mildest broken pipeline: 44 % wrong.
-MARKER_TRIALS: Final = 64
+MARKER_TRIALS: Final = 96
 MARKER_ENOUGH_DECIDED: Final = 40
 MARKER_MIN_DECIDED: Final = 20
 MARKER_WRONG_SHARE: Final = 0.05
@@ -49,6 +49,7 @@ SLIVER_VISIBLE: Final = 0.20
 SLIVER_MAX_SHARE: Final = 0.10
 BLOAT_MAX: Final = 1.5
 NOISE_MAX: Final = 1.0  # standard deviations of the image itself
+NATURAL_DEVIATION: Final = 0.25  # of a photograph, as a share of its range
 AUGMENTATION_MIN_BOXES: Final = 30
 
 # E1

@@ -179,3 +179,17 @@ def as_boxes(value: Any) -> Tensor:
 def as_list(value: Any) -> list[object]:
     """The entries of a list, a tensor or an array."""
     return list(value.tolist()) if hasattr(value, "tolist") else list(value)
+
+
+def legal_share(images: Sequence[tuple[Tensor, int, int]], form: str) -> float:
+    """Share of the boxes of *images* (boxes, height, width) that have an area inside their image when read as *form*.
+
+    Shares of an image read as pixels are all legal, and all less than a pixel wide: hence the least area.
+    """
+    good = total = 0
+    for boxes, height, width in images:
+        x1, y1, x2, y2 = read_as(boxes, form, height, width).unbind(dim=1)
+        inside = (torch.minimum(x1, y1) >= -1) & (x2 <= width + 1) & (y2 <= height + 1)
+        good += int((inside & (x2 - x1 > 0) & (y2 - y1 > 0) & ((x2 - x1) * (y2 - y1) > 1)).sum())
+        total += len(boxes)
+    return good / total if total else 0.0
