@@ -20,6 +20,7 @@ from dettui.engine import Engine
 from dettui.errors import DettuiError
 from dettui.feed.base import Feed
 from dettui.screens.base import DashboardScreen, Showing
+from dettui.screens.checks import ChecksAsked, ChecksScreen
 from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen
 from dettui.screens.keys import bindings_of
@@ -142,6 +143,11 @@ class DettuiApp(App[int]):
     def on_finding_chosen(self, event: FindingChosen) -> None:
         """Open a finding."""
         self.push_screen(FindingScreen(event.run, event.finding))
+        self._show()
+
+    def on_checks_asked(self, event: ChecksAsked) -> None:
+        """Open the checks of a run."""
+        self.push_screen(ChecksScreen(event.run))
         self._show()
 
     def action_help(self) -> None:

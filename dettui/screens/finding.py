@@ -10,7 +10,7 @@ from dettui.domain.finding import Finding
 from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.base import DashboardScreen
 from dettui.screens.keys import Where, bindings_of
-from dettui.widgets.finding_text import page
+from dettui.widgets.finding_text import around, page
 from dettui.widgets.lines import LinesView
 from dettui.widgets.run_text import header
 from dettui.widgets.text import Line, Span, paragraph
@@ -44,7 +44,7 @@ class FindingScreen(DashboardScreen):
         self.finding = newest or self.finding
         view = self.query_one("#page", LinesView)
         gone = () if newest else _gone(view.columns)
-        view.show((*gone, *page(self.finding, view.columns)))
+        view.show((*gone, *page(self.finding, view.columns, around(run))))
 
     def action_scroll(self, by: int) -> None:
         """Scroll by *by* lines."""

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from textual.binding import Binding, BindingType
 
-Where: TypeAlias = Literal["everywhere", "runs", "run", "finding", "help"]
+Where: TypeAlias = Literal["everywhere", "runs", "run", "finding", "checks", "help"]
 """A screen, or all of them."""
 
 WHERES: dict[Where, str] = {
@@ -15,6 +15,7 @@ WHERES: dict[Where, str] = {
     "runs": "List of runs",
     "run": "One run",
     "finding": "One finding",
+    "checks": "Checks before training",
     "help": "This help",
 }
 
@@ -51,6 +52,7 @@ KEYS: tuple[Key, ...] = (
     Key("N", "N", "jump(-1)", "previous finding, and show its steps", "run"),
     Key("enter", "enter", "enter", "show the steps of the finding; once more opens it", "run", "its steps"),
     Key("e", "e", "explain", "open the finding: all evidence, causes, checks, remedies", "run", "explain"),
+    Key("c", "c", "checks", "checks before training, and targets that cannot be right", "run", "checks"),
     Key("left,h", "← h", "pan(-1)", "earlier steps", "run"),
     Key("right,l", "→ l", "pan(1)", "later steps", "run"),
     Key("plus,equals_sign", "+", "zoom(2.0)", "fewer steps, larger", "run", "zoom"),
@@ -81,6 +83,12 @@ KEYS: tuple[Key, ...] = (
     Key("n", "n", "other(1)", "next finding", "finding", "next"),
     Key("N", "N", "other(-1)", "previous finding", "finding"),
     Key("escape,enter,e,backspace", "esc", "back", "back to the run", "finding", "back"),
+    # --- checks
+    Key("up,k", "↑ k", "move(-1)", "open the previous check", "checks"),
+    Key("down,j", "↓ j", "move(1)", "open the next check", "checks", "next"),
+    Key("pageup", "page up", "scroll(-10)", "a page up", "checks"),
+    Key("pagedown", "page down", "scroll(10)", "a page down", "checks"),
+    Key("escape,enter,c,backspace", "esc", "back", "back to the run", "checks", "back"),
     # --- help
     Key("up,k", "↑ k", "scroll(-1)", "up", "help"),
     Key("down,j", "↓ j", "scroll(1)", "down", "help", "scroll"),

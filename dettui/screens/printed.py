@@ -11,7 +11,7 @@ from dettui.charts.chart import ChartCache, render
 from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.view_state import ViewState
 from dettui.screens.views import curve_view
-from dettui.widgets.finding_text import panel
+from dettui.widgets.finding_text import around, panel
 from dettui.widgets.run_text import header, reason
 from dettui.widgets.runs_text import EMPTY, Sparks, column_heads, rows
 from dettui.widgets.text import BLANK, Line, Role, Span, crop, harmless
@@ -58,7 +58,7 @@ def _run(run: RunFrame, width: int, height: int) -> Iterator[Line]:
     picture = render(curve_view(run, "loss", ViewState()), width, max(8, round(height * CHART_SHARE)), ChartCache())
     yield from ((Span(picture.row_text(y)),) for y in range(picture.height))
     yield BLANK
-    yield from panel(run.diagnosis, 0, width)
+    yield from panel(run.diagnosis, 0, width, around(run))
 
 
 def line_text(line: Iterable[Span], colour: bool) -> str:

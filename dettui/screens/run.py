@@ -14,6 +14,7 @@ from dettui.charts.view import CurveView, Glyphs, framing, panned, with_cursor, 
 from dettui.domain.finding import Finding
 from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.base import DashboardScreen
+from dettui.screens.checks import ChecksAsked
 from dettui.screens.finding import Identity, identity, same_finding
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.layout import PANES, PaneName, plan
@@ -21,6 +22,7 @@ from dettui.screens.view_state import ViewState, gone_back, log_toggled, pane_af
 from dettui.screens.views import CHARTS, TITLES, curve_view, term_count
 from dettui.widgets.bars import ClassBars
 from dettui.widgets.curve import CurveChart
+from dettui.widgets.finding_text import around
 from dettui.widgets.findings import FindingsPanel
 from dettui.widgets.lines import LinesView
 from dettui.widgets.run_text import header, reason
@@ -101,7 +103,7 @@ class RunScreen(DashboardScreen):
         heading = pane_heading(name, self.state)
         if name == "findings":
             selected = self._selected_index(run.diagnosis.findings)
-            self.query_one(FindingsPanel).show(run.diagnosis, selected, heading)
+            self.query_one(FindingsPanel).show(run.diagnosis, selected, heading, around(run))
         elif name == "classes":
             self.query_one(ClassBars).show(run.classes, heading)
         else:
@@ -147,6 +149,10 @@ class RunScreen(DashboardScreen):
         """Open the selected finding on a page of its own."""
         if self.finding is not None:
             self.post_message(FindingChosen(self.run_id, self.finding))
+
+    def action_checks(self) -> None:
+        """Open the checks of the pre-flight."""
+        self.post_message(ChecksAsked(self.run_id))
 
     def _show_steps(self) -> None:
         finding, view = self.finding, self._main_view()

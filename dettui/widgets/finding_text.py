@@ -3,55 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from dettui.charts.numbers import number
+from dettui.domain.check import BadTarget
 from dettui.domain.finding import Abstention, Cause, Diagnosis, Evidence, Finding
-from dettui.widgets.text import BLANK, Line, Span, crop, harmless, paragraph
+from dettui.domain.frame import RunFrame
+from dettui.widgets.checks_text import examples, target_page
+from dettui.widgets.text import BLANK, LABEL_WIDTH, Line, Span, crop, harmless, labelled, paragraph
 from dettui.widgets.words import cause_name, sign_of, steps_of, tier_of
 
 CAUSES_IN_PANEL = 3
-_LEAD = 10  # cells of the column that names what follows
 
 
-def panel(diagnosis: Diagnosis, selected: int, width: int) -> tuple[Line, ...]:
-    """All findings, the one at *selected* opened to its causes, remedy and evidence."""
+class Around(NamedTuple):
+    """What the words on a finding draw on beside it."""
+
+    targets: Sequence[BadTarget] = ()
+    is_over: bool = False  # no further step will come
+
+
+NOTHING = Around()
+
+
+def around(run: RunFrame) -> Around:
+    """What the findings of *run* draw on."""
+    return Around(run.bad_targets, run.liveness.state.is_over)
+
+
+def panel(diagnosis: Diagnosis, selected: int, width: int, around: Around = NOTHING) -> tuple[Line, ...]:
+    """All findings, the one at *selected* opened to its causes, remedy, evidence and examples."""
     if not diagnosis.findings:
         return _nothing_found(diagnosis, width)
-    return tuple(line for block in blocks(diagnosis.findings, selected, width) for line in block)
+    return tuple(line for block in blocks(diagnosis.findings, selected, width, around) for line in block)
 
 
-def blocks(findings: Sequence[Finding], selected: int, width: int) -> tuple[tuple[Line, ...], ...]:
+def blocks(
+    findings: Sequence[Finding], selected: int, width: int, around: Around = NOTHING
+) -> tuple[tuple[Line, ...], ...]:
     """The lines of each finding, to know where each begins."""
-    return tuple(_block(finding, index == selected, width) for index, finding in enumerate(findings))
+    return tuple(_block(finding, index == selected, width, around) for index, finding in enumerate(findings))
 
 
-def _block(finding: Finding, is_selected: bool, width: int) -> tuple[Line, ...]:
+def _block(finding: Finding, is_selected: bool, width: int, around: Around) -> tuple[Line, ...]:
     title = _title(finding, is_selected, width)
     if is_selected:
-        return (*title, *_opened(finding, width), BLANK)
-    return (*title[:1], *_causes_in_a_line(finding, width))
+        return (*title, *_opened(finding, width, around), BLANK)
+    return (*title[:1], *_causes_in_a_line(finding, width, around))
 
 
 def _title(finding: Finding, is_selected: bool, width: int) -> tuple[Line, ...]:
     sign = sign_of(finding)
     pointer = Span("▸ " if is_selected else "  ", "accent")
-    lead: Line = (pointer, Span(f"{sign.glyph} {sign.word}  ", sign.role))
+    lead: Line = (pointer, Span(f"{sign.glyph} {sign.word:<8}  ", sign.role))
     return paragraph(finding.title, width, lead, "strong")
 
 
-def _causes_in_a_line(finding: Finding, width: int) -> tuple[Line, ...]:
+def _causes_in_a_line(finding: Finding, width: int, around: Around) -> tuple[Line, ...]:
     names = ", ".join(f"{cause_name(c.id)} ({tier_of(c).word})" for c in finding.causes[:CAUSES_IN_PANEL])
-    said = f"{steps_of(finding)} ← {names}" if names else steps_of(finding)
+    steps = steps_of(finding, around.is_over)
+    said = f"{steps} ← {names}" if names else steps
     return (crop((Span(f"    {harmless(said)}", "muted"),), width),)
 
 
-def _opened(finding: Finding, width: int) -> Iterator[Line]:
+def _opened(finding: Finding, width: int, around: Around) -> Iterator[Line]:
     """What a reader wants to know, in that order: why, what to do, how sure, on what grounds."""
-    yield from labelled("when", f"{steps_of(finding)}, raised at step {finding.raised_at_step}", width)
+    yield from labelled("when", f"{steps_of(finding, around.is_over)}, raised at step {finding.raised_at_step}", width)
     best, others = finding.causes[:1], finding.causes[1:CAUSES_IN_PANEL]
     for cause in best:
         yield from _cause_line("because", cause, width)
         yield from _advice(cause, width)
+        yield from examples(finding, around.targets, width)
         yield from _grounds(cause, width)
     for index, cause in enumerate(others):
         yield from _cause_line("" if index else "or", cause, width)
@@ -59,14 +81,9 @@ def _opened(finding: Finding, width: int) -> Iterator[Line]:
         yield from labelled("" if index else "measured", statement(evidence), width)
 
 
-def labelled(label: str, text: str, width: int) -> tuple[Line, ...]:
-    """*text* as a paragraph beside its label."""
-    return paragraph(text, width, (Span(f"    {label:<{_LEAD}}", "muted"),))
-
-
 def _cause_line(label: str, cause: Cause, width: int) -> tuple[Line, ...]:
     tier = tier_of(cause)
-    lead: Line = (Span(f"    {label:<{_LEAD}}", "muted"), Span(f"{tier.glyph} {tier.word:<8}", tier.role))
+    lead: Line = (Span(f"    {label:<{LABEL_WIDTH}}", "muted"), Span(f"{tier.glyph} {tier.word}  ", tier.role))
     return paragraph(cause_name(cause.id), width, lead, "strong")
 
 
@@ -124,19 +141,21 @@ def _abstention(abstention: Abstention, width: int) -> tuple[Line, ...]:
     return paragraph(f"{cause_name(abstention.rule)}: {lacked}", width, (Span("      "),), "muted")
 
 
-def page(finding: Finding, width: int) -> tuple[Line, ...]:
+def page(finding: Finding, width: int, around: Around = NOTHING) -> tuple[Line, ...]:
     """Everything known about one finding."""
     return (
-        *_page_head(finding, width),
+        *_page_head(finding, width, around),
         *_section("What was measured", (labelled("", statement(e), width) for e in finding.evidence)),
+        *target_page(finding, around.targets, width),
         *(line for cause in finding.causes for line in _cause_section(cause, width)),
         *(() if finding.causes else paragraph("No cause fits the evidence better than the others.", width)),
     )
 
 
-def _page_head(finding: Finding, width: int) -> tuple[Line, ...]:
+def _page_head(finding: Finding, width: int, around: Around) -> tuple[Line, ...]:
     sign = sign_of(finding)
-    kind = f"{cause_name(finding.kind)}, {finding.state}, {steps_of(finding)}, raised at step {finding.raised_at_step}"
+    steps = f"{steps_of(finding, around.is_over)}, raised at step {finding.raised_at_step}"
+    kind = f"{cause_name(finding.kind)}, {finding.state}, {steps}"
     title = paragraph(finding.title, width, (Span(f"  {sign.glyph} {sign.word}  ", sign.role),), "strong")
     return (*title, *paragraph(kind, width, (Span("    "),), "muted"), BLANK)
 

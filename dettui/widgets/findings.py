@@ -9,7 +9,7 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from dettui.domain.finding import Diagnosis
-from dettui.widgets.finding_text import blocks, panel
+from dettui.widgets.finding_text import NOTHING, Around, blocks, panel
 from dettui.widgets.lines import LinesView
 from dettui.widgets.text import Line, Span, crop, text_of
 
@@ -20,6 +20,7 @@ class _Shown(NamedTuple):
     content: object
     selected: int
     room: Size
+    around: Around
 
 
 class FindingsPanel(Widget):
@@ -36,6 +37,7 @@ class FindingsPanel(Widget):
         self._diagnosis = Diagnosis(0)
         self._selected = 0
         self._heading = ""
+        self._around: Around = NOTHING
         self._shown: _Shown | None = None
 
     def compose(self) -> ComposeResult:
@@ -43,8 +45,9 @@ class FindingsPanel(Widget):
         yield LinesView(id="findings-title", scrolls=False)
         yield LinesView(id="findings-list")
 
-    def show(self, diagnosis: Diagnosis, selected: int, heading: str) -> None:
-        """Show *diagnosis* with the finding at *selected* opened."""
+    def show(self, diagnosis: Diagnosis, selected: int, heading: str, around: Around = NOTHING) -> None:
+        """Show *diagnosis* with the finding at *selected* opened, with what the words draw on from *around* it."""
+        self._around = around
         self._diagnosis, self._selected, self._heading = diagnosis, selected, heading
         self._redraw()
 
@@ -56,16 +59,19 @@ class FindingsPanel(Widget):
         heading = _heading(self._heading, self._diagnosis, self._selected, self.size.width)
         self.query_one("#findings-title", LinesView).show((heading,))
         view = self.query_one("#findings-list", LinesView)
-        now = _Shown(self._diagnosis.findings or self._diagnosis, self._selected, view.size)
+        now = _Shown(self._diagnosis.findings or self._diagnosis, self._selected, view.size, self._around)
         if now == self._shown:
             return
         was, self._shown = self._shown, now
-        view.show(panel(self._diagnosis, self._selected, view.columns))
-        if was is None or was[1:] != now[1:]:
+        view.show(panel(self._diagnosis, self._selected, view.columns, self._around))
+        if was is None or was[1:3] != now[1:3]:
             self._bring_into_sight(view)
 
+    def _blocks(self, view: LinesView) -> tuple[tuple[Line, ...], ...]:
+        return blocks(self._diagnosis.findings, self._selected, view.columns, self._around)
+
     def _bring_into_sight(self, view: LinesView) -> None:
-        heights = [len(block) for block in blocks(self._diagnosis.findings, self._selected, view.columns)]
+        heights = [len(block) for block in self._blocks(view)]
         if heights:
             first = sum(heights[: self._selected])
             view.keep_visible(first, first + heights[self._selected] - 1)

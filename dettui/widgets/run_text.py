@@ -8,6 +8,7 @@ from dettui.charts.numbers import count, duration, number, percent
 from dettui.domain.finding import Diagnosis, Finding
 from dettui.domain.frame import RunFrame
 from dettui.domain.series import Series
+from dettui.widgets.checks_text import failures
 from dettui.widgets.text import Line, Span, harmless, shorten, spread, width_of
 from dettui.widgets.words import SEVERITIES, age_of, cause_name, is_stale, state_of, tier_of
 from dettui_probe import tags
@@ -103,13 +104,19 @@ def _how_far(run: RunFrame, has_epoch: bool) -> Line:
 
 
 def _account(run: RunFrame, room: int) -> Line:
-    """What is missing from the curves, whatever the *room*; what watching costs and how it is kept down, as fits."""
-    line = losses(run)
+    """What failed before training and what the curves lack, whatever the *room*; what watching costs, as fits."""
+    line = tuple(_apart(failures(run.checks), losses(run)))
     for part in _costs(run):
         longer: Line = (*line, Span(f"  {part}", "muted"))
         if width_of(longer) < room:
             line = longer
     return line
+
+
+def _apart(*lines: Line) -> Iterator[Span]:
+    """The spans of *lines* with blanks between those that say something."""
+    for index, line in enumerate(line for line in lines if line):
+        yield from (Span("  "), *line) if index else line
 
 
 def losses(run: RunFrame) -> Line:

@@ -133,6 +133,15 @@ def _pieces(word: str, width: int) -> list[str]:
     return pieces
 
 
+LABEL_WIDTH = 10
+"""Cells of the column that names what follows."""
+
+
+def labelled(label: str, text: str, width: int) -> tuple[Line, ...]:
+    """*text* as a paragraph beside its label."""
+    return paragraph(text, width, (Span(f"    {label:<{LABEL_WIDTH}}", "muted"),))
+
+
 def paragraph(text: str, width: int, lead: Line = (), role: Role = "plain") -> tuple[Line, ...]:
     """*text* wrapped to *width*, its first line after *lead*, the others indented as far as *lead* reaches."""
     indent = width_of(lead)

@@ -83,9 +83,12 @@ def cause_name(cause_id: str) -> str:
     return cause_id.replace("_", " ")
 
 
-def steps_of(finding: Finding) -> str:
-    """The steps of *finding* as words; of one that lasts, only the first, so that the words stand still."""
-    if finding.state != "resolved":
+def steps_of(finding: Finding, is_over: bool = False) -> str:
+    """The steps of *finding* as words; of one that may go on, only the first, so that the words stand still.
+
+    Nothing goes on where the run *is_over*.
+    """
+    if finding.state != "resolved" and not is_over:
         return f"since step {finding.first_step}"
     if finding.first_step == finding.last_step:
         return f"step {finding.first_step}"

@@ -8,6 +8,7 @@ from screens.stage import on_stage
 
 from dettui.app import DettuiApp
 from dettui.screens.base import DashboardScreen
+from dettui.screens.checks import ChecksScreen
 from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen, help_lines
 from dettui.screens.keys import KEYS, Key, Where, keys_of
@@ -19,6 +20,7 @@ SCREENS: dict[Where, type[DashboardScreen]] = {
     "runs": RunsScreen,
     "run": RunScreen,
     "finding": FindingScreen,
+    "checks": ChecksScreen,
     "help": HelpScreen,
 }
 
