@@ -26,7 +26,8 @@ class AuditPolicy:
     tiny_px: float = 2.0  # A7, and ultralytics drops such boxes when it augments
     tiny_warning: float = 0.01  # A7
     sliver_ratio: float = 20.0  # A7
-    sliver_warning: float = 0.01  # A7
+    sliver_lost_ratio: float = 100.0  # ultralytics drops longer ones when it augments (box_candidates)
+    sliver_warning: float = 0.01  # A7, but of the longer ones: lines of text and poles are 20 times as long as wide
     full_image_area: float = 0.95  # A10
     full_image_share: float = 0.30  # A10
     off_by_one_warning: float = 0.01  # A8, held to the share of A5
@@ -35,6 +36,7 @@ class AuditPolicy:
     layout_declared_below: float = 0.98  # A2
     layout_other_from: float = 0.995  # A2
     layout_certain_below: float = 0.90  # ours: a few boxes that stick out must not decide
+    layout_slack: float = 0.10  # ours, of the side: who draws past the edge does not thereby write another format
     layout_least_boxes: int = 20  # check 3
     layout_certain_boxes: int = 200  # check 3
     layout_certain_images: int = 20  # check 3
@@ -42,6 +44,7 @@ class AuditPolicy:
     # --- duplicates
     same_box_iou: float = 0.95  # A9, and cleanlab's figure for conflicting labels
     duplicate_warning: float = 0.005  # A9
+    duplicate_least: int = 5  # ours: in a small set chance alone reaches the share
     copied_unique_share: float = 0.2  # A11
     copied_warning_share: float = (
         0.02  # ours: fixed cameras repeat boxes, an index that stands still repeats nearly all

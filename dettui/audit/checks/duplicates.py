@@ -118,7 +118,8 @@ def _finding(
     data: Dataset, policy: AuditPolicy, id: str, title: str, flagged: Flags, *, remedy: str
 ) -> Iterator[AuditFinding]:
     if flagged.any():
-        severity: AuditSeverity = "warning" if flagged.mean() > policy.duplicate_warning else "info"
+        is_many = flagged.mean() > policy.duplicate_warning and flagged.sum() >= policy.duplicate_least
+        severity: AuditSeverity = "warning" if is_many else "info"
         yield on_boxes(
             data, id, severity, title, flagged, remedy=remedy, cause="boxes_duplicated",
             describe=lambda index: box_text(data, index),

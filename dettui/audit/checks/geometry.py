@@ -56,11 +56,11 @@ def tiny(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
 
 
 def sliver(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
-    """Twenty times as long as wide (A7)."""
+    """Twenty times as long as wide (A7); a warning only for what is lost in training."""
     judged = data.boxes.sound & data.box_in_pixels
     flagged = judged & (aspect(data) > policy.sliver_ratio)
     if flagged.any():
-        severity = _by_share(flagged, judged, policy.sliver_warning)
+        severity = _by_share(flagged & (aspect(data) > policy.sliver_lost_ratio), judged, policy.sliver_warning)
         yield on_boxes(
             data, "sliver_box", severity, f"Boxes are more than {policy.sliver_ratio:g} times as long as wide", flagged,
             remedy="look at them: cut-off remains of objects should go; anchors do not fit what is meant",
@@ -111,7 +111,7 @@ def off_by_one(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
 
 def full_image(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
     """Boxes over the whole image in a large share, with repeated coordinates (A10)."""
-    judged = data.boxes.sound & np.isfinite(data.box_sizes).all(axis=1)
+    judged = data.boxes.sound & np.isfinite(data.box_sizes).all(axis=1) & ~in_other_unit(data, policy)
     areas = data.boxes.widths * data.boxes.heights / data.box_sizes.prod(axis=1)
     flagged = judged & (areas > policy.full_image_area)
     if not flagged.any():

@@ -40,14 +40,15 @@ def wrong_layout(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
     if judged.sum() < policy.layout_least_boxes:
         return
     raw, sizes = as_declared(data)[judged], data.box_sizes[judged]
-    shares = {layout: float(legal(raw, sizes, layout, policy).mean()) for layout in CORNERS}
+    shares = {layout: float(legal(raw, sizes, layout, policy.outside_share_of_side).mean()) for layout in CORNERS}
+    shares[data.layout] = float(legal(raw, sizes, data.layout, policy.layout_slack).mean())
     guessed = suspect(data.layout, shares, policy)
-    if guessed is None and data.layout == "xyxy" and _all_in_upper_left(raw, sizes):
+    if guessed is None and data.layout == "xyxy" and _are_sizes_for_corners(raw, sizes, policy):
         guessed = "xywh"
     if guessed is None or (guessed == "yxyx" and _is_square(sizes)):
         return
     impossible = np.zeros(len(data.boxes), np.bool_)
-    impossible[np.flatnonzero(judged)] = ~legal(raw, sizes, data.layout, policy)
+    impossible[np.flatnonzero(judged)] = ~legal(raw, sizes, data.layout, policy.layout_slack)
     yield on_boxes(
         data, "boxes_in_wrong_layout", _severity(data, judged, shares, policy),
         f"Boxes are {WORDS[guessed]} where {WORDS[data.layout]} belongs", impossible,
@@ -75,20 +76,27 @@ def as_declared(data: Dataset) -> Floats:
     return corners
 
 
-def legal(raw: Floats, sizes: Floats, layout: BoxLayout, policy: AuditPolicy) -> Flags:
-    """(n,) whether four numbers are a box inside its image, (n, 2), under *layout*; a rounding error is forgiven."""
+def legal(raw: Floats, sizes: Floats, layout: BoxLayout, slack: float) -> Flags:
+    """(n,) whether four numbers are a box inside its image under *layout*; *slack* of the side is forgiven."""
     corners = CORNERS[layout](raw)
-    slack = np.maximum(policy.outside_share_of_side * sizes, np.where(sizes > 1, policy.outside_px, 0.0))
-    inside = [corners[:, 2:] > corners[:, :2], corners[:, :2] >= -slack, corners[:, 2:] <= sizes + slack]
+    over = slack * sizes
+    inside = [corners[:, 2:] > corners[:, :2], corners[:, :2] >= -over, corners[:, 2:] <= sizes + over]
     result: Flags = np.logical_and.reduce(np.concatenate(inside, axis=1), axis=1)
     return result
 
 
-def _all_in_upper_left(raw: Floats, sizes: Floats) -> bool:
-    """Every centre there, and some boxes inside out: large objects alone could stand there by chance."""
-    centres = (raw[:, :2] + raw[:, 2:]) / 2
-    inside_out = (raw[:, 2:] <= raw[:, :2]).any(axis=1)
-    return bool((centres <= sizes / 2).all() and inside_out.any())
+def _are_sizes_for_corners(raw: Floats, sizes: Floats, policy: AuditPolicy) -> bool:
+    """Every centre in the upper left quarter, and a second sign, since a fixed camera may see objects only there.
+
+    That is a box that is inside out; or, since sizes of large objects pass as corners, many boxes whose sums of the two
+    numbers end exactly at the sides of the image, as those of boxes that touch its lower right do.
+    """
+    sums = (raw[:, :2] + raw[:, 2:]) / sizes
+    if (sums > 1 + policy.outside_share_of_side).any():
+        return False
+    inside_out = (raw[:, 2:] <= raw[:, :2]).any()
+    ends_at_sides = (sums.max(axis=0) >= policy.layout_declared_below).all()
+    return bool(inside_out or (ends_at_sides and len(raw) >= policy.layout_certain_boxes))
 
 
 def _is_square(sizes: Floats) -> bool:
