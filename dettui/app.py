@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from textual import events, work
 from textual.app import App
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.worker import get_current_worker
@@ -21,6 +22,7 @@ from dettui.errors import DettuiError
 from dettui.feed.base import Feed
 from dettui.screens.base import DashboardScreen, Showing
 from dettui.screens.checks import ChecksAsked, ChecksScreen
+from dettui.screens.driver import driver_for_this_terminal
 from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen
 from dettui.screens.keys import bindings_of
@@ -31,7 +33,7 @@ from dettui.screens.runs import RunChosen, RunsScreen
 from dettui.screens.themes import DARK, LIGHT
 from dettui.screens.view_state import WITHOUT_COLOUR, ViewState
 from dettui.widgets import refresh
-from dettui.widgets.ascii import AsciiOnly
+from dettui.widgets.ascii import AsciiOnly, for_ascii
 
 FRAME_EVERY_S: Final = 0.1
 """Ten frames a second while data comes: 10 % of a core and 2 KB a frame for 16 charts; more is not seen."""
@@ -92,6 +94,10 @@ class DettuiApp(App[int]):
         self.failure: DettuiError | None = None
         self.newest: Frame | None = None
         self.paused_at: Frame | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's, but on stdout where stderr is no terminal."""
+        return driver_for_this_terminal(super().get_driver_class())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's filters, then ours for terminals without Unicode."""
@@ -239,6 +245,7 @@ def run_app(feed: Feed, *, title: str = "", ascii_only: bool = False, light: boo
     return app.return_code or 0
 
 
-def render_once(frame: Frame, width: int, height: int, colour: bool) -> str:
+def render_once(frame: Frame, width: int, height: int, colour: bool, ascii_only: bool = False) -> str:
     """One frame as text for a pipe or a scrollback: *width* x *height* at most, with ANSI colours where *colour*."""
-    return printed(frame, width, height, colour)
+    text = printed(frame, width, height, colour, "ascii" if ascii_only else "braille")
+    return "\n".join(map(for_ascii, text.split("\n"))) if ascii_only else text

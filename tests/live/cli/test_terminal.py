@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
@@ -23,7 +23,7 @@ PATIENCE_S = 60.0
 class Terminal:
     """A process on a pty, and everything that it has written."""
 
-    def __init__(self, place: Place, *arguments: str) -> None:
+    def __init__(self, place: Place, *arguments: str, stderr: IO[bytes] | None = None) -> None:
         self.written = b""
         self._fd, theirs = pty.openpty()
         entry = "import sys; from dettui.cli import main; sys.exit(main())"
@@ -33,7 +33,7 @@ class Terminal:
             env={**place.environment, "TERM": "xterm-256color", "LINES": "24"},
             stdin=theirs,
             stdout=theirs,
-            stderr=theirs,
+            stderr=stderr or theirs,
             start_new_session=True,
         )
         os.close(theirs)
@@ -94,3 +94,13 @@ def test_the_dashboard_opens_in_every_look(place: Place, option: str) -> None:
     terminal.read_until(b"recorded")
     terminal.press(b"q")
     assert terminal.exit_code() == 0
+
+
+def test_the_dashboard_is_seen_where_stderr_goes_to_a_file(place: Place) -> None:
+    place.record()
+    with (place.cwd / "log").open("wb") as log:
+        terminal = Terminal(place, "recorded", stderr=log)
+        terminal.read_until(b"recorded")
+        terminal.press(b"q")
+        assert terminal.exit_code() == 0
+    assert (place.cwd / "log").read_bytes() == b""
