@@ -44,5 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     feed, title = feed_of(arguments.target)
     if arguments.once:
-        return print_once(feed, terminal.size(arguments.width, arguments.height))
+        size = terminal.size(arguments.width, arguments.height)
+        return print_once(feed, size, ascii_only=arguments.ascii)
     return open_dashboard(feed, title, arguments)

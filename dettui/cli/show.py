@@ -48,13 +48,13 @@ def open_dashboard(feed: Feed, title: str, look: argparse.Namespace) -> int:
     return run_app(feed, title=title, ascii_only=look.ascii, light=look.light)
 
 
-def print_once(feed: Feed, size: os.terminal_size) -> int:
+def print_once(feed: Feed, size: os.terminal_size, *, ascii_only: bool = False) -> int:
     """Print one frame of *feed*, as of when it has said all it knows now; exit code 0."""
     from dettui.app import render_once  # noqa: PLC0415 - as above
 
     engine = Engine(feed)
     read_what_is_known(engine, feed)
-    print(render_once(engine.frame(), size.columns, size.lines, terminal.wants_colour()))
+    print(render_once(engine.frame(), size.columns, size.lines, terminal.wants_colour(), ascii_only))
     feed.close()
     return 0
 

@@ -8,6 +8,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from dettui.charts.chart import ChartCache, render
+from dettui.charts.view import Glyphs
 from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.view_state import ViewState
 from dettui.screens.views import curve_view
@@ -33,17 +34,17 @@ _STYLES: dict[Role, Style] = {
 }
 
 
-def printed(frame: Frame, width: int, height: int, colour: bool) -> str:
+def printed(frame: Frame, width: int, height: int, colour: bool, glyphs: Glyphs = "braille") -> str:
     """*frame* in at most *width* x *height* cells: one run with its loss and findings, or the list of several."""
-    lines = (*_notices(frame, width), *_body(frame, width, height))[:height]
+    lines = (*_notices(frame, width), *_body(frame, width, height, glyphs))[:height]
     return "\n".join(line_text(line, colour).rstrip() for line in lines)
 
 
-def _body(frame: Frame, width: int, height: int) -> tuple[Line, ...]:
+def _body(frame: Frame, width: int, height: int, glyphs: Glyphs) -> tuple[Line, ...]:
     if not frame.runs:
         return EMPTY
     if len(frame.runs) == 1:
-        return tuple(_run(frame.runs[0], width, height))
+        return tuple(_run(frame.runs[0], width, height, glyphs))
     return (column_heads(width), *rows(frame.runs, None, width, Sparks()))
 
 
@@ -52,10 +53,11 @@ def _notices(frame: Frame, width: int) -> Iterator[Line]:
         yield crop((Span("! ", "warning"), Span(harmless(notice))), width)
 
 
-def _run(run: RunFrame, width: int, height: int) -> Iterator[Line]:
+def _run(run: RunFrame, width: int, height: int, glyphs: Glyphs) -> Iterator[Line]:
     yield from header(run, width)
     yield from reason(run)
-    picture = render(curve_view(run, "loss", ViewState()), width, max(8, round(height * CHART_SHARE)), ChartCache())
+    rows = max(8, round(height * CHART_SHARE))
+    picture = render(curve_view(run, "loss", ViewState()), width, rows, ChartCache(), glyphs)
     yield from ((Span(picture.row_text(y)),) for y in range(picture.height))
     yield BLANK
     yield from panel(run.diagnosis, 0, width, around(run))

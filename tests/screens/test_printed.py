@@ -11,9 +11,16 @@ from dettui.app import render_once
 def test_one_run_is_printed_with_its_curve_and_its_findings() -> None:
     text = render_once(frame(sick_run()), 100, 40, colour=False)
     assert "■ Boxes are not in the format that the model expects" in text
-    assert "certain boxes wrong format" in text
+    assert "certain  boxes wrong format" in text
     assert "\x1b" not in text
     assert any("⠀" < character <= "⣿" for character in text)
+
+
+def test_one_run_is_printed_without_unicode_where_asked_for() -> None:
+    text = render_once(frame(sick_run()), 100, 40, colour=False, ascii_only=True)
+    assert text.isascii()
+    assert "Boxes are not in the format" in text
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def test_several_runs_are_printed_as_a_list() -> None:
