@@ -97,6 +97,8 @@ class Picture:
 
     def runs(self, y: int) -> Iterator[Run]:
         """Row *y* as runs of equal style, left to right."""
+        if not self.width:
+            return
         text, styles = self.row_text(y), self.styles[y]
         starts = [0, *(np.flatnonzero(styles[1:] != styles[:-1]) + 1).tolist()]
         for start, end, style in zip(starts, [*starts[1:], len(text)], styles[starts].tolist(), strict=True):
