@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from dettui.app import DettuiApp
 from dettui.domain.frame import Frame
 
 SIZES = ((80, 24), (140, 45), (200, 50))
+
+SAME_TEXTS, BETWEEN_TEXTS_S = 4, 0.005
+"""Together longer than the sixtieth of a second after which Textual draws what has changed."""
 
 
 @dataclass
@@ -44,10 +48,11 @@ class Stage:
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until messages, layout and what follows a layout are done: the screen says the same four times."""
+        """Wait until messages, layout and what follows a layout are done: the screen says the same for a while."""
         same, before = 0, ""
-        while same < 4:
-            await self.pilot.pause()
+        await self.pilot.pause()
+        while same < SAME_TEXTS:
+            await asyncio.sleep(BETWEEN_TEXTS_S)
             now = self.text
             same, before = (same + 1 if now == before else 0), now
 

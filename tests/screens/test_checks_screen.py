@@ -83,10 +83,10 @@ async def test_a_selected_check_stays_open_when_a_worse_one_is_told() -> None:
 
 
 async def test_the_last_of_many_checks_is_in_sight_when_it_is_open() -> None:
-    many = [replace(PASSED, name=f"check {i:02d}") for i in range(40)]
+    many = [replace(PASSED, name=f"check {i:02d}") for i in range(26)]
     async with on_stage(frame(checked_run(*many)), size=(80, 24)) as stage:
-        await stage.press("c", *["j"] * 39)
-        assert "▸ ✓ passed" in row_with(stage.text, "check 39")
+        await stage.press("c", *["j"] * 25)
+        assert "▸ ✓ passed" in row_with(stage.text, "check 25")
 
 
 async def test_escape_goes_back_to_the_run() -> None:

@@ -32,7 +32,7 @@ def panes_of(stage: Stage) -> set[str]:
 async def test_the_worst_finding_its_cause_and_its_remedy_are_on_screen_at_once(size: tuple[int, int]) -> None:
     async with on_stage(frame(sick_run()), size=size) as stage:
         assert "■ Boxes are not in the format that the model expects" in stage.text
-        assert "certain boxes wrong format" in stage.text
+        assert "certain  boxes wrong format" in stage.text
         assert "convert the boxes to xyxy" in stage.text
 
 
@@ -99,7 +99,7 @@ async def test_the_selected_finding_stays_selected_when_a_worse_one_comes() -> N
         await stage.press("j")
         later = replace(OSCILLATION, last_step=1000, title="Loss swings by 41 % with a period of 24 steps")
         await stage.show(frame(sick_run(diagnosis=diagnosis(BAD_TARGETS, later))))
-        assert "▸ ▲ warning  Loss swings by 41 %" in stage.text
+        assert "▸ ▲ warning   Loss swings by 41 %" in stage.text
 
 
 async def test_a_finding_over_a_range_is_a_band_on_the_loss() -> None:
