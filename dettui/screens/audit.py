@@ -22,7 +22,7 @@ from dettui.screens.themes import DARK, LIGHT
 from dettui.widgets.ascii import AsciiOnly
 from dettui.widgets.lines import LinesView
 from dettui.widgets.picture import HalfBlockPicture
-from dettui.widgets.picture_graphics import GraphicsPicture, has_graphics
+from dettui.widgets.picture_graphics import Graphics, GraphicsPicture, graphics_of_terminal
 from dettui.widgets.text import Line, Span, crop, width_of
 
 PictureWidget: TypeAlias = "HalfBlockPicture | GraphicsPicture"
@@ -46,7 +46,7 @@ class AuditScreen(Screen[Any]):
     #help { height: 1fr; }
     """
 
-    def __init__(self, audit: Audit, *, graphics: bool) -> None:
+    def __init__(self, audit: Audit, graphics: Graphics | None) -> None:
         super().__init__()
         self._all = gallery(audit)
         self.shown = self._all
@@ -58,7 +58,7 @@ class AuditScreen(Screen[Any]):
         """Heading, picture and text beside it, the filter, the foot; the help over the middle."""
         yield LinesView(id="heading", scrolls=False)
         with Horizontal(id="middle"):
-            yield GraphicsPicture(id="picture") if self._graphics else HalfBlockPicture(id="picture")
+            yield GraphicsPicture(self._graphics, id="picture") if self._graphics else HalfBlockPicture(id="picture")
             yield LinesView(id="beside")
         yield LinesView(id="help")
         yield Input(placeholder="a finding or a file; enter keeps it, esc drops it", id="filter", compact=True)
@@ -180,7 +180,9 @@ class AuditBrowser(App[None]):
     TITLE = "dettui audit"
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, audit: Audit, *, graphics: bool = False, ascii_only: bool = False, light: bool = False) -> None:
+    def __init__(
+        self, audit: Audit, *, graphics: Graphics | None = None, ascii_only: bool = False, light: bool = False
+    ) -> None:
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._audit = audit
         self._graphics = graphics
@@ -197,7 +199,7 @@ class AuditBrowser(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = self._first_theme.name
-        self.push_screen(AuditScreen(self._audit, graphics=self._graphics))
+        self.push_screen(AuditScreen(self._audit, self._graphics))
 
 
 def foot(width: int) -> Line:
@@ -214,4 +216,4 @@ def foot(width: int) -> Line:
 def run_browser(audit: Audit, *, ascii_only: bool = False, light: bool = False) -> None:
     """Show *audit* until the user quits.  Raises MissingExtra where nothing can open images."""
     imported("PIL.Image", "showing images")
-    AuditBrowser(audit, graphics=has_graphics(), ascii_only=ascii_only, light=light).run()
+    AuditBrowser(audit, graphics=graphics_of_terminal(), ascii_only=ascii_only, light=light).run()

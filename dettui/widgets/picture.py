@@ -156,7 +156,8 @@ def _outline(canvas: Pixels, mark: Mark, placed: Placed) -> None:
     """A line one pixel thin; dashed with dark gaps where the box is flawed."""
     rows, columns = canvas.shape[:2]
     x1, y1, x2, y2 = _grid(mark, placed)
-    for x, y in _border(x1, y1, x2, y2):
+    # Just off the canvas is off enough: a box a million pixels wide must not take its time.
+    for x, y in _border(max(x1, -1), max(y1, -1), min(x2, columns), min(y2, rows)):
         if 0 <= x < columns and 0 <= y < rows:
             is_gap = mark.is_flawed and (x + y) // DASH % 2
             canvas[y, x] = INK if is_gap else mark.colour
@@ -171,8 +172,6 @@ def _grid(mark: Mark, placed: Placed) -> tuple[int, int, int, int]:
 
 
 def _border(x1: int, y1: int, x2: int, y2: int) -> Iterator[tuple[int, int]]:
-    limit = 4096  # beyond every canvas: a box a million pixels wide must not take its time
-    x1, y1, x2, y2 = max(x1, -1), max(y1, -1), min(x2, limit), min(y2, limit)
     yield from ((x, y) for x in range(x1, x2 + 1) for y in {y1, y2})
     yield from ((x, y) for y in range(y1 + 1, y2) for x in {x1, x2})
 

@@ -89,7 +89,7 @@ def instances(made: Sequence[Scene]) -> dict[str, Any]:
     rows = [(image, box, k) for image, s in enumerate(made) for box, k in zip(s.boxes, s.classes, strict=True)]
     return {
         "images": [
-            {"id": index + 1, "file_name": s.file, "width": s.size[0], "height": s.size[1]} for index, s in enumerate(made)
+            {"id": id, "file_name": s.file, "width": s.size[0], "height": s.size[1]} for id, s in enumerate(made, 1)
         ],
         "annotations": [
             {
