@@ -60,19 +60,33 @@ def draw_bands(
 ) -> None:
     """Shade each band over the rows of *body*, and rule it off: "├ plateau ┤" above, "━" or "≈" on the axis.
 
-    Where bands overlap the shorter one lies on top, so that the ends of both can be seen.
+    Where bands overlap the shorter one lies on top, and each is named on the widest stretch of it that is in sight.
     """
-    for band in sorted(bands, key=lambda band: band.first - band.last):
-        first = max(GUTTER, column_of(band.first))
-        last = min(canvas.width - 1, column_of(band.last))
+    seen = np.full(canvas.width, -1)  # by column: index of the band that lies on top
+    ordered = sorted(bands, key=lambda band: band.first - band.last)
+    for index, band in enumerate(ordered):
+        first, last = max(GUTTER, column_of(band.first)), min(canvas.width - 1, column_of(band.last))
         if first > last:
             continue
+        seen[first : last + 1] = index
         quiet = band.kind in _QUIET
         canvas.grounds[body, first : last + 1] = Ground.QUIET if quiet else Ground.RESTLESS
-        if signs_row is not None:
-            canvas.write(first, signs_row, _rule(band.label or band.kind, last - first + 1, glyphs), Ink.BAND)
         if body.stop < canvas.height:
             canvas.write(first, body.stop, _underline(quiet, glyphs) * (last - first + 1), Ink.BAND)
+    if signs_row is not None:
+        for index, band in enumerate(ordered):
+            first, width = _widest_stretch(seen == index)
+            canvas.write(first, signs_row, _rule(band.label or band.kind, width, glyphs), Ink.BAND)
+
+
+def _widest_stretch(columns: NDArray[np.bool_]) -> tuple[int, int]:
+    """First column and width of the longest run of True in *columns*, shape (n,); width 0 where there is none."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], columns, [False])).astype(np.int8)))
+    starts, ends = edges[::2], edges[1::2]
+    if not len(starts):
+        return 0, 0
+    widest = int(np.argmax(ends - starts))
+    return int(starts[widest]), int(ends[widest] - starts[widest])
 
 
 def _rule(label: str, width: int, glyphs: Glyphs) -> str:

@@ -47,7 +47,7 @@ def curve_view(run: RunFrame, pane: PaneName, state: ViewState) -> CurveView:
     return CurveView(
         title=TITLES[pane],
         lines=lines,
-        bands=tuple(_bands(run.diagnosis.findings, lines)),
+        bands=tuple(_bands(run.diagnosis.findings, lines, is_loss=pane == "loss")),
         marks=tuple(mark for mark in run.marks if mark.kind in _MARKS[pane]),
         smoothing=0.0 if pane == "lr" else state.smoothing,
         x_range=state.x_range,
@@ -119,9 +119,9 @@ def term_count(run: RunFrame) -> int:
     return len(pane_series(run, "loss")) + 1
 
 
-def _bands(findings: Sequence[Finding], lines: Sequence[Line]) -> Iterator[Band]:
-    """Bands of the findings that were measured on a drawn series."""
+def _bands(findings: Sequence[Finding], lines: Sequence[Line], *, is_loss: bool) -> Iterator[Band]:
+    """Bands of the findings that were measured on a drawn series; over the loss, of all that say how it goes."""
     drawn = {line.series.tag for line in lines}
     for finding in findings:
-        if finding.kind in _RANGES and drawn & set(finding.tags):
+        if finding.kind in _RANGES and (is_loss or drawn & set(finding.tags)):
             yield Band(finding.first_step, finding.last_step, finding.kind, finding.kind.replace("_", " "))
