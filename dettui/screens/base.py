@@ -101,12 +101,15 @@ class DashboardScreen(Screen[Any]):
 
 
 def foot(where: Where, showing: Showing, width: int) -> Line:
-    """The keys that matter most here, as many as fit; a frozen display says so before anything else."""
+    """The keys that matter most here, as many as fit; a frozen display says so before anything else.
+
+    The title comes last: it says no more than where the runs come from.
+    """
     frozen = f" ‖ PAUSED, {showing.paused}; p goes on " if showing.paused else ""
     start: Line = (Span(frozen, "chosen"),) if frozen else ()
-    end: Line = (Span(showing.title, "muted"),) if showing.title else ()
-    room = width - width_of(start) - width_of(end) - 1
-    return spread((*start, *_hints(where, room)), end, width)
+    keys: Line = (*start, *_hints(where, width - width_of(start) - 1))
+    end: Line = (Span(harmless(showing.title), "muted"),)
+    return spread(keys, end if width_of(keys) + width_of(end) < width else (), width)
 
 
 def _hints(where: Where, room: int) -> Iterator[Span]:
