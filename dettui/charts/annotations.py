@@ -94,6 +94,8 @@ def _rule(label: str, width: int, glyphs: Glyphs) -> str:
     label = label.replace("_", " ")
     if width >= len(label) + 4:
         return left + f" {label} ".center(width - 2, line) + right
+    if width >= len(label) + 2:
+        return left + label.center(width - 2) + right
     if width >= 6:
         return left + label[: width - 3] + ("." if glyphs == "ascii" else "…") + right
     return (left + line * max(0, width - 2) + right)[:width]

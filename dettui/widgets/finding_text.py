@@ -74,7 +74,8 @@ def _opened(finding: Finding, width: int, around: Around) -> Iterator[Line]:
         yield from _cause_line("because", cause, width)
         yield from _advice(cause, width)
         yield from examples(finding, around.targets, width)
-        yield from _grounds(cause, width)
+        if not cause.certain:  # a proof says what was measured
+            yield from _grounds(cause, width)
     for index, cause in enumerate(others):
         yield from _cause_line("" if index else "or", cause, width)
     for index, evidence in enumerate(finding.evidence):

@@ -34,5 +34,9 @@ def test_a_band_that_is_covered_wholly_is_not_named() -> None:
     assert "plateau" not in canvas.picture().plain()
 
 
+def test_a_name_that_just_fits_is_not_cut() -> None:
+    assert drawn(Band(10, 18, "plateau")).picture().row_text(0).strip() == "├plateau┤"
+
+
 def test_a_band_outside_the_axis_is_not_drawn() -> None:
     assert drawn(Band(-9, -3, "plateau"), Band(80, 90, "plateau")).picture().plain().strip() == ""
