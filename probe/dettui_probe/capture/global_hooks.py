@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from dettui_probe.capture.attach import attach, is_capturing
 from dettui_probe.capture.patches import Patch
 from dettui_probe.capture.torchlib import nn, torch
+from dettui_probe.capture.unwatched import is_unwatched
 from dettui_probe.contract import Contract
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.start import current_run, start_run
@@ -41,6 +42,8 @@ class Search:
         return call
 
     def _consider(self, module: nn.Module) -> None:
+        if is_unwatched():
+            return
         run = current_run()
         if run is not None and is_capturing(run):  # the script watches by itself, and knows better
             self._patch.undo()

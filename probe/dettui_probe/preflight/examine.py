@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TextIO
 from dettui_probe.capture.contracts import contract_of
 from dettui_probe.capture.targets import Batch
 from dettui_probe.capture.torchlib import Optimizer, Tensor, nn, torch
+from dettui_probe.capture.unwatched import unwatched
 from dettui_probe.contract import Contract
 from dettui_probe.preflight import policy
 from dettui_probe.preflight.assignment import check_assignment
@@ -53,7 +54,7 @@ def examine(subject: Subject, out: TextIO | None) -> PreflightReport:
     """Every check of *subject*.  Nothing of the user's is different afterwards, whatever the checks do."""
     started = time.monotonic()
     holders = (subject.loader, subject.transform, subject.evaluator)
-    with untouched(*holders) as caught:
+    with unwatched(), untouched(*holders) as caught:
         checks = tuple(_run(_stages(subject, caught), out))
     return PreflightReport(checks, time.monotonic() - started)
 

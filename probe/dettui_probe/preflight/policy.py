@@ -36,7 +36,7 @@ VARIANCE_OF_MEDIAN: Final = 1e4
 BATCH_NORM_MIN_IMAGES: Final = 4
 
 # G1, G2: measured on 574 decided trials of ten correct pipelines: 1 wrong; the mildest broken pipeline: 44 % wrong.
-MARKER_TRIALS: Final = 96
+MARKER_TRIALS: Final = 192
 MARKER_ENOUGH_DECIDED: Final = 40
 MARKER_MIN_DECIDED: Final = 20
 MARKER_WRONG_SHARE: Final = 0.05

@@ -119,7 +119,7 @@ def _pixels(image: Any) -> Tensor:
     if hasattr(image, "tobytes") and hasattr(image, "getbands"):  # PIL
         data = torch.frombuffer(bytearray(image.convert("RGB").tobytes()), dtype=torch.uint8)
         return data.reshape(image.height, image.width, 3).float()
-    return torch.as_tensor(image).float()
+    return torch.as_tensor(image.copy()).float()  # a view that runs backwards has no tensor
 
 
 def is_image(value: Any) -> bool:

@@ -69,7 +69,7 @@ def _check_dataset(stand: Stand) -> Check:
     if stand.slots.boxes is None:
         in_place.bypass = True
         control = run_marker(in_place.render, in_place.markers(), *holders)
-        if not control.enough or control.broken:
+        if not control.enough or control.tears_boxes:
             return abstained(name, "boxes do not reach the transform, and move on a way that is not understood")
         in_place.bypass = False
     outcome = run_marker(in_place.render, in_place.markers(), *holders)
