@@ -20,7 +20,8 @@ class InputPolicy:
     """
 
     window: int = 50  # measured steps
-    at_least: int = 3
+    at_least: int = 1  # for ranges that no image of a known head can have
+    at_least_unknown: int = 3  # for what is only unusual
     ok_mean: float = 1.5
     ok_std: tuple[float, float] = (0.5, 1.6)
     raw_mean: float = 20.0  # 0-255 pixels
@@ -33,6 +34,7 @@ class InputPolicy:
     faint_max: float = 0.05  # largest pixel as given: 1/255 of white, with room
     constant_share: float = 0.02
     constant_images: int = 50
+    constant_all: tuple[int, int] = (2, 8)  # measured steps and images after which "every image" is no dummy batch
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Pixels:
 
     prefix: str
     window: tuple[int, int]
+    rows: int
     mean: float
     std: float
     least: float
@@ -48,12 +51,13 @@ class Pixels:
 
 
 def read_pixels(context: Context, prefix: str, policy: InputPolicy) -> Pixels | None:
-    """Statistics under *prefix* ("inputs/" or "images/"), None where fewer than three steps were measured."""
+    """Statistics under *prefix* ("inputs/" or "images/"), None where too few steps were measured."""
     found = [context.median(prefix + part, policy.window, policy.at_least) for part in ("mean", "std", "min", "max")]
     if any(value is None for value in found):
         return None
     mean, std, least, most = (float(value) for value in found if value is not None)
-    return Pixels(prefix, context.span(prefix + "mean", policy.window), mean, std, least, most)
+    rows = len(context.window(prefix + "mean", policy.window))
+    return Pixels(prefix, context.span(prefix + "mean", policy.window), rows, mean, std, least, most)
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class BadInputs:
     def _constant(self, context: Context) -> Symptom | None:
         constant = float(context.window(tags.IMAGE_CONSTANT, 2000).sum())
         images = self._images_looked_at(context)
-        if images < self.policy.constant_images or constant <= self.policy.constant_share * images:
+        if not self._is_enough(context, constant, images) or constant <= self.policy.constant_share * images:
             return None
         window = context.span(tags.IMAGE_CONSTANT, 2000)
         share = constant / images
@@ -97,6 +101,11 @@ class BadInputs:
             proof,
             exact=True,
         )
+
+    def _is_enough(self, context: Context, constant: float, images: float) -> bool:
+        steps, all_images = self.policy.constant_all
+        rows = len(context.window(tags.IMAGE_CONSTANT, steps))
+        return images >= self.policy.constant_images or (constant >= images and images >= all_images and rows >= steps)
 
     def _images_looked_at(self, context: Context) -> float:
         """Images in the rows that carry the count of constant ones, which may be a sample of the steps."""
@@ -130,6 +139,7 @@ class BadInputs:
             and first < inside.mean < last
             and given is not None
             and given.most <= policy.faint_max
+            and (given.std > 0 or given.rows >= policy.at_least_unknown)  # zeros may be a dummy batch that warms up
         ):
             return _pixels(
                 "faint", "Images are nearly black: divided by 255 twice, or blank", inside, (policy.faint_std, "<")
@@ -139,7 +149,12 @@ class BadInputs:
     def _unnormalised(self, pixels: Pixels, severity: Severity) -> Symptom | None:
         """0-255 into a network of unknown contract: unusual, and legal for some."""
         policy = self.policy
-        if pixels.mean <= policy.raw_mean or pixels.std <= policy.raw_std or pixels.most < policy.raw_max:
+        if (
+            pixels.rows < policy.at_least_unknown
+            or pixels.mean <= policy.raw_mean
+            or pixels.std <= policy.raw_std
+            or pixels.most < policy.raw_max
+        ):
             return None
         proof = Evidence(pixels.prefix + "mean", pixels.window, pixels.mean, policy.raw_mean, ">", _in_words(pixels))
         return _bad("range_255", severity, "Inputs span 0-255 and are not normalised", proof, exact=False)

@@ -152,7 +152,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(TARGET_DEGENERATE, "boxes", "boxes with x2 <= x1 or y2 <= y1"),
     Tag(TARGET_NONFINITE, "boxes", "boxes with a NaN or an infinity"),
     Tag(TARGET_OUTSIDE, "boxes", "boxes that reach more than a pixel beyond their image"),
-    Tag(TARGET_TINY, "boxes", "boxes with a side under 2 pixels"),
+    Tag(TARGET_TINY, "boxes", "boxes with a side of 2 pixels or less"),
     Tag(TARGET_MAX_COORD, "px", "largest box coordinate"),
     Tag(TARGET_MIN_COORD, "px", "smallest box coordinate"),
     Tag(TARGET_IMAGE_SIDE, "px", "shortest side of the images as the model receives them"),

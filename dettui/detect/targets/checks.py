@@ -142,12 +142,20 @@ def box_format(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
         evidence = _all_top_left(reading)
     if not evidence:
         return None
-    proved = reading.boxes >= policy.format_proof
+    proved = reading.boxes >= policy.format_proof or _is_mostly_degenerate(reading, policy, declared, shares)
     better = max(shares, key=lambda name: shares[name], default="xywh")
     title = f"Boxes look like {better}, the head reads them as {format}"
     facts = {f"legal_{name}": share for name, share in shares.items()} | {f"legal_{format}": declared}
     severity: Severity = "critical" if proved else "warning"
     return bad_targets("format", severity, title, evidence, exact=proved, facts=facts)
+
+
+def _is_mostly_degenerate(
+    reading: TargetReading, policy: TargetPolicy, declared: float, others: Mapping[str, float]
+) -> bool:
+    """Boxes without area by the dozen, and every one of them sound in another format."""
+    share = reading.share(tags.TARGET_DEGENERATE) or 0.0
+    return share >= policy.mostly_degenerate and bool(_illegal_as_declared(reading, policy, declared, others))
 
 
 def _illegal_as_declared(
@@ -217,14 +225,17 @@ def empty(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 def tiny(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """Slivers [A7, G4]."""
     share = reading.share(tags.TARGET_TINY)
-    if share is None or share <= policy.tiny_share or reading.boxes < policy.format_proof:
+    if share is None or share <= policy.tiny_share or reading.boxes < policy.format_hint:
+        return None
+    plain = share > policy.mostly_tiny
+    if not plain and reading.boxes < policy.format_proof:
         return None
     if scale(reading, policy) is not None:
         return None
-    text = f"{share:.1%} of {reading.boxes:.0f} boxes have a side under 2 pixels"
+    text = f"{share:.1%} of {reading.boxes:.0f} boxes have a side of 2 pixels or less"
     proof = Evidence(tags.TARGET_TINY, reading.window, share, policy.tiny_share, ">", text)
     return bad_targets(
-        "tiny", "warning", f"{share:.0%} of the boxes are slivers", (proof,), exact=False, facts={"share": share}
+        "tiny", "warning", f"{share:.0%} of the boxes are slivers", (proof,), exact=plain, facts={"share": share}
     )
 
 

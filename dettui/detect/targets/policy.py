@@ -15,6 +15,7 @@ class TargetPolicy:
     format_proof: int = 200  # boxes for an exact one [3.1 row 3]
     declared_legal: float = 0.98  # [A2]
     other_legal: float = 0.995  # [A2]
+    mostly_degenerate: float = 0.35  # share that no stray rows reach, and another format's boxes do [0.7]
     normalised_max: float = 1.5  # largest coordinate of normalised boxes [A3]
     pixels_min: float = 50.0  # shortest image side for which that is no accident [A3]
     normalised_boxes: int = 5  # [A3]
@@ -25,6 +26,7 @@ class TargetPolicy:
     empty_proof: int = 200
     empty_share: float = 0.6  # [A13; rare objects are legitimate, so news only]
     tiny_share: float = 0.10  # slivers [G4]
+    mostly_tiny: float = 0.5  # share that no detector is trained on, seen in the first batch
     duplicate_share: float = 0.05  # mosaic and copy-paste repeat some [A9]
     pairing_boxes: int = 100  # fewer decide nothing at this z [A17: 300]
     pairing_z: float = 4.0  # standard errors over batches: looked at every few steps for a whole run

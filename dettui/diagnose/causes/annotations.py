@@ -54,6 +54,16 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
             "99.5% are as {likely_format}",
         ),
         Proof(
+            both(
+                at_least("boxes_seen", 20),
+                at_least("share_degenerate", 0.35),
+                _IN_THE_RIGHT_SCALE,
+                _OTHER_FORMAT_FITS,
+            ),
+            "{share_degenerate:.0%} of {boxes_seen:.0f} boxes have no area as {declared_format}, and at least 99.5% are "
+            "legal as {likely_format}",
+        ),
+        Proof(
             both(_ENOUGH_BOXES, _IN_PIXELS, _ALL_TOP_LEFT),
             "read as xyxy, the centres of all {boxes_seen:.0f} boxes lie in the top left quarter of their images",
         ),
@@ -111,8 +121,12 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
             over("share_outside", 0.5),
             "{share_outside:.0%} of the boxes reach beyond their image, as boxes of a larger image would",
         ),
+        Clue("size", 2, over("share_tiny", 0.5), "{share_tiny:.0%} of the boxes have a side of 2 px or less"),
         Clue(
-            "scale", -2, both(under("share_outside", 0.001), _IN_THE_RIGHT_SCALE), "all boxes lie inside their images"
+            "scale",
+            -2,
+            both(under("share_outside", 0.001), at_most("share_tiny", 0.5), _IN_THE_RIGHT_SCALE),
+            "all boxes lie inside their images",
         ),
     ),
     tags=(*_TARGETS, "assign/", "loss/"),

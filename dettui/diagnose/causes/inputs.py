@@ -10,7 +10,7 @@ from dettui.diagnose.conditions import Family, Seen, Unless, between, both, eith
 _INPUTS: Final = ("inputs/", "images/")
 _TORCHVISION: Final = Family("torchvision")
 _RAW_PIXELS: Final = both(over("input_mean", 20), over("input_std", 20))
-_TWICE: Final = both(under("input_mean", -4), over("input_std", 2.5))
+_TWICE: Final = both(under("input_min", -2.3), over("input_std", 2.5))
 _DIVIDED_TWICE: Final = both(between("input_mean", -2.4, -1.6), under("input_std", 0.2))
 """Ranges at the backbone's input: detection.md 2.4, measured on four torchvision detectors (0.2)."""
 
@@ -132,7 +132,7 @@ AUGMENTATION_DROPS_BOXES: Final = CauseRecord(
     meaning="Crops throw most boxes away or leave slivers of them.",
     symptoms=("bad_augmentation", "bad_targets"),
     clues=(
-        Clue("slivers", 1, over("share_tiny", 0.1), "{share_tiny:.0%} of the boxes have a side under 2 px"),
+        Clue("slivers", 1, over("share_tiny", 0.1), "{share_tiny:.0%} of the boxes have a side of 2 px or less"),
         Clue("empty", 1, between("share_empty", 0.3, 0.95), "{share_empty:.0%} of the images arrive without a box"),
     ),
     tags=("targets/tiny", "targets/empty", "targets/boxes"),

@@ -12,7 +12,7 @@ from dettui_probe.capture.torchlib import Tensor, torch
 from dettui_probe.contract import UNKNOWN, BoxFormat, Contract
 
 TOLERANCE_PX: Final = 1.0  # rounding of annotation tools; beyond it a box sticks out (catalogue A5)
-TINY_PX: Final = 2.0  # catalogue A7
+TINY_PX: Final = 2.001  # a side of 2 pixels or less [catalogue A7], as float32 subtracts it
 OFFENCES_TOLD: Final = 3  # events per kind of offence and run: the rows count all of them
 
 

@@ -162,6 +162,13 @@ class Parameters:
         self._follow_new_parameters()
         self._tell(step, coverage, contract)
 
+    def introduce(self, step: int, contract: Contract) -> None:
+        """Say what the model is where no step came to it: what its targets must be is known all the same."""
+        if self._told is None:
+            coverage = audit(self._model, self.optimizers)
+            known = coverage if self.optimizers else coverage._replace(missing=(), strangers=None)
+            self._tell(step, known, contract)
+
     def _follow_new_parameters(self) -> None:
         tracked = Tracked(self._model)
         if self._tracked is None or not tracked.same_as(self._tracked):

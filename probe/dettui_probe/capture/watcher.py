@@ -329,6 +329,7 @@ class Watcher:
         self._closed = True
         self._complete_pending_step()
         if self._forwards:  # a pass that never got to its step: where the script raised in it, it tells why
+            self.parameters.introduce(self._recorder.step, self._inputs.contract)
             self._emit(self._recorder.step)
         sheet = Sheet(self._recorder.step, time.time(), {}, False)
         last_words = self._inputs.last_words()

@@ -158,7 +158,10 @@ def test_a_target_that_makes_the_model_raise_is_still_told(run: Run, told: ToldR
     with pytest.raises(ValueError, match="degenerate"):
         model([torch.rand(3, 50, 100)], [target([[30.0, 10.0, 10.0, 40.0]])])
     run._at_finish[0]()
-    assert told().rows[-1].values[tags.TARGET_DEGENERATE] == 1
+    now = told()
+    assert now.rows[-1].values[tags.TARGET_DEGENERATE] == 1
+    assert (now.models[0].family, now.models[0].box_format) == ("torchvision.FasterRCNN", "xyxy")
+    assert tags.MISSING_PARAMS not in now.rows[-1].values
 
 
 def test_a_head_that_only_shares_its_name_is_unknown() -> None:

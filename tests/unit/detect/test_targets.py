@@ -172,3 +172,8 @@ def test_pixels_of_a_pinned_contract_are_judged_as_those_of_torchvision() -> Non
     pinned = {"family": "pinned", "box_format": "xywh", "box_scale": "pixels"}
     assert "format" in judge(boxes(10.0, legal_xywh=5.0, legal_xyxy=10.0), **pinned)
     assert "scale" in judge({tags.TARGET_MAX_COORD: 1.0}, **pinned)
+
+
+def test_slivers_by_the_dozen_are_told_at_the_first_step() -> None:
+    assert judge(boxes(20.0, tiny=11.0), steps=1)["tiny"].exact
+    assert "tiny" not in judge(boxes(20.0, tiny=10.0), steps=1)
