@@ -7,12 +7,14 @@ from dettui.detect.base import Rule, Symptom
 from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
 from dettui.detect.coverage import Coverage, Detached
+from dettui.detect.dead_units import DeadUnits
 from dettui.detect.divergence import Divergence
 from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.gradients import GradientDepth
 from dettui.detect.inputs import BadInputs
 from dettui.detect.loss_terms import ZeroTerms
 from dettui.detect.non_finite import NonFinite
+from dettui.detect.opening import ViolentOpening
 from dettui.detect.oscillation import Oscillation
 from dettui.detect.precision import AmpOverflow
 from dettui.detect.preflight import Preflight
@@ -45,6 +47,8 @@ RULES: tuple[Rule, ...] = (
     SlowDescent(),
     Oscillation(),
     UpdateSize(),
+    ViolentOpening(),
+    DeadUnits(),
     GradientDepth(),
     Imbalance(),
     Unseen(),

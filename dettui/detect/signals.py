@@ -13,14 +13,16 @@ import numpy as np
 from dettui.detect.assignment import AssignmentPolicy, read_matches
 from dettui.detect.classes import foreground
 from dettui.detect.context import Context
-from dettui.detect.evaluations import PREFIX, direction
+from dettui.detect.evaluations import PREFIX, CollapsePolicy, direction
 from dettui.detect.gradients import GradientPolicy, depth_profile
 from dettui.detect.inputs import InputPolicy, read_pixels
+from dettui.detect.opening import OpeningPolicy, read_opening
 from dettui.detect.oscillation import OscillationPolicy, find_swing
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.targets.pairing import mirrors, own_place
 from dettui.detect.targets.policy import DEFAULT_POLICY
 from dettui.detect.targets.reading import read_targets
+from dettui.domain.series import Floats
 from dettui.numerics.autocorrelation import autocorrelations
 from dettui.numerics.proportions import entropy
 from dettui.numerics.robust import difference_sigma
@@ -108,11 +110,13 @@ class Signals:
     # evaluation
     eval_best: float | None = None
     eval_last: float | None = None
+    eval_standing: float | None = None  # of the newest: 0 at the worst so far or never above nothing, 1 at the best
     # set-up
     batch_size: float | None = None  # images per step, median over the newest 200
     momentum: float | None = None  # of the first param group
     log10_update_at_peak_lr: float | None = None  # median over the steps whose LR was at least half of its peak
     lr_burst: float | None = None  # greatest over median LR of the newest 200 points
+    weight_growth_early: float | None = None  # greatest norm of all weights within the first 100 steps over the first
     lr_over_recipe: float | None = None  # peak LR over torchvision's own for this batch size
     eval_mode_share: float | None = None  # of the newest 3 steps [E6]
     poisoned_channels: float | None = None  # of BatchNorm layers [B1]
@@ -198,11 +202,13 @@ def _sd_fell(context: Context, drops: tuple[int, ...]) -> bool | None:
 
 
 def _updates(context: Context, known: Signals) -> Signals:
+    opening = read_opening(context, OpeningPolicy())
     return replace(
         known,
         log10_update_ratio=_log10(context.median(tags.UPDATE_RATIO, 100)),
         log10_update_ratio_early=_log10(context.early_median(tags.UPDATE_RATIO, 20)),
         update_unchanged_share=context.median(tags.UPDATE_UNCHANGED, 50),
+        weight_growth_early=None if opening is None else opening.growth,
     )
 
 
@@ -376,8 +382,20 @@ def _evaluation(context: Context, known: Signals) -> Signals:
         series = context.series(tag)
         if sense and series is not None:
             best = series.values.max() if sense > 0 else series.values.min()
-            return replace(known, eval_best=float(best), eval_last=series.last)
+            return replace(
+                known, eval_best=float(best), eval_last=series.last, eval_standing=_standing(sense * series.values)
+            )
     return known
+
+
+def _standing(scores: Floats) -> float | None:
+    """Where the newest of *scores* (shape (n,), larger is better) stands between the worst and the best one."""
+    if len(scores) < 2 or not np.isfinite(scores).all():
+        return None
+    worst, best = float(scores.min()), float(scores.max())
+    if 0 <= best < CollapsePolicy().best:
+        return 0.0  # a score that never left zero is at its worst, wherever its noise has it
+    return (float(scores[-1]) - worst) / (best - worst) if best > worst else None
 
 
 def _log10(value: float | None) -> float | None:

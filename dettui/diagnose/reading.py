@@ -118,9 +118,15 @@ def _power_of_ten(name: str) -> Callable[[Mapping[str, float]], float | None]:
     return formula
 
 
+_GREW: Final = 1.5
+"""Violent steps enlarge the weights; tensors that begin at zero move by their own size and harm nobody."""
+
+
 def _highest_update(numbers: Mapping[str, float]) -> float | None:
     """Now, near the peak of the schedule, or in the first steps: violent steps inflate the weights and hide later."""
-    names = ("log10_update_ratio", "log10_update_at_peak_lr", "log10_update_ratio_early")
+    names = ["log10_update_ratio", "log10_update_at_peak_lr"]
+    if numbers.get("weight_growth_early", _GREW) >= _GREW:
+        names.append("log10_update_ratio_early")
     known = [numbers[name] for name in names if name in numbers]
     return max(known, default=None)
 

@@ -289,6 +289,8 @@ def measured(model: nn.Module, weights: list[Tensor], gradient: Tensor, before: 
         tags.GRAD_AGREEMENT: agreement,
         tags.UPDATE_RATIO: float(np.median(ratios)) if ratios else float("nan"),
         tags.UPDATE_UNCHANGED: float(np.mean(same)),
+        tags.GRAD_ZERO: float((gradient == 0).float().mean()),
+        tags.WEIGHT_NORM: float(torch.cat([w.flatten() for w in weights]).norm()),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
-from dettui.diagnose.conditions import Seen, at_least, both, over, under
+from dettui.diagnose.conditions import Seen, at_least, both, either, over, under
 
 EVALUATOR_BROKEN: Final = CauseRecord(
     id="evaluator_broken",
@@ -52,6 +52,9 @@ CONVERGED: Final = CauseRecord(
     meaning="The loss is flat because the training is done.",
     symptoms=("plateau", "plateau_after_lr_drop", "slow_descent"),
     prior=0.1,
+    ruled_out=either(
+        Seen("collapse"), Seen("dead_units"), Seen("update_too_large"), Seen("divergence"), under("eval_standing", 0.25)
+    ),
     clues=(
         Clue("learnt", 1, over("loss_drop_share", 0.7), "the loss fell by {loss_drop_share:.0%} before it flattened"),
         Clue(

@@ -23,9 +23,22 @@ LR_TOO_HIGH: Final = CauseRecord(
     id="lr_too_high",
     group="learning_rate",
     meaning="The steps are so large that the loss swings, sticks high or blows up.",
-    symptoms=(*UNSTEADY, "plateau", "not_learning", "collapse"),
+    symptoms=(*UNSTEADY, "plateau", "plateau_after_lr_drop", "not_learning", "collapse", "dead_units"),
     prior=0.08,
+    explains_away=("dead_relu",),
     clues=(
+        Clue(
+            "drop",
+            -2,
+            both(Seen("plateau_after_lr_drop"), Unless(over("log10_update_ratio_highest", -1.5))),
+            "a lower learning rate was tried and did not help",
+        ),
+        Clue(
+            "growth",
+            1,
+            over("weight_growth_early", 2),
+            "the first steps multiplied the weights by {weight_growth_early:.1f}, which makes later steps look small",
+        ),
         Clue(
             "update",
             2,

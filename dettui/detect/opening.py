@@ -1,0 +1,133 @@
+"""First steps so violent that the weights never recover: they hide later, because inflated weights make every step
+look small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.base import Symptom
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.series import Series
+from dettui.numerics.robust import is_usable
+from dettui_probe import tags
+
+
+@dataclass(frozen=True)
+class OpeningPolicy:
+    """diagnosis.md S1, S13.
+
+    None of the three signs is enough alone.  Tensors that begin at zero move by their own size at first; small
+    embeddings under Adam double within a hundred healthy steps; units specialise.
+    """
+
+    update_steps: int = 20  # of the run, over which the median update is taken
+    update_points: int = 3
+    violent: float = 10**-1.5  # ||dw||/||w|| of one step [S1]
+    growth_steps: int = 100
+    growth: float = 2.0  # of the norm of all weights
+    dying: float = 0.3  # rise of the share of gradient elements that are exactly zero; 0.1 on a healthy detector
+    newest: int = 8  # measured shares
+    patience_points: int = 200  # before a loss that hardly moved is held against the opening [3.1]
+    hardly_moved: float = 0.8  # share of the first loss
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the first steps did to the weights."""
+
+    update: float  # median ||dw||/||w||
+    update_span: tuple[int, int]
+    growth: float  # greatest norm within the first steps over the first one
+    growth_span: tuple[int, int]
+    kept: float  # newest norm over the first one
+
+
+def read_opening(context: Context, policy: OpeningPolicy) -> Opening | None:
+    """The opening of the newest start, None where it was not measured often enough."""
+    updates, norms = context.series(tags.UPDATE_RATIO), context.series(tags.WEIGHT_NORM)
+    if updates is None or norms is None:
+        return None
+    steps, first = _first(updates, policy.update_steps), _first(norms, policy.growth_steps)
+    if len(steps) < policy.update_points or len(first) < 2 or not first.values[0] > 0:
+        return None
+    return Opening(
+        update=float(np.median(steps.values)),
+        update_span=(int(steps.steps[0]), int(steps.steps[-1])),
+        growth=float(first.values.max() / first.values[0]),
+        growth_span=(int(first.steps[0]), int(first.steps[-1])),
+        kept=norms.last / float(first.values[0]),
+    )
+
+
+def _first(series: Series, steps: int) -> Series:
+    """The usable points of the first *steps* steps of *series*, which is not empty."""
+    upto = int(np.searchsorted(series.steps, series.steps[0] + steps, side="left"))
+    usable = is_usable(series.values[:upto])
+    return Series(
+        series.tag, series.steps[:upto][usable], series.values[:upto][usable], series.times[:upto][usable], series.unit
+    )
+
+
+@dataclass(frozen=True)
+class ViolentOpening:
+    """Large first steps that multiplied the weights, where it shows that they did harm."""
+
+    policy: OpeningPolicy = OpeningPolicy()
+    name: str = "violent_opening"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom; silent on a resumed run, whose first steps are not its opening."""
+        missing = context.missing(tags.UPDATE_RATIO, tags.WEIGHT_NORM)
+        if missing:
+            return Abstention(self.name, missing)
+        opening = None if context.is_resumed else read_opening(context, self.policy)
+        if opening is None or context.step < opening.growth_span[0] + self.policy.update_steps:
+            return ()
+        if opening.update <= self.policy.violent or min(opening.growth, opening.kept) < self.policy.growth:
+            return ()
+        harm = self._dying(context) or self._stuck(context)
+        return () if harm is None else (self._symptom(context, opening, harm),)
+
+    def _dying(self, context: Context) -> Evidence | None:
+        now = context.median(tags.GRAD_ZERO, self.policy.newest, at_least=3)
+        first = context.early_median(tags.GRAD_ZERO, 1)
+        if now is None or first is None or now - first < self.policy.dying:
+            return None
+        window = context.span(tags.GRAD_ZERO, self.policy.newest)
+        text = f"{now:.0%} of the gradient elements are exactly 0, {first:.0%} at the first step: units die"
+        return Evidence(tags.GRAD_ZERO, window, now - first, self.policy.dying, ">", text)
+
+    def _stuck(self, context: Context) -> Evidence | None:
+        curve, schedule = context.loss, context.schedule
+        if curve is None or len(curve) < self.policy.patience_points or (schedule is not None and schedule.rising):
+            return None
+        share = curve.now / curve.start if curve.start > 0 else 0.0
+        if share <= self.policy.hardly_moved:
+            return None
+        window = (int(curve.steps[0]), int(curve.steps[-1]))
+        text = f"the loss stands at {curve.now:.4g}, {share:.0%} of its first level {curve.start:.4g}"
+        return Evidence(curve.tag, window, share, self.policy.hardly_moved, ">", text)
+
+    def _symptom(self, context: Context, opening: Opening, harm: Evidence) -> Symptom:
+        policy = self.policy
+        return Symptom(
+            kind="update_too_large",
+            severity="warning",
+            first_step=opening.update_span[0],
+            last_step=context.step,
+            title=f"The first steps multiplied the weights by {opening.growth:.1f}",
+            evidence=(
+                Evidence(tags.UPDATE_RATIO, opening.update_span, opening.update, policy.violent, ">",
+                         f"at first a step moved the weights by {opening.update:.0%} of their size; 1 % is the upper "
+                         "end of what is usual"),
+                Evidence(tags.WEIGHT_NORM, opening.growth_span, opening.growth, policy.growth, ">",
+                         f"their norm grew {opening.growth:.1f}-fold by step {opening.growth_span[1]}"),
+                harm,
+            ),
+            facts={"update_ratio": opening.update, "growth": opening.growth},
+            key="opening",
+        )  # fmt: skip

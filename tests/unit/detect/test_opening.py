@@ -1,0 +1,91 @@
+"""Violent first steps and dying units: each sign on either side of its limit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scenarios.build import Values, run_messages
+from scenarios.play import Played, play
+from scenarios.shapes import decay, detector, noisy
+
+from dettui_probe import tags
+
+STEPS = 400
+Curve = NDArray[np.float64]
+
+
+def eased(first: float, last: float, over: float = 15.0) -> Curve:
+    """From *first* to *last*, most of the way within *over* steps."""
+    return last + (first - last) * np.exp(-np.arange(STEPS) / over)
+
+
+def played(**changes: Values) -> Played:
+    """A detector whose loss halves and stays there, after first steps that were violent unless *changes* say not."""
+    rng = np.random.default_rng(5)
+    series = detector(STEPS, rng, noisy(decay(STEPS, 2.4, 1.1, 5.0, 2.0), rng, 0.2))
+    series |= {
+        tags.UPDATE_RATIO: eased(0.2, 0.006),
+        tags.WEIGHT_NORM: eased(18.0, 75.0),
+        tags.GRAD_ZERO: eased(0.12, 0.6),
+    }
+    return play(run_messages(STEPS, **(series | changes)))
+
+
+def test_violent_first_steps_that_kill_units_are_told_within_fifty_steps() -> None:
+    found = played().first("update_too_large")
+    assert found is not None
+    assert found.raised_at_step <= 60
+    assert {e.tag for e in found.evidence} == {tags.UPDATE_RATIO, tags.WEIGHT_NORM, tags.GRAD_ZERO}
+
+
+@pytest.mark.parametrize(
+    ("tag", "usual"),
+    [
+        (tags.UPDATE_RATIO, eased(0.03, 0.006)),  # [S1: 10^-1.5 = 0.032]
+        (tags.WEIGHT_NORM, eased(18.0, 34.0)),  # 1.9-fold
+        (tags.GRAD_ZERO, eased(0.12, 0.4)),  # units specialise
+    ],
+)
+def test_a_violent_opening_needs_all_of_its_signs(tag: str, usual: Curve) -> None:
+    assert played(**{tag: usual}).first("update_too_large") is None
+
+
+def test_tensors_that_begin_at_zero_make_no_violent_opening() -> None:
+    """Their first steps are as large as they are; the norm of all weights hardly notices."""
+    own_size = 1.0 / np.arange(1, STEPS + 1)
+    assert played(**{tags.UPDATE_RATIO: own_size, tags.WEIGHT_NORM: eased(18.0, 18.4)}).kinds() == set()
+
+
+def test_weights_that_shrink_back_end_a_violent_opening() -> None:
+    back = np.where(np.arange(STEPS) < 100, eased(18.0, 75.0), 20.0)
+    found = [f for f in played(**{tags.WEIGHT_NORM: back}).findings if f.kind == "update_too_large"]
+    assert [f.state for f in found] == ["resolved"]
+
+
+def test_without_a_sign_of_death_a_violent_opening_is_told_where_the_loss_hardly_moved() -> None:
+    rng = np.random.default_rng(5)
+    stuck = {tags.GRAD_ZERO: 0.12, tags.LOSS_TOTAL: noisy(np.full(STEPS, 2.2), rng, 0.05)}
+    assert played(**stuck).first("update_too_large") is not None
+    assert played(**(stuck | {tags.LOSS_TOTAL: noisy(eased(2.4, 1.6), rng, 0.05)})).first("update_too_large") is None
+
+
+def test_gradients_that_became_zero_are_dead_units() -> None:
+    found = played(**{tags.GRAD_ZERO: eased(0.12, 0.97, 30.0)}).first("dead_units")
+    assert found is not None
+    assert found.raised_at_step <= 150
+
+
+@pytest.mark.parametrize(
+    "zeros",
+    [eased(0.12, 0.85), np.full(STEPS, 0.95), eased(0.55, 0.97)],
+    ids=["most_of_a_relu_net", "sparse_from_the_start", "half_from_the_start"],
+)
+def test_zeros_that_are_usual_are_no_dead_units(zeros: Curve) -> None:
+    assert "dead_units" not in played(**{tags.GRAD_ZERO: zeros}).kinds(info=True)
+
+
+def test_a_solved_task_leaves_no_gradient_and_no_dead_units() -> None:
+    rng = np.random.default_rng(5)
+    solved = {tags.LOSS_TOTAL: noisy(eased(2.4, 0.01), rng, 0.1), tags.GRAD_ZERO: eased(0.12, 0.97, 30.0)}
+    assert "dead_units" not in played(**solved).kinds(info=True)
