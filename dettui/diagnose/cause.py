@@ -29,6 +29,9 @@ UNSTEADY: Final = ("oscillation", "spike", "divergence", "non_finite", "update_t
 FAR_REACHING: Final = frozenset((*STUCK, *UNSTEADY)) - {"non_finite", "update_too_large"}
 """Symptoms far from a fault in the data: a handful of bad boxes does not explain them, a fifth of all boxes does."""
 
+DOWNSTREAM: Final = frozenset(("overfit", "collapse", "dead_units"))
+"""What any fault that rules the data may bring about, besides the symptoms that its record names."""
+
 
 @dataclass(frozen=True)
 class Clue:
@@ -73,6 +76,7 @@ class CauseRecord:
     dominant: Condition | None = None  # where given, far-reaching symptoms are explained only while it holds
     tags: tuple[str, ...] = ()  # prefixes of the series in which it shows; () where any
     explains_away: tuple[str, ...] = ()  # causes that are mere consequences of this one
+    ruled_out: Condition | None = None  # where it holds, the cause is not named, whatever speaks for it
 
     @property
     def is_measured(self) -> bool:

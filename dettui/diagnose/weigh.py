@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from dettui.detect.signals import Signals
 from dettui.diagnose.catalogue import CATALOGUE
-from dettui.diagnose.cause import FAR_REACHING, CauseRecord, Clue
+from dettui.diagnose.cause import DOWNSTREAM, FAR_REACHING, CauseRecord, Clue
 from dettui.diagnose.reading import Reading, read
 from dettui.domain.finding import SEVERITY_ORDER, Abstention, Cause, Diagnosis, Finding, RankedCause, Severity
 from dettui.domain.run import ModelInfo
@@ -107,7 +107,9 @@ def _worst_first(finding: Finding) -> tuple[bool, int, int, str]:
 
 
 def weigh(record: CauseRecord, reading: Reading) -> Weighed | None:
-    """The standing of one cause; None where nothing speaks for it."""
+    """The standing of one cause; None where nothing speaks for it, or it is ruled out."""
+    if record.ruled_out is not None and record.ruled_out(reading) is True:
+        return None
     proofs = [proof for proof in record.proofs if proof.when(reading) is True]
     clues = _strongest_by_group(clue for clue in record.clues if clue.when(reading) is True)
     speaking = [clue for clue in clues if clue.weight > 0]
@@ -175,6 +177,13 @@ def _explains(record: CauseRecord, finding: Finding, reading: Reading) -> bool:
     return finding.kind not in FAR_REACHING or _is_dominant(record, reading)
 
 
+def _overrules(weighed: Weighed, finding: Finding, reading: Reading) -> bool:
+    """A proved fault that rules the data stands behind everything that training on it brings about."""
+    if not weighed.certain or weighed.record.group not in _DATA_GROUPS or finding.kind not in DOWNSTREAM:
+        return False
+    return _is_dominant(weighed.record, reading)
+
+
 def _shares_a_series(record: CauseRecord, finding: Finding) -> bool:
     if not record.tags or not finding.tags:
         return True
@@ -182,7 +191,7 @@ def _shares_a_series(record: CauseRecord, finding: Finding) -> bool:
 
 
 def _causes_of(finding: Finding, standing: Sequence[Weighed], reading: Reading) -> tuple[Cause, ...]:
-    candidates = [w for w in standing if _explains(w.record, finding, reading)]
+    candidates = [w for w in standing if _explains(w.record, finding, reading) or _overrules(w, finding, reading)]
     if any(w.certain for w in candidates):
         return _proved(candidates, reading)
     weights = _softmax(candidates)

@@ -197,6 +197,18 @@ def test_learning_rate_advice_is_withheld_while_a_data_fault_is_proved() -> None
     assert diagnosis.causes[0].id == "boxes_wrong_format"
 
 
+def test_proved_data_fault_stands_behind_an_evaluation_that_worsens() -> None:
+    """Training on wrong boxes unlearns what was right by chance: that is no overfitting."""
+    diagnosis = diagnosis_of(finding("bad_targets", "critical"), finding("overfit"), **WRONG_FORMAT)
+    assert [cause.id for cause in diagnosis.findings[1].causes] == ["boxes_wrong_format"]
+    assert first_cause(diagnosis_of(finding("overfit"), **HEALTHY_BOXES)) == "overfitting"
+
+
+def test_handful_of_bad_boxes_does_not_explain_an_evaluation_that_worsens() -> None:
+    signals = {**HEALTHY_BOXES, "share_outside": 0.03}
+    assert first_cause(diagnosis_of(finding("bad_targets"), finding("overfit"), **signals), 1) == "overfitting"
+
+
 def test_proved_fault_names_what_may_lie_behind_it() -> None:
     signals = {
         **HEALTHY_BOXES,
@@ -352,3 +364,45 @@ def test_resolved_finding_keeps_the_causes_it_had() -> None:
     old = diagnosis_of(finding("spike"), **USUAL_STEPS).findings[0]
     gone = replace(old, state="resolved")
     assert diagnosis_of(gone, log10_update_ratio=-1.0).findings[0].causes == old.causes
+
+
+DONE = {
+    **USUAL_STEPS,
+    "loss_drop_share": 0.8,
+    "lr_now": 1e-4,
+    "lr_peak": 0.01,
+    "schedule_share_done": 0.95,
+    "grad_norm_ratio": 0.2,
+    "eval_standing": 1.0,
+}
+
+
+def test_plateau_at_the_best_score_is_done() -> None:
+    assert first_cause(diagnosis_of(finding("plateau", "info"), **DONE)) == "converged"
+
+
+@pytest.mark.parametrize("kind", ["collapse", "dead_units", "update_too_large", "divergence"])
+def test_nothing_is_called_converged_while_a_collapse_is_open(kind: str) -> None:
+    diagnosis = diagnosis_of(finding("plateau", "info"), finding(kind), **DONE)
+    assert "converged" not in {cause.id for cause in diagnosis.causes}
+
+
+def test_nothing_is_called_converged_while_the_score_is_near_its_worst() -> None:
+    diagnosis = diagnosis_of(finding("plateau", "info"), **{**DONE, "eval_standing": 0.2})
+    assert "converged" not in {cause.id for cause in diagnosis.causes}
+
+
+def test_violent_first_steps_explain_a_plateau_that_survives_lr_drops() -> None:
+    """Units that a large step has killed do not come back when the LR falls."""
+    drops = {"lr_now": 1e-3, "lr_peak": 0.01, "lr_drops": 1, "loss_drop_share": 0.5, "log10_update_at_peak_lr": -3.2}
+    violent = {**drops, "log10_update_ratio_early": -1.0, "weight_growth_early": 4.0}
+    assert first_cause(diagnosis_of(finding("plateau_after_lr_drop"), **violent)) == "lr_too_high"
+    own_size = {**violent, "weight_growth_early": 1.02}  # tensors that began at zero
+    named = {c.id for c in diagnosis_of(finding("plateau_after_lr_drop"), **own_size).causes}
+    assert "lr_too_high" not in named
+
+
+def test_units_that_a_violent_step_killed_are_blamed_on_the_step() -> None:
+    violent = {"log10_update_ratio_early": -1.0, "weight_growth_early": 4.0, "grad_zero_share": 0.97}
+    assert first_cause(diagnosis_of(finding("dead_units"), **violent)) == "lr_too_high"
+    assert first_cause(diagnosis_of(finding("dead_units"), **USUAL_STEPS, grad_zero_share=0.97)) == "dead_relu"
