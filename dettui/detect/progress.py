@@ -50,6 +50,7 @@ class ProgressPolicy:
     small_update: float = -3.7  # with gradients that agree this strongly: a detector at a thousandth of its LR
     nearly_equal: float = 0.7  # shows 10^-4.3 and 0.95, at its own LR 10^-2.2 and 0.1 to 0.4
     grad_kept: float = 0.8  # newest gradient norm as a share of the first [S3]
+    grad_kept_equal: float = 0.5  # the same where gradients are nearly equal: it shrinks along the way and still leads
 
 
 @dataclass(frozen=True)
@@ -333,22 +334,27 @@ class SlowDescent:
             return ()
         return self._judge(context, curve)
 
-    def _limits(self, update: float, agreement: float) -> tuple[float, float] | None:
-        """The pair of limits, on update ratio and agreement, that both are beyond; None where neither pair is met."""
+    def _limits(self, update: float, agreement: float, kept: float) -> tuple[float, float, float] | None:
+        """The limits on update ratio, agreement and gradient norm that all three are beyond, else None.
+
+        The stronger the agreement, the larger the updates may be and the more the gradient may have shrunk.
+        """
         policy = self.policy
-        for low, high in ((policy.tiny_update, policy.agreeing), (policy.small_update, policy.nearly_equal)):
-            if 0 < update < 10**low and agreement > high:
-                return 10**low, high
+        for low, high, least in (
+            (policy.tiny_update, policy.agreeing, policy.grad_kept),
+            (policy.small_update, policy.nearly_equal, policy.grad_kept_equal),
+        ):
+            if 0 < update < 10**low and agreement > high and kept > least:
+                return 10**low, high, least
         return None
 
     def _judge(self, context: Context, curve: LossCurve) -> Sequence[Symptom]:
-        policy = self.policy
         update = context.median(tags.UPDATE_RATIO, 100) or 0.0
         agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=20) or 0.0
         first, now = context.early_median(tags.GRAD_NORM, 20), context.median(tags.GRAD_NORM, 50)
         kept = now / first if first and now is not None else 0.0
-        limits = self._limits(update, agreement)
-        if limits is None or kept <= policy.grad_kept:
+        limits = self._limits(update, agreement, kept)
+        if limits is None:
             return ()
         newest = context.span(tags.UPDATE_RATIO, 100)
         return (
@@ -363,7 +369,7 @@ class SlowDescent:
                              f"a step changes the weights by {update:.1e} of their size"),
                     Evidence(tags.GRAD_AGREEMENT, newest, agreement, limits[1], ">",
                              f"successive gradients agree: cosine {agreement:.2f}"),
-                    Evidence(tags.GRAD_NORM, newest, kept, policy.grad_kept, ">",
+                    Evidence(tags.GRAD_NORM, newest, kept, limits[2], ">",
                              f"the gradient has kept {kept:.0%} of its first size"),
                 ),
                 facts={"update_ratio": update, "agreement": agreement},
