@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
+
 from dettui.audit.checks import classes, complaints, distributions, duplicates, geometry, ids, images, layout, splits
 from dettui.audit.dataset import Dataset
 from dettui.audit.finding import ORDER, AuditFinding, Unchecked
@@ -90,6 +92,7 @@ def rank(finding: AuditFinding) -> tuple[int, float]:
     return ORDER[finding.severity], -finding.share
 
 
+@np.errstate(all="ignore")  # NaN and infinity in boxes are findings; numpy need not say it again on stderr
 def audit(
     source: str,
     *,

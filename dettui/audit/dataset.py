@@ -21,6 +21,9 @@ BoxLayout: TypeAlias = Literal["xyxy", "xywh", "cxcywh", "yxyx"]
 UNKNOWN = -1
 """In a column of indices: nothing that the tables know."""
 
+BEYOND_ANY_IMAGE = 1e9
+"""Pixels.  Coordinates from here on are as good as infinite, and areas made of them overflow."""
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -74,8 +77,8 @@ class Boxes:
 
     @cached_property
     def finite(self) -> Flags:
-        """(n,) no NaN and no infinity among the coordinates."""
-        finite: Flags = np.logical_and.reduce(np.isfinite(self.xyxy), axis=1)
+        """(n,) no NaN, no infinity and nothing beyond any image among the coordinates."""
+        finite: Flags = np.logical_and.reduce(np.abs(self.xyxy) < BEYOND_ANY_IMAGE, axis=1)
         return finite
 
     @cached_property

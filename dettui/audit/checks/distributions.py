@@ -28,11 +28,14 @@ def far_from_mean(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
 
 def skewed_sizes(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
     """Classes whose boxes nearly all have one size (datumaro ImbalancedDistInLabel)."""
-    areas = measures(data)["area"]
+    judged = np.flatnonzero(data.boxes.sound & (data.boxes.classes >= 0))
+    judged = judged[np.argsort(data.boxes.classes[judged], kind="stable")]
+    classes, first = np.unique(data.boxes.classes[judged], return_index=True)
+    areas = np.split(measures(data)["area"][judged], first[1:])
     skewed = [
         data.classes.name(index)
-        for index in range(len(data.classes))
-        if _is_skewed(areas[data.boxes.sound & (data.boxes.classes == index)], policy)
+        for index, of_class in zip(classes.tolist(), areas, strict=False)  # without boxes, one empty part is left
+        if _is_skewed(of_class, policy)
     ]
     if skewed:
         yield AuditFinding(

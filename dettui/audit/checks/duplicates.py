@@ -13,7 +13,9 @@ from dettui.audit.policy import AuditPolicy
 from dettui.domain.series import Floats
 
 NEIGHBOURS: Final = 256
-"""How many boxes further along a sorted image is compared: bounds the work where one box is repeated without end."""
+PARTNERS: Final = 8
+"""Bounds of the work where one box is repeated without end: how many boxes further along a sorted image are compared,
+and after how many partners a box is known well enough."""
 
 
 class Pairs(NamedTuple):
@@ -74,7 +76,7 @@ def exact_copies(data: Dataset) -> Flags:
 
 
 def overlapping(data: Dataset, least_iou: float, among: Flags) -> Pairs:
-    """Pairs of one image *among* the boxes that overlap by more than *least_iou*.
+    """Pairs of one image *among* the boxes that overlap by more than *least_iou*, PARTNERS of each box at most.
 
     Sorted by image and left side, partners are close: an IoU above t leaves the left sides at most (1/t - 1) of the
     width of the wider box apart, and widths differ by 1/t at most.
@@ -84,15 +86,16 @@ def overlapping(data: Dataset, least_iou: float, among: Flags) -> Pairs:
     xyxy, images = data.boxes.xyxy[index], data.boxes.images[index]
     reach = (1 / least_iou - 1) / least_iou * (xyxy[:, 2] - xyxy[:, 0])
     firsts, seconds = [], []
-    active = np.arange(len(index))
+    active, partners = np.arange(len(index)), np.zeros(len(index), np.int64)
     for step in range(1, NEIGHBOURS + 1):
         active = active[active + step < len(index)]
         partner = active + step
         near = (images[active] == images[partner]) & (xyxy[partner, 0] - xyxy[active, 0] <= reach[active])
-        active = active[near]
+        active = active[near & (partners[active] < PARTNERS)]
         if not len(active):
             break
         hits = active[iou(xyxy[active], xyxy[active + step]) > least_iou]
+        partners[hits] += 1
         firsts.append(index[hits])
         seconds.append(index[hits + step])
     none = np.empty(0, np.int64)

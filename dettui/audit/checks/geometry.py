@@ -16,7 +16,7 @@ def non_finite(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
     """NaN or infinity in a box (datumaro InvalidValue, A12)."""
     if not data.boxes.finite.all():
         yield on_boxes(
-            data, "non_finite_box", "certain", "Boxes hold NaN or infinity", ~data.boxes.finite,
+            data, "non_finite_box", "certain", "Boxes hold NaN, infinity or absurd numbers", ~data.boxes.finite,
             remedy="drop these rows, or repair the tool that wrote them: one of them makes the loss NaN",
             cause="degenerate_boxes",
         )  # fmt: skip
