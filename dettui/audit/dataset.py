@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -126,6 +126,7 @@ class Dataset:
     declared_boxes: int  # rows that the files hold, readable or not
     complaints: tuple[Complaint, ...] = ()
     notes: tuple[str, ...] = ()  # what the reader should know about the reading
+    picture: Callable[[int], object] | None = None  # the image at an index, where it does not come from a file
 
     @cached_property
     def box_sizes(self) -> Floats:

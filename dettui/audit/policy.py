@@ -69,6 +69,9 @@ class AuditPolicy:
     # --- files
     least_side_px: int = 10  # ultralytics refuses smaller images
     size_tolerance_px: int = 0
+    formats: frozenset[str] = frozenset(
+        {"BMP", "DNG", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP", "PFM"}
+    )  # ultralytics reads these, by the names that Pillow gives them
 
     # --- two sets
     hash_bits_apart: int = 6  # of 256 bits: what recompression and a resize change

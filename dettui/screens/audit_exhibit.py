@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 from dettui.audit.dataset import UNKNOWN
 from dettui.audit.gallery import Exhibit, Gallery
 from dettui.audit.reading.files import imported
+from dettui.audit.reading.torch_style import RAISED, first_line, pixels_of
 from dettui.audit.scan import UNREADABLE
 from dettui.charts.numbers import count
 from dettui.screens.audit_keys import KEYS
@@ -30,6 +31,8 @@ BOX_ROWS: Final = 200
 def load(exhibit: Exhibit) -> tuple[Image | None, str]:
     """The pixels of the image, RGB and shrunk to MOST_PX, and why there are none where there are none."""
     path = exhibit.audited.data.images.paths[exhibit.image]
+    if exhibit.audited.data.picture is not None:
+        return _from_dataset(exhibit, exhibit.audited.data.picture)
     if path is None:
         return None, "the file was not found"
     opener, turner = imported("PIL.Image", "showing images"), imported("PIL.ImageOps", "showing images")
@@ -43,6 +46,17 @@ def load(exhibit: Exhibit) -> tuple[Image | None, str]:
             return image, ""
     except UNREADABLE as error:
         return None, f"cannot be opened: {' '.join(str(error).split())[:120]}"
+
+
+def _from_dataset(exhibit: Exhibit, picture: Callable[[int], object]) -> tuple[Image | None, str]:
+    """The image as the user's Dataset gives it now: one that augments at random gives another each time."""
+    opener = imported("PIL.Image", "showing images")
+    try:
+        image = opener.fromarray(pixels_of(picture(exhibit.image)))
+    except RAISED as error:
+        return None, f"{type(error).__name__}: {first_line(error)}"
+    image.thumbnail((MOST_PX, MOST_PX))
+    return image, ""
 
 
 def letters(exhibit: Exhibit) -> dict[int, str]:

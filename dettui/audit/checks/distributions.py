@@ -14,9 +14,7 @@ from dettui.domain.series import Floats
 
 def far_from_mean(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
     """Boxes of quite another size or shape than others of the class (datumaro FarFromLabelMean)."""
-    flagged = np.zeros(len(data.boxes), np.bool_)
-    for values in measures(data).values():
-        flagged |= outliers(values, data, policy)
+    flagged = outlying(data, data.boxes.classes, policy)
     if flagged.any():
         yield on_boxes(
             data, "box_unlike_its_class", "info",
@@ -28,15 +26,7 @@ def far_from_mean(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
 
 def skewed_sizes(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
     """Classes whose boxes nearly all have one size (datumaro ImbalancedDistInLabel)."""
-    judged = np.flatnonzero(data.boxes.sound & (data.boxes.classes >= 0))
-    judged = judged[np.argsort(data.boxes.classes[judged], kind="stable")]
-    classes, first = np.unique(data.boxes.classes[judged], return_index=True)
-    areas = np.split(measures(data)["area"][judged], first[1:])
-    skewed = [
-        data.classes.name(index)
-        for index, of_class in zip(classes.tolist(), areas, strict=False)  # without boxes, one empty part is left
-        if _is_skewed(of_class, policy)
-    ]
+    skewed = [data.classes.name(index) for index in skewed_groups(data, data.boxes.classes, policy)]
     if skewed:
         yield AuditFinding(
             "box_sizes_skewed", "info",
@@ -46,7 +36,10 @@ def skewed_sizes(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
 
 
 def attributes(data: Dataset, policy: AuditPolicy) -> Iterator[AuditFinding]:
-    """datumaro's eight checks of attributes, on the attributes that boxes carry."""
+    """datumaro's checks of attributes, on the attributes that boxes carry.
+
+    Two of its eight compare with a list of attributes that a class may have; none of the formats here holds one.
+    """
     for name, attribute in data.boxes.attributes.items():
         yield from _one_attribute(data, name, attribute, policy)
 
@@ -62,6 +55,21 @@ def _one_attribute(data: Dataset, name: str, attribute: Attribute, policy: Audit
         )  # fmt: skip
     counts = np.bincount(attribute.codes[has], minlength=len(attribute.values))
     yield from _values(name, attribute.values, counts, policy)
+    if len(attribute.values) > 1:
+        yield from _sizes_by_value(data, name, attribute, policy)
+
+
+def _sizes_by_value(data: Dataset, name: str, attribute: Attribute, policy: AuditPolicy) -> Iterator[AuditFinding]:
+    flagged = outlying(data, attribute.codes, policy)
+    if flagged.any():
+        yield on_boxes(
+            data, "box_unlike_its_attribute", "info",
+            f"Boxes are more than {policy.far_from_mean:g} standard deviations from others of their {name!r}", flagged,
+            remedy="look at them first when you look for wrong attributes",
+        )  # fmt: skip
+    skewed = [attribute.values[index] for index in skewed_groups(data, attribute.codes, policy)]
+    if skewed:
+        yield _about(name, "attribute_sizes_skewed", f"has values whose boxes have one size: {listed(skewed)}", skewed)
 
 
 def _values(name: str, values: tuple[str, ...], counts: Ints, policy: AuditPolicy) -> Iterator[AuditFinding]:
@@ -91,18 +99,30 @@ def measures(data: Dataset) -> Mapping[str, Floats]:
     return {"width": width, "height": height, "area": width * height, "ratio": ratio, "short": short, "long": long}
 
 
-def outliers(values: Floats, data: Dataset, policy: AuditPolicy) -> Flags:
-    """(n,) sound boxes whose value is far from the mean of their class, where the class has enough of them."""
-    judged = data.boxes.sound & (data.boxes.classes >= 0)
-    classes, kept = data.boxes.classes[judged], values[judged]
-    size = len(data.classes)
-    counts = np.bincount(classes, minlength=size)
-    means = np.bincount(classes, kept, minlength=size) / np.maximum(counts, 1)
-    spread = np.sqrt(np.bincount(classes, (kept - means[classes]) ** 2, minlength=size) / np.maximum(counts, 1))
-    far = np.abs(kept - means[classes]) > policy.far_from_mean * spread[classes]
-    result = np.zeros(len(values), np.bool_)
-    result[judged] = far & (counts[classes] >= policy.distribution_least) & (spread[classes] > 0)
+def outlying(data: Dataset, groups: Ints, policy: AuditPolicy) -> Flags:
+    """(n,) sound boxes of which any measure is far from the mean of their group; *groups*, (n,), UNKNOWN for none."""
+    judged = data.boxes.sound & (groups >= 0)
+    own = groups[judged]
+    counts = np.bincount(own)
+    far = np.zeros(len(own), np.bool_)
+    for values in measures(data).values():
+        kept = values[judged]
+        means = np.bincount(own, kept) / np.maximum(counts, 1)
+        spread = np.sqrt(np.bincount(own, (kept - means[own]) ** 2) / np.maximum(counts, 1))
+        far |= (np.abs(kept - means[own]) > policy.far_from_mean * spread[own]) & (spread[own] > 0)
+    result = np.zeros(len(groups), np.bool_)
+    result[judged] = far & (counts[own] >= policy.distribution_least)
     return result
+
+
+def skewed_groups(data: Dataset, groups: Ints, policy: AuditPolicy) -> list[int]:
+    """The groups whose boxes nearly all have one size; *groups*, (n,), UNKNOWN for none."""
+    judged = np.flatnonzero(data.boxes.sound & (groups >= 0))
+    judged = judged[np.argsort(groups[judged], kind="stable")]
+    present, first = np.unique(groups[judged], return_index=True)
+    areas = np.split(measures(data)["area"][judged], first[1:])
+    # Without boxes one empty part is left over.
+    return [group for group, own in zip(present.tolist(), areas, strict=False) if _is_skewed(own, policy)]
 
 
 def _is_skewed(values: Floats, policy: AuditPolicy) -> bool:

@@ -29,6 +29,7 @@ def headers(data: Dataset, found: Scan, policy: AuditPolicy) -> Iterator[AuditFi
     yield from _unreadable(data, found)
     yield from _small(data, found, policy)
     yield from _cut_off(data, found)
+    yield from _unusual(data, found, policy)
     yield from _sizes(data, found, policy)
     yield from _turned(data, found)
 
@@ -59,6 +60,16 @@ def _cut_off(data: Dataset, found: Scan) -> Iterator[AuditFinding]:
             data, "image_cut_off", "warning", "JPEG files end early", flagged,
             remedy="copy them again: the lower part is grey, or the loader stops", cause="inputs_constant",
             total=len(found.headers),
+        )  # fmt: skip
+
+
+def _unusual(data: Dataset, found: Scan, policy: AuditPolicy) -> Iterator[AuditFinding]:
+    flagged = _where(found, lambda _, header: not header.error and header.format not in policy.formats)
+    if len(flagged):
+        yield on_images(
+            data, "image_format_unusual", "info", "Images are in a format that some trainers do not read", flagged,
+            remedy="convert them to JPEG or PNG", total=len(found.headers),
+            describe=lambda index: found.headers[index].format,
         )  # fmt: skip
 
 

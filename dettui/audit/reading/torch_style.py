@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dettui.audit.dataset import Complaint, Dataset
 from dettui.audit.progress import Progress
 from dettui.audit.reading.coco import quadruple, texts, whole
 from dettui.audit.reading.columns import BoxRows, ImageRows, Quadruple, seen_classes, xyxy_of_xywh
+from dettui.domain.series import Floats
 from dettui.errors import NotADataset
 
 Target: TypeAlias = "Any"  # whatever the user's Dataset returns
+Pixels: TypeAlias = NDArray[np.uint8]
 
 RAISED: Final = (
     ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
@@ -93,6 +96,7 @@ def read_dataset(items: Indexable, name: str, most: int, progress: Progress) -> 
         reading.declared,
         tuple(reading.complaints),
         notes,
+        lambda place: items[int(reading.images.ids[place])][0],
     )
 
 
@@ -184,6 +188,33 @@ def _add(
         reading.complaints.append(Complaint("malformed_row", file, row, wrong))
         return
     reading.boxes.add(box, label, image, row, attributes=attributes)
+
+
+def pixels_of(image: Any) -> Pixels:
+    """*image*, a tensor (channels first), an array (channels last) or a PIL image, as (height, width, 3) of bytes.
+
+    Floats up to 1 are shares of full light; whatever reaches beyond, as normalised images do, is stretched to fit.
+    """
+    values = np.asarray(_plain(image.convert("RGB") if hasattr(image, "convert") else image))
+    if values.ndim == 2:
+        values = values[..., None]
+    if values.ndim != 3:
+        raise ValueError(f"an image of the shape {values.shape}")
+    if values.shape[0] in PLANES and values.shape[2] not in PLANES:
+        values = values.transpose(1, 2, 0)
+    values = values[..., :3] if values.shape[2] >= 3 else values[..., :1].repeat(3, axis=2)
+    return values.astype(np.uint8) if values.dtype == np.uint8 else _as_bytes(values.astype(np.float64))
+
+
+def _as_bytes(values: Floats) -> Pixels:
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
+    if low < 0 or high > 255:
+        values = (values - low) / ((high - low) or 1.0)
+    elif high > 1:
+        values = values / 255
+    scaled: Pixels = np.rint(values * 255).astype(np.uint8)
+    return scaled
 
 
 def _plain(values: Any) -> Any:

@@ -112,3 +112,9 @@ def test_files_in_folders_of_their_own_are_told_apart(tmp_path: Path) -> None:
     found: Audit = audited(write_coco(tmp_path, made))
     assert [path.parent.name for path in found.sets[0].data.images.paths if path] == ["a", "b"]
     assert serious(found) == {}
+
+
+def test_a_format_that_some_trainers_do_not_read_is_told(coco: Path) -> None:
+    Image.new("RGB", (160, 120)).save(coco.parent / "images" / "0003.jpg", format="GIF")
+    found = audited(coco)
+    assert serious(found) == {} and severities(found)["image_format_unusual"] == "info"

@@ -156,3 +156,36 @@ def test_lost_boxes_are_summed_up(tmp_path: Path) -> None:
 
     found = found_after(tmp_path, lose)
     assert found["boxes_lost"] == "warning" and found["malformed_row"] == "certain"
+
+
+def test_attribute_values_of_one_box_or_of_very_different_frequency_are_told(tmp_path: Path) -> None:
+    def give(document: dict[str, Any], values: dict[int, str]) -> None:
+        for row, annotation in enumerate(document["annotations"]):
+            annotation["attributes"] = {"weather": next((v for step, v in values.items() if row % step == 0), "sun")}
+
+    crowded = scenes(LAWS["crowded"], images=80)
+    rare = audited(write_coco(tmp_path, crowded, lambda document: give(document, {10_000: "snow"})))
+    assert "attribute_value_rare" in severities(rare)
+    seldom = audited(write_coco(tmp_path, crowded, lambda document: give(document, {200: "rain"})))
+    assert "attribute_imbalance" in severities(seldom)
+    often = audited(write_coco(tmp_path, crowded, lambda document: give(document, {3: "rain"})))
+    assert not {"attribute_imbalance", "attribute_value_rare"} & severities(often).keys()
+    assert serious(rare) == serious(seldom) == serious(often) == {}
+
+
+def test_a_box_far_from_others_of_its_attribute_is_told(tmp_path: Path) -> None:
+    def mark_small(document: dict[str, Any]) -> None:
+        for row, annotation in enumerate(document["annotations"]):
+            annotation["attributes"] = {"size": "small" if row % 2 else "tiny"}
+        document["annotations"][7]["bbox"] = [0, 0, 600, 440]
+
+    found = by_id(audited(write_coco(tmp_path, scenes(LAWS["small"], images=200), mark_small)))
+    assert found["box_unlike_its_attribute"].boxes.tolist() == [7]
+
+
+def test_a_class_of_one_size_with_a_few_giants_is_told(tmp_path: Path) -> None:
+    def grow(document: dict[str, Any]) -> None:
+        for annotation in document["annotations"][::50]:
+            annotation["bbox"] = [10, 10, 600, 400]
+
+    assert "box_sizes_skewed" in severities(audited(write_coco(tmp_path, scenes(LAWS["small"], images=200), grow)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 from unit.audit.sets import NAMES, audited, by_id, scenes, serious, severities, write_coco, write_voc, write_yolo
 
+from dettui.audit.as_json import to_json
 from dettui.audit.audit import Audit
+from dettui.audit.reading.torch_style import pixels_of
 from dettui.errors import NotADataset
 
 IMAGES = scenes(images=30, size=(160, 120))
@@ -298,3 +301,49 @@ def test_a_file_of_two_objects_in_one_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() + json.dumps({"annotations": []}))
     with pytest.raises(NotADataset):
         audited(path)
+
+
+@pytest.mark.parametrize(
+    ("image", "corner"),
+    [
+        (np.full((3, 20, 30), 0.5, np.float32), (128, 128, 128)),
+        (np.full((20, 30, 3), 200, np.uint8), (200, 200, 200)),
+        (np.full((20, 30), 255.0), (255, 255, 255)),
+        (np.full((1, 20, 30), 90, np.uint8), (90, 90, 90)),
+        (np.full((4, 20, 30), 0.0), (0, 0, 0)),
+        (np.full((3, 20, 30), float("nan")), (0, 0, 0)),
+    ],
+)
+def test_the_images_of_a_dataset_can_be_shown(image: Any, corner: tuple[int, int, int]) -> None:
+    pixels = pixels_of(image)
+    assert pixels.shape == (20, 30, 3) and pixels.dtype == np.uint8
+    assert tuple(pixels[0, 0].tolist()) == corner
+
+
+def test_a_normalised_image_is_stretched_to_be_seen() -> None:
+    image = np.linspace(-2.1, 2.6, 600).reshape(1, 20, 30)
+    pixels = pixels_of(image)
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_the_picture_of_an_item_is_that_of_its_place(shelf: list[Any]) -> None:
+    data = audited("shelf_module:shelf", limit=7).sets[0].data
+    assert data.picture is not None
+    assert data.picture(6) is shelf[29][0]
+
+
+def test_any_damage_to_a_json_leaves_a_report_or_one_line(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    odd = [None, True, -1, 3.5, 10**25, 1e308, float("nan"), float("-inf"), "", "x", [], [1, 2, 3, 4], {}, {"id": 1}]
+    for _ in range(60):
+
+        def damage(document: dict[str, Any]) -> None:
+            for _ in range(3):
+                row = rng.choice(document[rng.choice(["images", "annotations", "categories"])])
+                key = rng.choice([*row])
+                if key == "bbox" and rng.random() < 0.7:
+                    row[key][rng.randrange(4)] = rng.choice(odd)
+                else:
+                    row[key] = rng.choice(odd)
+
+        json.dumps(to_json(audited(write_coco(tmp_path, IMAGES[:6], damage))), allow_nan=False)
