@@ -105,7 +105,7 @@ class BadInputs:
     def _is_enough(self, context: Context, constant: float, images: float) -> bool:
         steps, all_images = self.policy.constant_all
         rows = len(context.window(tags.IMAGE_CONSTANT, steps))
-        return images >= self.policy.constant_images or (constant >= images and images >= all_images and rows >= steps)
+        return images >= self.policy.constant_images or (constant >= images >= all_images and rows >= steps)
 
     def _images_looked_at(self, context: Context) -> float:
         """Images in the rows that carry the count of constant ones, which may be a sample of the steps."""

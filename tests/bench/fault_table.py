@@ -120,7 +120,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "boxes outside": lambda taken: taken.each_box(lambda boxes: boxes + 400),
     "boxes of twice the size": lambda taken: taken.each_box(lambda boxes: boxes * 2),
     "boxes of 2 px": lambda taken: taken.each_box(lambda boxes: _sized(boxes, 2, 2)),
-    "boxes 1 px wide": lambda taken: taken.each_box(lambda boxes: _sized(boxes, 1, 30)),
+    "boxes 1 px wide": lambda taken: taken.each_box(lambda boxes: _sized(boxes, 1, 14)),
     "one box without width": lambda taken: taken.each_box(lambda boxes: _with_value(boxes, float(boxes[0, 0]))),
     "NaN in a box": lambda taken: taken.each_box(lambda boxes: _with_value(boxes, float("nan"))),
     "inf in a box": lambda taken: taken.each_box(lambda boxes: _with_value(boxes, float("inf"))),

@@ -32,7 +32,7 @@ from dettui.engine import replay
 from dettui.feed.opening import open_recording
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bench.fault_table import CLASSES, DETECTORS, IMAGES  # noqa: E402 - beside this file
+from bench.fault_table import CLASSES, DETECTORS, IMAGES
 
 HEIGHT, WIDTH = 128, 192
 STEPS: Final = 12

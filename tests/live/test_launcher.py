@@ -147,6 +147,22 @@ if __name__ == "__main__":
     assert len(logs(tmp_path)) == 1
 
 
+def test_what_nobody_said_is_trained_is_not_judged(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAINS)
+    assert launch("-m", "dettui_probe", "train.py").returncode == 0
+    (log,) = logs(tmp_path)
+    assert b"optim/missing_params" in log
+    assert b"optim/stranger_params" not in log
+
+
+def test_a_contract_is_pinned_from_the_command_line(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAINS)
+    assert launch("-m", "dettui_probe", "--contract", "detr", "train.py").returncode == 0
+    (log,) = logs(tmp_path)
+    assert b"detr" in log
+    assert b"cxcywh" in log
+
+
 def test_a_script_that_never_trains_leaves_a_run_that_says_so(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("print('nothing')\n")
     assert launch("-m", "dettui_probe", "train.py").stdout == "nothing\n"
@@ -160,6 +176,7 @@ def test_a_script_that_never_trains_leaves_a_run_that_says_so(launch: Launch, tm
         ([], "which script?"),
         (["-m"], "-m needs the name of a module"),
         (["--wrong", "train.py"], "unrecognized arguments"),
+        (["--contract", "x", "train.py"], "invalid choice: 'x'"),
     ],
 )
 def test_bad_use_is_one_line_and_code_2(launch: Launch, arguments: list[str], words: str) -> None:

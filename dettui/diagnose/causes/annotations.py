@@ -60,8 +60,8 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
                 _IN_THE_RIGHT_SCALE,
                 _OTHER_FORMAT_FITS,
             ),
-            "{share_degenerate:.0%} of {boxes_seen:.0f} boxes have no area as {declared_format}, and at least 99.5% are "
-            "legal as {likely_format}",
+            "{share_degenerate:.0%} of {boxes_seen:.0f} boxes have no area as {declared_format}, and at least 99.5% "
+            "are legal as {likely_format}",
         ),
         Proof(
             both(_ENOUGH_BOXES, _IN_PIXELS, _ALL_TOP_LEFT),
