@@ -174,9 +174,14 @@ class _Picture(NamedTuple):
     @property
     def cut(self) -> bool:
         """Whether the blob reaches the edge of the picture: part of it may be gone, and its box dropped for it."""
-        wide = torch.nn.functional.max_pool2d(self.blob[None].float(), 5, stride=1, padding=2)[0] > 0
-        margins = (wide[:3].any(), wide[-3:].any(), wide[:, :3].any(), wide[:, -3:].any())
-        return bool((wide & ~self.reached).any()) or any(bool(margin) for margin in margins)
+        height, width = self.blob.shape
+        rows, columns = self.blob.any(dim=1).nonzero()[:, 0], self.blob.any(dim=0).nonzero()[:, 0]
+        top, bottom, left, right = (int(edge) for edge in (rows[0] - 3, rows[-1] + 4, columns[0] - 3, columns[-1] + 4))
+        if top < 0 or left < 0 or bottom > height or right > width:
+            return True
+        window = (slice(top, bottom), slice(left, right))
+        wide = torch.nn.functional.max_pool2d(self.blob[window][None].float(), 5, stride=1, padding=2)[0] > 0
+        return bool((wide & ~self.reached[window]).any())
 
 
 def _ruling(seen: Seen, picture: _Picture, label: int, given: int) -> Trial:
