@@ -45,7 +45,7 @@ def read_coco(path: Path, folders: Sequence[Path]) -> Dataset:
     """Read the instances at *path*; the images are sought in *folders*.  Raises NotADataset where it is no JSON."""
     complaints: list[Complaint] = []
     instances = decode(path, complaints)
-    finder = Finder(folders) if folders else None
+    finder = Finder(folders, path.parent)
     images, places = _images(instances.images, path.name, finder, complaints)
     taken = _Annotations(path.name, places, images.files, complaints)
     for row, annotation in enumerate(instances.annotations):
@@ -56,7 +56,7 @@ def read_coco(path: Path, folders: Sequence[Path]) -> Dataset:
         str(path),
         "coco",
         "xywh",
-        images.table(was_searched=bool(finder)),
+        images.table(was_searched=True),
         taken.boxes.columns(xyxy_of_xywh(taken.boxes.quadruples()), classes),
         classes,
         len(instances.annotations),
@@ -177,7 +177,7 @@ def texts(value: object) -> dict[str, str] | None:
 
 
 def _images(
-    rows: Sequence[Any], file: str, finder: Finder | None, complaints: list[Complaint]
+    rows: Sequence[Any], file: str, finder: Finder, complaints: list[Complaint]
 ) -> tuple[ImageRows, Mapping[Identity, int]]:
     """The table of images, and the place of each id in it: of an id that comes twice, the first."""
     images, places = ImageRows(), dict[Identity, int]()
@@ -186,7 +186,7 @@ def _images(
             complaints.append(Complaint("malformed_row", file, row, f"image {item!r}"[:120]))
             continue
         name = str(item.get("file_name") or item["id"])
-        index = images.add(name, finder.find(name) if finder else None, _size(item), id=item["id"])
+        index = images.add(name, finder.find(name), _size(item), id=item["id"])
         places.setdefault(item["id"], index)
     return images, places
 

@@ -31,23 +31,32 @@ def image_files(folder: Path) -> dict[str, Path]:
 
 
 class Finder:
-    """Finds files by the names that annotations give them, in one listing of each folder."""
+    """Finds files by the names that annotations give them, in one listing of each folder, or from *base* on."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], base: Path) -> None:
+        self._base = base
         self._by_path: dict[str, Path] = {}
         self._by_name: dict[str, Path | None] = {}
         for folder in folders:
             self._learn(image_files(folder))
 
-    def __len__(self) -> int:
-        return len(self._by_path)
-
     def find(self, file: str) -> Path | None:
-        """The file of that path below a folder, else the only one of that name; None where there is none."""
-        return self._by_path.get(file) or self._by_name.get(Path(file).name)
+        """The file of that path below a folder, else the only one of that name, else at that path; None for none."""
+        found = self._by_path.get(file) or self._by_name.get(Path(file).name)
+        if found is None and _is_file(self._base / file):
+            return self._base / file
+        return found
 
     def _learn(self, files: Mapping[str, Path]) -> None:
         for relative, path in files.items():
             self._by_path.setdefault(relative, path)
             # Two files of one name: the name alone tells neither of them.
             self._by_name[path.name] = path if path.name not in self._by_name else None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether *path* is a file; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -11,7 +11,6 @@ from typing import Final
 from dettui.audit.dataset import Dataset, FormatName
 from dettui.audit.progress import Progress
 from dettui.audit.reading import coco, torch_style, voc, yolo
-from dettui.audit.reading.files import IMAGE_SUFFIXES
 from dettui.errors import NotADataset
 
 OBJECT_NAME: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -48,7 +47,7 @@ def guess(data: str, images: Path | None, limit: int, progress: Progress) -> Gue
 def _guess_file(path: Path, images: Path | None) -> Guess:
     suffix = path.suffix.lower()
     if suffix in YAML:
-        return _yolo(yolo.describe_yaml(path), f"{path.name} is a YAML file")
+        return _yolo(yolo.describe_yaml(path), f"{path.name} is a YAML file{_unused(images)}")
     if suffix == ".json":
         return _coco(path, images, f"{path.name} is a JSON file")
     if suffix == ".xml":
@@ -59,7 +58,7 @@ def _guess_file(path: Path, images: Path | None) -> Guess:
 def _guess_folder(folder: Path, images: Path | None) -> Guess:
     described = sorted(path for path in folder.iterdir() if path.suffix.lower() in YAML and _names_splits(path))
     if described:
-        return _yolo(yolo.describe_yaml(described[0]), f"the folder holds {described[0].name}")
+        return _yolo(yolo.describe_yaml(described[0]), f"the folder holds {described[0].name}{_unused(images)}")
     if any(folder.rglob("*.xml")):
         annotations = folder / "Annotations"
         return _voc(annotations if annotations.is_dir() else folder, images, "the folder holds XML files")
@@ -68,8 +67,13 @@ def _guess_folder(folder: Path, images: Path | None) -> Guess:
         return _coco_sets(instances, images)
     description = yolo.describe_folder(folder)
     if _has_labels(folder):
-        return _yolo(description, "the folder holds .txt files of rows with five columns")
+        return _yolo(description, f"the folder holds .txt files of rows with five columns{_unused(images)}")
     raise NotADataset(f"{folder} holds no annotations that can be read; give {FORMATS}")
+
+
+def _unused(images: Path | None) -> str:
+    """A word on --images where it has no effect."""
+    return "; --images is not used, since YOLO's labels are found from its images" if images else ""
 
 
 def _names_splits(path: Path) -> bool:
@@ -132,17 +136,12 @@ def _coco_sets(paths: Sequence[Path], images: Path | None) -> Guess:
 def image_folders(path: Path, images: Path | None) -> list[Path]:
     """Where the images of the annotations at *path* may be: where the user says, else beside it or beside its folder.
 
-    A listing of a whole home directory would take minutes, so the folder of the file itself counts only where it holds
-    images, and of the folders beside it only those with usual names.
+    Only folders with usual names are listed: a whole home directory would take minutes.
     """
     if images:
         return existing([images])
     near = [base / name for base in (path.parent, path.parent.parent) for name in (*IMAGE_FOLDERS[1:], path.stem)]
-    return existing([*near, *([path.parent] if _holds_images(path.parent) else [])])
-
-
-def _holds_images(folder: Path) -> bool:
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir())
+    return existing(near)
 
 
 def existing(folders: Iterable[Path]) -> list[Path]:

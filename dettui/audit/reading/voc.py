@@ -34,7 +34,7 @@ def read_voc(folder: Path, folders: Sequence[Path]) -> Dataset:
     files = sorted(folder.rglob("*.xml"))
     if not files:
         raise NotADataset(f"{folder} holds no XML annotations")
-    reading, finder = _Reading(), Finder(folders)
+    reading, finder = _Reading(), Finder(folders, folder)
     for path in files:
         _read_file(path, path.relative_to(folder).as_posix(), finder, reading)
     names = tuple(reading.class_ids)
@@ -43,7 +43,7 @@ def read_voc(folder: Path, folders: Sequence[Path]) -> Dataset:
         str(folder),
         "voc",
         "xyxy",
-        reading.images.table(was_searched=bool(len(finder))),
+        reading.images.table(was_searched=True),
         reading.boxes.columns(reading.boxes.quadruples(), classes),
         classes,
         reading.declared,

@@ -105,6 +105,15 @@ def test_progress_goes_from_nothing_to_all(coco: Path) -> None:
     assert told[0] == ("images read", 0, 12) and told[-1] == ("images read", 12, 12)
 
 
+def test_a_file_name_may_be_a_path_from_the_annotations_or_from_the_root(tmp_path: Path) -> None:
+    names = ["photos/a.jpg", str(tmp_path / "elsewhere" / "b.jpg")]
+    for index, name in enumerate(names):
+        write_image(tmp_path / name, (160, 120), seed=index)
+    made = [Scene(name, (160, 120), ((5, 5, 50, 50),), (0,)) for name in [*names, "\0", "x" * 5000]]
+    found = audited(write_coco(tmp_path, made))
+    assert by_id(found)["image_missing"].images.tolist() == [2, 3]
+
+
 def test_files_in_folders_of_their_own_are_told_apart(tmp_path: Path) -> None:
     made = [Scene(f"{folder}/1.jpg", (160, 120), ((5, 5, 50, 50),), (0,)) for folder in ("a", "b")]
     for index, scene in enumerate(made):
