@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dettui.cli import terminal
-from dettui.errors import BadUsage
+from dettui.errors import BadUsage, NotADataset
 
 if TYPE_CHECKING:
     from dettui.audit.audit import Audit
@@ -59,9 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.require_terminal()
     from dettui.audit.audit import audit  # noqa: PLC0415 - `--help` should not wait for numpy
 
-    found = audit(
-        arguments.data, images=arguments.images, val=arguments.val, limit=arguments.limit, progress=TellProgress()
-    )
+    try:
+        found = audit(
+            arguments.data, images=arguments.images, val=arguments.val, limit=arguments.limit, progress=TellProgress()
+        )
+    except OSError as error:
+        raise NotADataset(f"cannot read {str(error.filename)[:200]}: {error.strerror}") from error
     if arguments.browse:
         return browse(found, arguments)
     if arguments.json:

@@ -91,7 +91,7 @@ def _header(audit: Audit, audited: AuditedSet, width: int) -> Iterator[Line]:
     )
     yield crop((Span(_INDENT + " · ".join(parts), "muted"),), width)
     if audited is audit.sets[0]:
-        yield crop((Span(f"{_INDENT}{harmless(audit.reason)}", "muted"),), width)
+        yield from paragraph(audit.reason, width, (Span(_INDENT),), "muted")
     for note in data.notes:
         yield crop((Span(f"{_INDENT}{note}", "muted"),), width)
 

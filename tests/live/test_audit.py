@@ -38,6 +38,7 @@ def data(tmp_path: Path) -> Path:
     """A healthy set with its images."""
     for index, scene in enumerate(IMAGES):
         write_image(tmp_path / "images" / scene.file, scene.size, seed=index)
+    (tmp_path / "far.yaml").write_text(f"train: {'x' * 5000}\nnames: [a]\n")  # beyond what a file system takes
     return write_coco(tmp_path, IMAGES)
 
 
@@ -68,7 +69,7 @@ def test_findings_give_1_and_json_is_all_there_is_on_stdout(data: Path) -> None:
     [
         ["nowhere.json"], [], ["instances.json", "--limit", "-1"], ["instances.json", "--images", "nowhere"],
         ["instances.json", "--val", "nowhere.json"], ["instances.json", "--json", "--browse"], ["no_module:x"],
-        ["instances.json", "--browse"],
+        ["instances.json", "--browse"], ["far.yaml"],
     ],
     ids=" ".join,
 )  # fmt: skip
