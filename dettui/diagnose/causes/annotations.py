@@ -35,7 +35,7 @@ DEGENERATE_BOXES: Final = CauseRecord(
         Proof(over("share_nonfinite_boxes", 0), "{share_nonfinite_boxes:.2%} of {boxes_seen:.0f} boxes are not finite"),
     ),
     dominant=either(over("share_degenerate", 0.05), over("share_nonfinite_boxes", 0)),
-    tags=(*_TARGETS, "loss/", "grad/"),
+    tags=("targets/degenerate", "targets/nonfinite", "loss/", "grad/"),
     check="Print the offending rows: b[(b[:, 2] <= b[:, 0]) | (b[:, 3] <= b[:, 1]) | ~b.isfinite().all(1)].",
     remedy="Drop them where targets are made: keep = (b[:, 2:] > b[:, :2]).all(1) & b.isfinite().all(1); "
     "index boxes and labels with the same keep.",

@@ -406,3 +406,13 @@ def test_units_that_a_violent_step_killed_are_blamed_on_the_step() -> None:
     violent = {"log10_update_ratio_early": -1.0, "weight_growth_early": 4.0, "grad_zero_share": 0.97}
     assert first_cause(diagnosis_of(finding("dead_units"), **violent)) == "lr_too_high"
     assert first_cause(diagnosis_of(finding("dead_units"), **USUAL_STEPS, grad_zero_share=0.97)) == "dead_relu"
+
+
+def test_proved_degenerate_boxes_do_not_explain_labels_kept_for_background() -> None:
+    found = diagnosis_of(
+        finding("bad_targets", tag="targets/label_background"),
+        share_degenerate=0.01,
+        boxes_seen=500,
+        labels_background=40,
+    )
+    assert [c.id for c in found.findings[0].causes] == ["background_label_used"]
