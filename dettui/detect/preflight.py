@@ -66,7 +66,7 @@ def _symptom(check: Check) -> Symptom:
         severity="critical",
         first_step=check.step,
         last_step=check.step,
-        title=f"Before training: the check of {check.name.replace('_', ' ')} failed",
+        title=f"Failed before training: {check.name.replace('_', ' ')}",
         evidence=(proof,),
         exact=True,
         key=proof_tag(check.name),

@@ -117,7 +117,8 @@ def target_lines(targets: Sequence[BadTarget], width: int) -> Iterator[Line]:
     """A heading and one line a target; nothing where there is none."""
     if not targets:
         return
-    yield (Span("  Bad targets", "accent"), Span(f"  newest of each kind: {len(targets)}", "muted"))
+    yield BLANK
+    yield (Span("  Bad targets", "accent"), Span("  the first few of each kind, newest on top", "muted"))
     for target in targets:
         kind = left(harmless(cause_name(target.what)), _NAME_WIDTH)
         yield crop((Span("    "), Span(f"{kind}  ", "strong"), Span(harmless(target_text(target)))), width)

@@ -11,7 +11,7 @@ from dettui.domain.finding import Abstention, Cause, Diagnosis, Evidence, Findin
 from dettui.domain.frame import RunFrame
 from dettui.widgets.checks_text import examples, target_page
 from dettui.widgets.text import BLANK, LABEL_WIDTH, Line, Span, crop, harmless, labelled, paragraph
-from dettui.widgets.words import cause_name, sign_of, steps_of, tier_of
+from dettui.widgets.words import cause_name, life_of, sign_of, steps_between, steps_of, tier_of
 
 CAUSES_IN_PANEL = 3
 
@@ -68,7 +68,7 @@ def _causes_in_a_line(finding: Finding, width: int, around: Around) -> tuple[Lin
 
 def _opened(finding: Finding, width: int, around: Around) -> Iterator[Line]:
     """What a reader wants to know, in that order: why, what to do, how sure, on what grounds."""
-    yield from labelled("when", f"{steps_of(finding, around.is_over)}, raised at step {finding.raised_at_step}", width)
+    yield from labelled("when", life_of(finding, around.is_over), width)
     best, others = finding.causes[:1], finding.causes[1:CAUSES_IN_PANEL]
     for cause in best:
         yield from _cause_line("because", cause, width)
@@ -104,8 +104,7 @@ def _grounds(cause: Cause, width: int) -> Iterator[Line]:
 
 def statement(evidence: Evidence) -> str:
     """One measured statement with its numbers, its series and its steps."""
-    first, last = evidence.window
-    where = " ".join(part for part in (evidence.tag, f"steps {first}–{last}") if part)
+    where = " ".join(part for part in (evidence.tag, steps_between(*evidence.window)) if part)
     numbers = comparison(evidence)
     return f"{evidence.text} [{numbers}; {where}]" if numbers else f"{evidence.text} [{where}]"
 
@@ -155,8 +154,7 @@ def page(finding: Finding, width: int, around: Around = NOTHING) -> tuple[Line, 
 
 def _page_head(finding: Finding, width: int, around: Around) -> tuple[Line, ...]:
     sign = sign_of(finding)
-    steps = f"{steps_of(finding, around.is_over)}, raised at step {finding.raised_at_step}"
-    kind = f"{cause_name(finding.kind)}, {finding.state}, {steps}"
+    kind = f"{cause_name(finding.kind)}, {finding.state}, {life_of(finding, around.is_over)}"
     title = paragraph(finding.title, width, (Span(f"  {sign.glyph} {sign.word}  ", sign.role),), "strong")
     return (*title, *paragraph(kind, width, (Span("    "),), "muted"), BLANK)
 

@@ -44,6 +44,8 @@ SEVERITIES: dict[Severity, Sign] = {
 
 RESOLVED = Sign("✓", "resolved", "muted")
 
+BEFORE = "before the first step"
+
 STRONG_FROM, LIKELY_FROM = 0.66, 0.33
 """Thirds of the ranking weight.  The weight is no probability, so it is shown as a word and not as a number."""
 
@@ -88,11 +90,22 @@ def steps_of(finding: Finding, is_over: bool = False) -> str:
 
     Nothing goes on where the run *is_over*.
     """
-    if finding.state != "resolved" and not is_over:
+    if finding.last_step > 0 and finding.state != "resolved" and not is_over:
         return f"since step {finding.first_step}"
-    if finding.first_step == finding.last_step:
-        return f"step {finding.first_step}"
-    return f"steps {finding.first_step}–{finding.last_step}"
+    return steps_between(finding.first_step, finding.last_step)
+
+
+def steps_between(first: int, last: int) -> str:
+    """A range of steps as words; step 0 has not been made yet."""
+    if last <= 0:
+        return BEFORE
+    return f"step {first}" if first == last else f"steps {first}–{last}"
+
+
+def life_of(finding: Finding, is_over: bool) -> str:
+    """When *finding* held, and when it was raised."""
+    steps = steps_of(finding, is_over)
+    return steps if steps == BEFORE else f"{steps}, raised at step {finding.raised_at_step}"
 
 
 def is_stale(run: RunFrame) -> bool:
