@@ -86,7 +86,7 @@ def _slivers(stand: Stand) -> Check:
     if len(shares) < policy.AUGMENTATION_MIN_BOXES:
         return abstained(name, f"{len(shares)} boxes to compare; {policy.AUGMENTATION_MIN_BOXES} are needed")
     few = sum(share < policy.SLIVER_VISIBLE for share in shares) / len(shares)
-    text = f"of {few:.0%} of {len(shares)} boxes less than {policy.SLIVER_VISIBLE:.0%} is left after the transform"
+    text = f"{few:.0%} of {len(shares)} returned boxes keep less than {policy.SLIVER_VISIBLE:.0%} of their area"
     if few > policy.SLIVER_MAX_SHARE:
         return failed(name, "warn", CAUSE, text, "set BboxParams(min_visibility=0.2), or crop less")
     return passed(name, text)
