@@ -12,7 +12,7 @@ import numpy as np
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
-from dettui.domain.series import Steps
+from dettui.domain.series import Series, Steps
 from dettui_probe import tags
 
 
@@ -91,13 +91,28 @@ def _objects_while_zero(context: Context, tag: str, partner: str | None) -> tupl
     other = term if partner is None else context.series(partner)
     if term is None or objects is None or other is None:
         return 0.0, np.empty(0, dtype=np.int64)
+    whole = (term, objects, other)
+    newest, has_sound_row = _rows_while_zero(*map(_newest, whole), partner is not None)
+    return newest if has_sound_row else _rows_while_zero(*whole, partner is not None)[0]
+
+
+def _newest(series: Series, points: int = 64) -> Series:
+    """Only rows behind the last sound one matter, and in most runs that is among the newest."""
+    tail = slice(-points, None)
+    return Series(series.tag, series.steps[tail], series.values[tail], series.times[tail], series.unit)
+
+
+def _rows_while_zero(
+    term: Series, objects: Series, other: Series, has_partner: bool
+) -> tuple[tuple[float, Steps], bool]:
+    """(objects and steps of the faulty rows behind the last sound one, whether there is a sound one)."""
     steps = np.intersect1d(np.intersect1d(term.steps, objects.steps), other.steps)
     values, counts, partners = (s.values[np.searchsorted(s.steps, steps)] for s in (term, objects, other))
     judged = counts > 0
-    faulty = judged & (values == 0) & ((partners > 0) if partner is not None else True)
+    faulty = judged & (values == 0) & ((partners > 0) if has_partner else True)
     sound = np.flatnonzero(judged & ~faulty)
     faulty[: sound[-1] + 1 if len(sound) else 0] = False
-    return float(counts[faulty].sum()), steps[faulty]
+    return (float(counts[faulty].sum()), steps[faulty]), len(sound) > 0
 
 
 def _zero(severity: Severity, title: str, tag: str, steps: Steps, text: str, *, exact: bool) -> Symptom:
