@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dettui.detect.assignment import Unassigned
 from dettui.detect.base import Rule, Symptom
 from dettui.detect.classes import Imbalance, Unseen
@@ -27,7 +29,7 @@ from dettui.detect.updates import NoUpdate, UpdateSize
 from dettui.domain.finding import Abstention
 from dettui.store.run_store import RunStore
 
-RULES: tuple[Rule, ...] = (
+EXACT: tuple[Rule, ...] = (
     NonFinite(),
     Preflight(),
     BadTargets(),
@@ -39,6 +41,10 @@ RULES: tuple[Rule, ...] = (
     Detached(),
     NoUpdate(),
     AmpOverflow(),
+)
+"""Rules with exact checks, and those that read the newest rows only: asked often."""
+
+STATISTICAL: tuple[Rule, ...] = (
     Divergence(),
     Spike(),
     NotLearning(),
@@ -56,6 +62,9 @@ RULES: tuple[Rule, ...] = (
     Overfit(),
     InputBound(),
 )
+"""Rules over tens or hundreds of steps, which change little from one step to the next."""
+
+RULES: tuple[Rule, ...] = (*EXACT, *STATISTICAL)
 """Every rule, exact checks first."""
 
 
@@ -64,11 +73,11 @@ def evaluate_all(store: RunStore, step: int) -> tuple[tuple[Symptom, ...], tuple
     return judge(Context(store, step))
 
 
-def judge(context: Context) -> tuple[tuple[Symptom, ...], tuple[Abstention, ...]]:
-    """What every rule says of *context*, and which rules lacked data."""
+def judge(context: Context, rules: Sequence[Rule] = RULES) -> tuple[tuple[Symptom, ...], tuple[Abstention, ...]]:
+    """What each of *rules* says of *context*, and which of them lacked data."""
     symptoms: list[Symptom] = []
     abstained: list[Abstention] = []
-    for rule in RULES:
+    for rule in rules:
         answer = rule.evaluate(context)
         if isinstance(answer, Abstention):
             abstained.append(answer)

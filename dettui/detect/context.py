@@ -11,7 +11,7 @@ from dettui.detect.schedule import Schedule, read_schedule
 from dettui.domain.check import Check
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Floats, Series
-from dettui.numerics.robust import is_usable
+from dettui.numerics.robust import is_usable, median
 from dettui.store.run_store import RunStore
 from dettui_probe import tags, wire
 
@@ -26,6 +26,7 @@ class Context:
         self.step = step
         self._store = store
         self._series: dict[str, Series | None] = {}
+        self._windows: dict[tuple[str, int], Floats] = {}
 
     # --- series -----------------------------------------------------------------------------------------------
     @cached_property
@@ -53,16 +54,17 @@ class Context:
 
     def window(self, tag: str, points: int) -> Floats:
         """The finite ones among the newest *points* of *tag*, shape (<= points,); empty where it never came."""
-        series = self.series(tag)
-        if series is None:
-            return np.empty(0)
-        newest = series.values[-points:]
-        return newest[is_usable(newest)]
+        key = tag, points
+        if key not in self._windows:
+            series = self.series(tag)
+            newest = np.empty(0) if series is None else series.values[-points:]
+            self._windows[key] = newest[is_usable(newest)]
+        return self._windows[key]
 
     def median(self, tag: str, points: int, at_least: int = 1) -> float | None:
         """Median of the newest *points* of *tag*, None where fewer than *at_least* finite ones came."""
         newest = self.window(tag, points)
-        return float(np.median(newest)) if len(newest) >= at_least else None
+        return median(newest) if len(newest) >= at_least else None
 
     def early_median(self, tag: str, points: int) -> float | None:
         """Median of the first *points* of *tag*, None where it never came."""
@@ -71,7 +73,7 @@ class Context:
             return None
         first = series.values[:points]
         first = first[is_usable(first)]
-        return float(np.median(first)) if len(first) else None
+        return median(first) if len(first) else None
 
     def last(self, tag: str) -> float | None:
         """The newest value of *tag*."""

@@ -15,7 +15,7 @@ from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
 from dettui.numerics.changepoint import level_shift_split
 from dettui.numerics.ranks import mann_whitney_z
-from dettui.numerics.robust import block_medians, is_usable, thin
+from dettui.numerics.robust import block_medians, is_usable, median, thin
 from dettui_probe import tags
 
 
@@ -165,8 +165,8 @@ class Divergence:
 
     def _shifted(self, context: Context, curve: LossCurve, at: int) -> Sequence[Symptom]:
         since = len(curve) - at
-        before = float(np.median(curve.values[max(0, at - 50) : at]))
-        first, newest = (float(np.median(part)) for part in (curve.values[at : at + 20], curve.values[-20:]))
+        before = median(curve.values[max(0, at - 50) : at])
+        first, newest = (median(part) for part in (curve.values[at : at + 20], curve.values[-20:]))
         height = first - before
         settled = since >= self.policy.shift_wait and newest > first - self.policy.recovering * height
         step, last = int(curve.steps[at]), int(curve.steps[-1])

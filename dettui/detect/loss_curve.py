@@ -9,7 +9,7 @@ import numpy as np
 
 from dettui.domain.series import Floats, Series, Steps
 from dettui.numerics.autocorrelation import integrated_time
-from dettui.numerics.robust import block_medians, difference_sigma, is_usable, thin
+from dettui.numerics.robust import block_medians, difference_sigma, is_usable, median, thin
 from dettui.numerics.trend import detrend
 
 FIRST_POINTS = 10
@@ -34,12 +34,12 @@ class LossCurve:
     @cached_property
     def start(self) -> float:
         """Median of the first points: the level of a network that knows nothing (L0)."""
-        return float(np.median(self.opening))
+        return median(self.opening)
 
     @cached_property
     def now(self) -> float:
         """Median of the newest points."""
-        return float(np.median(self.values[-NOW_POINTS:]))
+        return median(self.values[-NOW_POINTS:])
 
     @cached_property
     def coarse(self) -> Floats:
@@ -60,7 +60,7 @@ class LossCurve:
     @cached_property
     def unit(self) -> float:
         """What one counts as large on a curve that touches zero: the typical size of its first points."""
-        return float(np.median(np.abs(self.opening))) or 1.0
+        return median(np.abs(self.opening)) or 1.0
 
     def even(self, values: Floats) -> Floats:
         """*values* on the scale of the tests: ln L where all L > 0, else asinh(L / unit) (diagnosis.md 3.0)."""

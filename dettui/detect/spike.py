@@ -12,7 +12,7 @@ from dettui.detect.context import Context
 from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Floats
-from dettui.numerics.robust import mad_sigma
+from dettui.numerics.robust import mad_sigma, median
 from dettui.numerics.trend import half_median_line
 from dettui_probe import tags
 
@@ -63,10 +63,10 @@ class Spike:
 
     def _is_confirmed(self, curve: LossCurve, at: int) -> bool:
         before = curve.values[at - self.policy.baseline : at]
-        if curve.values[at] - float(np.median(before[-20:])) <= self.policy.jump * abs(curve.start):
+        if curve.values[at] - median(before[-20:]) <= self.policy.jump * abs(curve.start):
             return False
         after = curve.values[at : at + self.policy.confirm_points]
-        height = self.policy.factor * float(np.median(before[-20:])) + self.policy.margin * abs(curve.start)
+        height = self.policy.factor * median(before[-20:]) + self.policy.margin * abs(curve.start)
         return (
             int(np.count_nonzero(after > height)) >= self.policy.confirm and self._z(curve, before, at) > self.policy.z
         )
@@ -89,7 +89,7 @@ class Spike:
         return "info" if np.median(after) < self.policy.grad_growth * np.median(before) else "warning"
 
     def _symptom(self, context: Context, curve: LossCurve, at: int) -> Symptom:
-        usual = float(np.median(curve.values[at - 20 : at]))
+        usual = median(curve.values[at - 20 : at])
         peak = float(curve.values[at : at + self.policy.confirm_points].max())
         step = int(curve.steps[at])
         window = (step, int(curve.steps[at + self.policy.confirm_points - 1]))

@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dettui.detect.battery import judge
+from dettui.detect.battery import EXACT, STATISTICAL
 from dettui.detect.context import Context
-from dettui.detect.lifecycle import Lifecycle
 from dettui.detect.signals import Signals, signals_of
 from dettui.diagnose.weigh import diagnose
 from dettui.domain.finding import Cause, Diagnosis, Finding
@@ -21,6 +20,7 @@ from dettui.domain.run import Liveness, RunInfo, RunState
 from dettui.domain.series import Series
 from dettui.engine.grid import GRID, EvaluationGrid
 from dettui.engine.marks import MarkBook
+from dettui.engine.panel import Panel
 from dettui.engine.vitals import read_vitals
 from dettui.feed.base import Arrival
 from dettui.store.checks import CHECK_KIND
@@ -44,7 +44,7 @@ class RunTracker:
         self._grid = grid
         self._until = until
         self._store = RunStore()
-        self._lifecycle = Lifecycle()
+        self._exact, self._statistics = Panel(EXACT), Panel(STATISTICAL)
         self._book = MarkBook()
         self._open_cell: int | None = None  # end of the cell that holds rows not evaluated yet
         self._closed_cell: int | None = None  # end of the newest cell that was evaluated
@@ -77,13 +77,13 @@ class RunTracker:
     def finish(self) -> None:
         """Evaluate what is left: no further step is expected.  Should one come, its cell is opened again."""
         if not self._cut and self._open_cell is not None:
-            self._close_cell()
+            self._close_cell(statistics=True)
             self._closed_cell = self._store.last_step
 
     def settle(self) -> None:
         """With *until*: evaluate the last cell where it ends no later, as the live run did at that step."""
         if self._open_cell is not None and self._until is not None and self._open_cell <= self._until:
-            self._close_cell()
+            self._close_cell(statistics=self._grid.statistics.cell_end(self._open_cell) <= self._until)
 
     def _take_messages(self, arrival: Arrival, now: float) -> None:
         if arrival.messages:
@@ -105,11 +105,12 @@ class RunTracker:
         if isinstance(message, wire.Bye):
             self.finish()
         elif isinstance(message, wire.Event) and message.kind == CHECK_KIND and not self._store.last_step:
-            self._evaluate(0)  # a pre-flight speaks before there is any cell to close
+            # a pre-flight speaks before there is any cell to close
+            self._evaluate(Context(self._store, 0), statistics=False)
 
     def _begin_again(self) -> None:
         """Another start of the run: its steps may begin anew."""
-        self._close_cell()
+        self._close_cell(statistics=True)
         self._closed_cell = None
         self._history = [replace(self._diagnosis, step=0)]
         self._liveness.pop(0, None)  # what became of the earlier start
@@ -119,7 +120,7 @@ class RunTracker:
         after: int | None = None
         for end in self._cells_of(batch):
             if self._open_cell is not None and end > self._open_cell:
-                self._close_cell()
+                self._close_cell(statistics=self._ends_statistics(self._open_cell, end))
             upto = end if self._until is None else min(end, self._until)
             self._store.apply_rows(batch, after=after, upto=upto)
             if self._closed_cell is None or end > self._closed_cell:
@@ -131,8 +132,12 @@ class RunTracker:
         if self._until is not None:
             self._cut = self._cut or bool((steps > self._until).any())
             steps = steps[steps <= self._until]
-        ends: list[int] = np.unique(self._grid.cell_ends(steps)).tolist()
-        return ends
+        return sorted(set(self._grid.exact.cell_ends(steps).tolist()))
+
+    def _ends_statistics(self, cell: int, following: int) -> bool:
+        """True where *cell* is the last one, before the cell *following*, of a cell of the statistics."""
+        cell_end = self._grid.statistics.cell_end
+        return cell_end(following) > cell_end(cell)
 
     def _is_later(self, message: wire.AnyMessage) -> bool:
         later = self._until is not None and getattr(message, "step", 0) > self._until
@@ -146,18 +151,20 @@ class RunTracker:
 
     # --- evaluating -------------------------------------------------------------------------------------------
 
-    def _close_cell(self) -> None:
+    def _close_cell(self, *, statistics: bool) -> None:
         if self._open_cell is None:
             return
         self._closed_cell, self._open_cell = self._open_cell, None
-        self._evaluate(self._store.last_step)
+        self._evaluate(Context(self._store, self._store.last_step), statistics)
 
-    def _evaluate(self, step: int) -> None:
-        context = Context(self._store, step)
-        symptoms, abstentions = judge(context)
-        findings = [self._remember_causes(f) for f in self._lifecycle.update(symptoms, step)]
+    def _evaluate(self, context: Context, statistics: bool) -> None:
+        self._exact.evaluate(context)
+        if statistics:
+            self._statistics.evaluate(context)
+        abstentions = (*self._exact.abstained, *self._statistics.abstained)
+        findings = [self._remember_causes(f) for f in (*self._exact.findings, *self._statistics.findings)]
         signals = _progress_of(context) if all(f.causes for f in findings) else signals_of(context)
-        self._diagnosis = diagnose(findings, signals, self._store.model, abstentions, step)
+        self._diagnosis = diagnose(findings, signals, self._store.model, abstentions, context.step)
         self._causes = {_identity(f): f.causes for f in self._diagnosis.findings}
         if _gist(self._diagnosis) != _gist(self._history[-1]):
             self._history.append(self._diagnosis)

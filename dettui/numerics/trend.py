@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from dettui.domain.series import Floats, Steps
-from dettui.numerics.robust import MAD_TO_SIGMA
+from dettui.numerics.robust import MAD_TO_SIGMA, median
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def theil_sen(values: Floats) -> Slope:
     """
     m = len(values)
     early, late = _pairs(m)
-    slope = float(np.median((values[late] - values[early]) / (late - early)))
+    slope = median((values[late] - values[early]) / (late - early))
     grid = np.arange(m)
     residual = values - slope * grid
-    start = float(np.median(residual))
-    sigma = MAD_TO_SIGMA * float(np.median(np.abs(residual - start))) * float(np.sqrt(m / max(m - 2, 1)))
+    start = median(residual)
+    sigma = MAD_TO_SIGMA * median(np.abs(residual - start)) * float(np.sqrt(m / max(m - 2, 1)))
     error = 1.25 * sigma * float(np.sqrt(12.0 / (m**3 - m)))
     return Slope(slope, error, start, start + slope * (m - 1), m)
 
@@ -62,7 +62,7 @@ def half_median_line(values: Floats) -> tuple[float, float]:
     The local linear baseline of diagnosis.md 3.0: a healthy slope is then no anomaly.  Needs >= 4 values.
     """
     half = len(values) // 2
-    early, late = float(np.median(values[:half])), float(np.median(values[-half:]))
+    early, late = median(values[:half]), median(values[-half:])
     slope = (late - early) / (len(values) - half)
     centre_of_late = len(values) - half + (half - 1) / 2.0
     return slope, late + slope * (len(values) - centre_of_late)

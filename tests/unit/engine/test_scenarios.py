@@ -10,9 +10,11 @@ from unit.engine.runs import arrival
 
 from dettui.domain.frame import RunFrame
 from dettui.engine import Engine, EvaluationGrid
+from dettui.engine.grid import Strides
 from dettui.feed.scripted import ScriptedFeed
 
-COARSE = EvaluationGrid(bands=((64, 8),), stride_after=40)
+STRIDES = Strides(((80, 8),), 40)
+COARSE = EvaluationGrid(STRIDES, STRIDES)
 """A fifth of the evaluations: what is named must not hang on how often one looks."""
 
 
