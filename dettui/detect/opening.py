@@ -59,7 +59,7 @@ def read_opening(context: Context, policy: OpeningPolicy) -> Opening | None:
         update_span=(int(steps.steps[0]), int(steps.steps[-1])),
         growth=float(first.values.max() / first.values[0]),
         growth_span=(int(first.steps[0]), int(first.steps[-1])),
-        kept=norms.last / float(first.values[0]),
+        kept=float(norms.values[-1] / first.values[0]),
     )
 
 

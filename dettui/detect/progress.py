@@ -216,12 +216,17 @@ class NotLearning:
         patience = self.policy.patience_points if self._is_falling(curve) else self.policy.wait_points
         if rising or context.is_resumed or past_warmup < patience:
             return ()
-        if not never_left_its_start(context, curve, self.policy):
+        if not never_left_its_start(context, curve, self.policy) or self._beats_a_guesser(context, curve):
             return ()
         chance = level_over_chance(context, points=None)
         if (chance is not None and chance < self.policy.knows_something) or curve.now <= 0:
             return ()
         return (self._symptom(context, curve, chance),)
+
+    def _beats_a_guesser(self, context: Context, curve: LossCurve) -> bool:
+        """True where the newest quarter lies below a guesser's loss: little was gained, and it was learnt."""
+        chance = level_over_chance(context, points=max(20, len(curve) // 4))
+        return chance is not None and chance < self.policy.at_chance
 
     def _is_falling(self, curve: LossCurve) -> bool:
         """True where the loss falls beyond doubt, however little: a slow start deserves patience."""

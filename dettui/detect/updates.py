@@ -27,6 +27,7 @@ class UpdatePolicy:
     too_large: float = 0.05  # ||dw||/||w|| of one step [L6: violent]
     too_small: float = 1e-6  # [L6: stall]
     stuck: float = 0.6  # share of the first loss: large updates are harmless while the loss falls
+    fallen: float = 0.3  # share of the first loss below which a schedule may run out
     decayed: float = 0.01  # share of the LR's peak below which small updates are meant
 
 
@@ -75,8 +76,8 @@ class NoUpdate:
         skipped = context.window(tags.AMP_SKIPPED, need)
         if len(unchanged) < need or not bool(np.all(unchanged >= 1.0)) or (len(skipped) and bool(skipped.any())):
             return ()
-        if grad is not None and grad == 0:
-            return ()  # nothing to apply: the gradient rules speak
+        if (grad is not None and grad == 0) or self._has_run_out(context):
+            return ()  # nothing to apply, or nothing left to do
         window = context.span(tags.UPDATE_UNCHANGED, need)
         first = _start_of_stillness(context)
         text = f"no tensor changed in {need} measured steps in a row, gradient norm {grad or float('nan'):.3g}"
@@ -88,6 +89,13 @@ class NoUpdate:
                 (tags.UPDATE_UNCHANGED, 1.0, 1.0, "==", text),
             ),
         )
+
+    def _has_run_out(self, context: Context) -> bool:
+        """True where the schedule has decayed below what changes a float, and the loss had fallen well before."""
+        schedule, curve = context.schedule, context.loss
+        if schedule is None or curve is None or schedule.decayed_share >= self.policy.decayed:
+            return False
+        return curve.now <= self.policy.fallen * curve.start
 
 
 def _start_of_stillness(context: Context) -> int:

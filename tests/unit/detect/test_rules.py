@@ -102,6 +102,14 @@ def test_not_learning_knows_a_network_that_starts_below_a_guesser() -> None:
     assert len(judge(NotLearning(), 600, loss(flat * 5.75), **setting)) == 1
 
 
+def test_a_loss_below_that_of_a_guesser_has_left_its_start() -> None:
+    """Noisy first steps hide a drop of a tenth; what a guesser loses is known without them."""
+    setting = {"family": "classification", "num_classes": 10, "background": None}
+    noise = noisy(np.ones(600), rng(), 0.1)
+    assert judge(NotLearning(), 600, loss(2.16 * noise), **setting) == ()
+    assert len(judge(NotLearning(), 600, loss(2.25 * noise), **setting)) == 1
+
+
 def test_an_lr_drop_that_helps_is_no_finding() -> None:
     lr = step_lr(1200, 0.1, (600,))
     stuck = noisy(np.where(grid(1200) < 30, 2.4, 1.9), rng(), 0.03)
@@ -158,6 +166,20 @@ def test_gradients_that_a_scaler_skipped_are_not_news() -> None:
 
 
 # --- updates and parameters -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lr", "level", "found"), [(1e-5, 0.5, 0), (1e-5, 1.2, 1), (2e-4, 0.5, 1)])
+def test_weights_may_stand_still_once_the_schedule_has_run_out_on_a_solved_task(
+    lr: float, level: float, found: int
+) -> None:
+    """A step of a thousandth of its peak is below what changes a float."""
+    series = {
+        **loss(noisy(np.where(grid(600) < 100, 2.4, level), rng(), 0.03)),
+        tags.LR + "0": step_lr(600, 0.01, (300,), lr / 0.01),
+        tags.UPDATE_UNCHANGED: (grid(600) >= 300).astype(float),
+        tags.GRAD_NORM: 0.1,
+    }
+    assert len(judge(NoUpdate(), 600, series)) == found
 
 
 def test_ten_still_steps_in_a_row_are_proof() -> None:
