@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from dettui.audit import DEFAULT_LIMIT
 from dettui.audit.checks import classes, complaints, distributions, duplicates, geometry, ids, images, layout, splits
 from dettui.audit.dataset import Dataset
 from dettui.audit.finding import ORDER, AuditFinding, Unchecked
@@ -51,9 +52,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     distributions.attributes,
 )
 """Those that read no files.  Empty columns are their business: each is silent where it has nothing to judge."""
-
-DEFAULT_LIMIT: Final = 2000
-"""Images opened, and items of a Dataset read, where nothing else is asked for."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,7 @@ class AuditPolicy:
     layout_other_from: float = 0.995  # A2
     layout_certain_below: float = 0.90  # ours: a few boxes that stick out must not decide
     layout_slack: float = 0.10  # ours, of the side: who draws past the edge does not thereby write another format
+    layout_ends_at_side: float = 0.98  # ours: so near to the side of the image is at it
     layout_least_boxes: int = 20  # check 3
     layout_certain_boxes: int = 200  # check 3
     layout_certain_images: int = 20  # check 3

@@ -21,13 +21,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dettui.audit import DEFAULT_LIMIT
 from dettui.cli import terminal
 from dettui.errors import BadUsage, NotADataset
 
 if TYPE_CHECKING:
     from dettui.audit.audit import Audit
 
-DEFAULT_LIMIT: Final = 2000
 WIDEST: Final = 100
 PROGRESS_EVERY_S: Final = 0.1
 CLEAR_LINE: Final = "\r\x1b[2K"
@@ -41,7 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--val", metavar="DATA", help="validation data to compare with")
     parser.add_argument(
-        "--limit", type=int, default=DEFAULT_LIMIT, metavar="N", help="image files to open, 0 for all (default: 2000)"
+        "--limit",
+        type=int,
+        default=DEFAULT_LIMIT,
+        metavar="N",
+        help=f"image files to open, 0 for all (default: {DEFAULT_LIMIT})",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object instead of text")

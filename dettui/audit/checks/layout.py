@@ -95,7 +95,7 @@ def _are_sizes_for_corners(raw: Floats, sizes: Floats, policy: AuditPolicy) -> b
     if (sums > 1 + policy.outside_share_of_side).any():
         return False
     inside_out = (raw[:, 2:] <= raw[:, :2]).any()
-    ends_at_sides = (sums.max(axis=0) >= policy.layout_declared_below).all()
+    ends_at_sides = (sums.max(axis=0) >= policy.layout_ends_at_side).all()
     return bool(inside_out or (ends_at_sides and len(raw) >= policy.layout_certain_boxes))
 
 
