@@ -91,9 +91,8 @@ def _objects_while_zero(context: Context, tag: str, partner: str | None) -> tupl
     other = term if partner is None else context.series(partner)
     if term is None or objects is None or other is None:
         return 0.0, np.empty(0, dtype=np.int64)
-    whole = (term, objects, other)
-    newest, has_sound_row = _rows_while_zero(*map(_newest, whole), partner is not None)
-    return newest if has_sound_row else _rows_while_zero(*whole, partner is not None)[0]
+    newest, has_sound_row = _rows_while_zero(_newest(term), _newest(objects), _newest(other), partner is not None)
+    return newest if has_sound_row else _rows_while_zero(term, objects, other, partner is not None)[0]
 
 
 def _newest(series: Series, points: int = 64) -> Series:
