@@ -91,7 +91,7 @@ def _widest_stretch(columns: NDArray[np.bool_]) -> tuple[int, int]:
 
 def _rule(label: str, width: int, glyphs: Glyphs) -> str:
     left, line, right = ("|", "-", "|") if glyphs == "ascii" else ("├", "─", "┤")
-    label = label.replace("_", " ")
+    label = _first_words(label.replace("_", " "), width - 2)
     if width >= len(label) + 4:
         return left + f" {label} ".center(width - 2, line) + right
     if width >= len(label) + 2:
@@ -99,6 +99,13 @@ def _rule(label: str, width: int, glyphs: Glyphs) -> str:
     if width >= 6:
         return left + label[: width - 3] + ("." if glyphs == "ascii" else "…") + right
     return (left + line * max(0, width - 2) + right)[:width]
+
+
+def _first_words(label: str, width: int) -> str:
+    """As many words of *label* as fit, the first one at least: a kind begins with what matters."""
+    while len(label) > width and " " in label:
+        label = label.rpartition(" ")[0]
+    return label
 
 
 def _underline(quiet: bool, glyphs: Glyphs) -> str:

@@ -46,17 +46,16 @@ def blocks(
 
 
 def _block(finding: Finding, is_selected: bool, width: int, around: Around) -> tuple[Line, ...]:
-    title = _title(finding, is_selected, width)
     if is_selected:
-        return (*title, *_opened(finding, width, around), BLANK)
-    return (*title[:1], *_causes_in_a_line(finding, width, around))
+        opened = paragraph(finding.title, width, _lead(finding, "▸ "), "strong")
+        return (*opened, *_opened(finding, width, around), BLANK)
+    title = crop((*_lead(finding, "  "), Span(harmless(finding.title), "strong")), width)
+    return (title, *_causes_in_a_line(finding, width, around))
 
 
-def _title(finding: Finding, is_selected: bool, width: int) -> tuple[Line, ...]:
+def _lead(finding: Finding, pointer: str) -> Line:
     sign = sign_of(finding)
-    pointer = Span("▸ " if is_selected else "  ", "accent")
-    lead: Line = (pointer, Span(f"{sign.glyph} {sign.word:<8}  ", sign.role))
-    return paragraph(finding.title, width, lead, "strong")
+    return (Span(pointer, "accent"), Span(f"{sign.glyph} {sign.word:<8}  ", sign.role))
 
 
 def _causes_in_a_line(finding: Finding, width: int, around: Around) -> tuple[Line, ...]:
@@ -145,7 +144,7 @@ def page(finding: Finding, width: int, around: Around = NOTHING) -> tuple[Line, 
     """Everything known about one finding."""
     return (
         *_page_head(finding, width, around),
-        *_section("What was measured", (labelled("", statement(e), width) for e in finding.evidence)),
+        *_section("What was measured", (paragraph(statement(e), width, (Span("    "),)) for e in finding.evidence)),
         *target_page(finding, around.targets, width),
         *(line for cause in finding.causes for line in _cause_section(cause, width)),
         *(() if finding.causes else paragraph("No cause fits the evidence better than the others.", width)),

@@ -34,6 +34,11 @@ def test_a_band_that_is_covered_wholly_is_not_named() -> None:
     assert "plateau" not in canvas.picture().plain()
 
 
+def test_a_long_name_is_cut_between_words() -> None:
+    canvas = drawn(Band(10, 20, "plateau_after_lr_drop"))
+    assert canvas.picture().row_text(0).strip() == "├ plateau ┤"
+
+
 def test_a_name_that_just_fits_is_not_cut() -> None:
     assert drawn(Band(10, 18, "plateau")).picture().row_text(0).strip() == "├plateau┤"
 
