@@ -102,9 +102,8 @@ def _rgb(colour: Color | None, otherwise: Rgb) -> Rgb:
 async def picture(app: DettuiApp, size: tuple[int, int], keys: Sequence[str], paper: tuple[Rgb, Rgb]) -> Image.Image:
     """The screen of *app* after *keys*, once it has shown its runs."""
     async with app.run_test(size=size) as pilot:
-        while app.newest is None or not app.newest.runs:
-            await pilot.pause(0.05)
-        await pilot.pause(1.5)  # a recording is read in a second
+        while not is_read(app):
+            await pilot.pause(0.1)
         for key in keys:
             await pilot.press(key)
         await pilot.pause(0.5)
@@ -112,6 +111,11 @@ async def picture(app: DettuiApp, size: tuple[int, int], keys: Sequence[str], pa
         for y, strip in enumerate(app.screen._compositor.render_strips()):
             sheet.row(y, strip)
         return sheet.image
+
+
+def is_read(app: DettuiApp) -> bool:
+    """True once every recording has been read to its end."""
+    return app.newest is not None and bool(app.newest.runs) and all(r.liveness.state.is_over for r in app.newest.runs)
 
 
 def main() -> None:
