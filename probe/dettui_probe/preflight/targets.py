@@ -129,19 +129,12 @@ class _Fault(NamedTuple):
 
 
 def _fault_of(target: Mapping[object, object], torchvision: bool) -> _Fault | None:
-    if "boxes" not in target:
-        return _Fault("", f"no boxes among {sorted(map(str, target))}", 'return "boxes" in every target')
-    boxes = target["boxes"]
-    shape = list(boxes.shape) if isinstance(boxes, Tensor) else None
-    if shape is not None and (len(shape) != 2 or shape[1] != 4):
-        return _Fault("", f"boxes of shape {shape}", "reshape boxes to (n, 4), an empty set too: boxes.reshape(-1, 4)")
-    label_key = next((key for key in LABEL_KEYS if key in target), None)
-    if label_key is None:
-        return _Fault("", f"no labels among {sorted(map(str, target))}", 'return "labels" in every target')
-    labels = target[label_key]
-    if torchvision and isinstance(labels, Tensor) and labels.is_floating_point() and labels.numel():
-        return _Fault("", f"labels of type {labels.dtype}", "cast the labels to int64")
-    lengths = {str(key): length for key, value in target.items() if (length := _length(key, value)) is not None}
+    """A known head has asked for its keys and types; another may have targets of its own."""
+    fault = _refused_by_torchvision(target) if torchvision else None
+    if fault is not None:
+        return fault
+    fields = _PER_BOX if torchvision else ("boxes", *LABEL_KEYS)
+    lengths = {str(key): length for key in fields if (length := _length(target.get(key))) is not None}
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{count} {key}" for key, count in lengths.items())
         remedy = "filter every per-box field together with its box (albumentations: BboxParams(label_fields=[...]))"
@@ -152,10 +145,23 @@ def _fault_of(target: Mapping[object, object], torchvision: bool) -> _Fault | No
 _PER_BOX: Final = ("boxes", *LABEL_KEYS, "area", "iscrowd", "masks", "keypoints")
 
 
-def _length(key: object, value: object) -> int | None:
-    """Entries of a per-box field; None for anything else."""
-    if key not in _PER_BOX:
-        return None
+def _refused_by_torchvision(target: Mapping[object, object]) -> _Fault | None:
+    keys = sorted(map(str, target))
+    if "boxes" not in target:
+        return _Fault("", f"no boxes among {keys}", 'return "boxes" in every target')
+    boxes, labels = target["boxes"], target.get("labels")
+    if isinstance(boxes, Tensor) and (boxes.dim() != 2 or boxes.shape[1] != 4):
+        remedy = "reshape boxes to (n, 4), an empty set too: boxes.reshape(-1, 4)"
+        return _Fault("", f"boxes of shape {list(boxes.shape)}", remedy)
+    if labels is None:
+        return _Fault("", f"no labels among {keys}", 'return "labels" in every target')
+    if isinstance(labels, Tensor) and labels.is_floating_point() and labels.numel():
+        return _Fault("", f"labels of type {labels.dtype}", "cast the labels to int64")
+    return None
+
+
+def _length(value: object) -> int | None:
+    """Entries of a per-box field; None for anything that has none."""
     if isinstance(value, Tensor):
         return value.shape[0] if value.dim() else None
     return len(value) if isinstance(value, Sized) else None

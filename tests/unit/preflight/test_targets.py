@@ -99,6 +99,14 @@ def test_an_unknown_head_has_no_format_no_scale_and_no_class_ids() -> None:
     assert {checks[name].verdict for name in ("box_format", "boxes_inside", "labels")} == {"abstained"}
 
 
+def test_targets_in_keys_of_their_own_are_no_fault_before_an_unknown_head() -> None:
+    def own(image: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        return image, {"boxes": target["boxes"], "kind": target["labels"].float(), "masks": torch.zeros(1, 8, 8)}
+
+    assert checks_of(own, UNKNOWN)["target_structure"].verdict == "passed"
+    assert checks_of(own)["target_structure"].severity == "certain"
+
+
 def test_class_id_0_is_legal_for_a_head_without_background() -> None:
     head = Contract("xyxy", "pixels", num_classes=3, family=NAMED["fcos"].family)
     assert checks_of(with_labels(lambda labels: labels - 1), head)["labels"].verdict == "passed"
