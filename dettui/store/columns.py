@@ -1,7 +1,9 @@
 """Numbers in families of columns that always came together.
 
 A family is a block of shape (T, K) with one step and one time per row, so that a point costs 8 + 16/K bytes.  Values
-are float64: series are handed out as views, and a narrower block would have to be copied to be read.
+are float64: series are handed out as views, and a narrower block would have to be copied to be read.  Columns are
+contiguous: a series is read many times and written once, and a strided column of a wide family costs a cache line a
+point.
 
 Every tag lives in exactly one family.  A row brings its columns to the families that hold them; where a row brings
 only some columns of a family, the family is split in two for good.  Families therefore only ever get finer, a tag's
@@ -139,7 +141,7 @@ class Family:
     def _allocate(self, rows: int) -> None:
         self._steps: Steps = np.empty(rows, np.int64)
         self._times: Floats = np.empty(rows, np.float64)
-        self._values: Floats = np.empty((rows, len(self.tags)), np.float64)
+        self._values: Floats = np.empty((rows, len(self.tags)), np.float64, order="F")
         self._view = Rows(self._steps[:0], self._times[:0], self._values[:0])
 
 
