@@ -33,7 +33,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     [
         ("boxes normalised", "fasterrcnn", "boxes_wrong_scale"),
         ("boxes outside", "retinanet", "boxes_outside_image"),
-        ("boxes yxyx", "ssd", "boxes_wrong_format"),
+        ("boxes of twice the size", "ssd", "boxes_outside_image"),
         ("labels all 0", "fasterrcnn", "background_label_used"),
         ("labels -1", "fcos", "labels_out_of_range"),
         ("more labels than boxes", "retinanet", "labels_boxes_mismatch"),

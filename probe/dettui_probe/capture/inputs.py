@@ -98,6 +98,11 @@ class Inputs:
         self._collector.keep(self._classes, self._close_labels())
         self._collector.keep(self._assigning, self._assignment.close_step())
 
+    def early_words(self) -> list[Signed]:
+        """The targets taken so far in the step, ahead of it."""
+        reading = self._close_targets()
+        return [] if reading is None else [(self._targets, reading)]
+
     def last_words(self) -> list[Signed]:
         """The class counts that were still being added up."""
         return [(self._classes, Reading((), lambda _, sheet: self._counts.flush(sheet)))]

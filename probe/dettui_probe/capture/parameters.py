@@ -162,12 +162,15 @@ class Parameters:
         self._follow_new_parameters()
         self._tell(step, coverage, contract)
 
-    def introduce(self, step: int, contract: Contract) -> None:
-        """Say what the model is where no step came to it: what its targets must be is known all the same."""
-        if self._told is None:
-            coverage = audit(self._model, self.optimizers)
-            known = coverage if self.optimizers else coverage._replace(missing=(), strangers=None)
-            self._tell(step, known, contract)
+    def introduction(self, step: int, contract: Contract) -> wire.Model | None:
+        """What the model is, ahead of its first step: what its targets must be is known already.  None where it was
+        told."""
+        if self._told is not None:
+            return None
+        coverage = audit(self._model, self.optimizers)
+        known = coverage if self.optimizers else coverage._replace(missing=(), strangers=None)
+        self._told = self._described(step, known, contract)
+        return self._told
 
     def _follow_new_parameters(self) -> None:
         tracked = Tracked(self._model)
@@ -175,7 +178,13 @@ class Parameters:
             self._track(tracked)
 
     def _tell(self, step: int, coverage: Coverage, contract: Contract) -> None:
-        message = wire.Model(
+        message = self._described(step, coverage, contract)
+        if self._told is None or _undated(message) != _undated(self._told):
+            self._told = message
+            self._collector.messages.append(message)
+
+    def _described(self, step: int, coverage: Coverage, contract: Contract) -> wire.Model:
+        return wire.Model(
             step=step,
             time=time.time(),
             family=contract.family,
@@ -191,9 +200,6 @@ class Parameters:
             box_format=contract.box_format or "",
             box_scale=contract.box_scale or "",
         )
-        if self._told is None or _undated(message) != _undated(self._told):
-            self._told = message
-            self._collector.messages.append(message)
 
 
 def _undated(message: wire.Model) -> Sequence[object]:

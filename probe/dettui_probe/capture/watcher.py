@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 PATIENCE: Final = 16  # backward passes without an optimizer step that are taken for gradient accumulation
 FORWARDS_WITHOUT_BACKWARD: Final = 20
+EARLY_STEPS: Final = 2
+"""Steps whose targets are told before the model sees them: some kill the process (a NaN in a box makes RoIAlign read
+beyond its memory), and then there is no later."""
 MODE_DEPENDENT: Final = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 """Layers that do something else in training."""
 
@@ -186,8 +189,22 @@ class Watcher:
         self._forwards_ever += 1
         if self._lit:
             self._inputs.forward_begins(self._coming_step, args, kwargs, first=self._forwards == 1)
+            if self._coming_step <= EARLY_STEPS and self._forwards == 1:
+                self._tell_targets_early(self._coming_step)
         if self._forwards_ever == FORWARDS_WITHOUT_BACKWARD and not self._backwards_ever:
             self._tell_no_backward()
+
+    def _tell_targets_early(self, step: int) -> None:
+        early = self._inputs.early_words()
+        if early:
+            sheet = Sheet(step, time.time(), {}, False)
+            self._introduce(step)
+            self._recorder.put_urgent(self._post.record(sheet, early))
+
+    def _introduce(self, step: int) -> None:
+        introduction = self.parameters.introduction(step, self._inputs.contract)
+        if introduction is not None:
+            self._recorder.put(introduction)
 
     def _backbone_begins(self, args: Sequence[Any]) -> None:
         self._inputs.backbone_begins(args)
@@ -329,7 +346,7 @@ class Watcher:
         self._closed = True
         self._complete_pending_step()
         if self._forwards:  # a pass that never got to its step: where the script raised in it, it tells why
-            self.parameters.introduce(self._recorder.step, self._inputs.contract)
+            self._introduce(self._recorder.step)
             self._emit(self._recorder.step)
         sheet = Sheet(self._recorder.step, time.time(), {}, False)
         last_words = self._inputs.last_words()

@@ -159,9 +159,25 @@ def test_a_target_that_makes_the_model_raise_is_still_told(run: Run, told: ToldR
         model([torch.rand(3, 50, 100)], [target([[30.0, 10.0, 10.0, 40.0]])])
     run._at_finish[0]()
     now = told()
-    assert now.rows[-1].values[tags.TARGET_DEGENERATE] == 1
+    assert now.rows[0].values[tags.TARGET_DEGENERATE] == 1
     assert (now.models[0].family, now.models[0].box_format) == ("torchvision.FasterRCNN", "xyxy")
-    assert tags.MISSING_PARAMS not in now.rows[-1].values
+    assert not any(tags.MISSING_PARAMS in row.values for row in now.rows)
+
+
+def test_the_first_targets_are_told_before_the_model_sees_them(run: Run, told: ToldReader) -> None:
+    seen_by_the_model: list[Any] = []
+
+    class Looks(FasterRCNN):
+        def forward(self, images: Any, targets: Any = None) -> dict[str, Tensor]:
+            seen_by_the_model.append(told())
+            return super().forward(images, targets)
+
+    model = Looks()
+    attach(run, model, torch.optim.SGD(model.parameters(), lr=0.1))
+    model([torch.rand(3, 50, 100)], [target([GOOD])])
+    (early,) = seen_by_the_model
+    assert [(row.step, row.values[tags.TARGET_BOXES]) for row in early.rows] == [(1, 1)]
+    assert early.models[0].num_classes == 4
 
 
 def test_a_head_that_only_shares_its_name_is_unknown() -> None:
