@@ -217,8 +217,7 @@ class RunTracker:
 
     def _all_series(self) -> Mapping[str, Series]:
         if self._series is None:
-            taken = ((tag, self._store.series(tag)) for tag in self._store.tags())
-            self._series = {tag: series for tag, series in taken if series is not None}
+            self._series = self._store.snapshot()
         return self._series
 
     def _data_age(self, now: float) -> float | None:

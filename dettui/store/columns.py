@@ -97,7 +97,10 @@ class Family:
 
     def series(self, tag: str, unit: str) -> Series:
         """The column *tag*, as a view."""
-        rows = self.rows()
+        return self.column(tag, unit, self.rows())
+
+    def column(self, tag: str, unit: str, rows: Rows) -> Series:
+        """The column *tag* of *rows*, which this family has handed out."""
         return Series(tag, rows.steps, rows.values[:, self._places[tag]], rows.times, unit)
 
     def part(self, tags: Sequence[str]) -> Family:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dettui.domain.check import BadTarget, Check
@@ -95,6 +96,10 @@ class RunStore:
     def series(self, tag: str) -> Series | None:
         """The series of *tag* over all strands, None where it never came: absent is not zero."""
         return self._table.series(tag)
+
+    def snapshot(self) -> Mapping[str, Series]:
+        """All series over all strands as they are now, by tag in order of first arrival; later rows do not show."""
+        return self._table.snapshot()
 
     def strand_series(self, tag: str) -> Series | None:
         """The series of *tag* since the newest start of the run; empty where it has not come since."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dettui.domain.series import Series
 from dettui.store.columns import Family, Rows, in_order
+from dettui.store.snapshot import Snapshot
 from dettui_probe import tags as vocabulary
 
 _FEWEST_ROWS_TO_THIN = 64
@@ -67,6 +68,10 @@ class Table:
             unit = known.unit if known is not None else vocabulary.unit_of(tag)
             known = self._views[tag] = family.series(tag, unit)
         return known
+
+    def snapshot(self) -> Snapshot:
+        """All series as they are now."""
+        return Snapshot(self._homes)
 
     def strand_series(self, tag: str) -> Series | None:
         """The points of *tag* since the newest start of the run."""

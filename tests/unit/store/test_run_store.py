@@ -286,3 +286,17 @@ def test_thinning_keeps_the_newest_strand_apart() -> None:
     assert newest is not None
     assert store.thinned
     assert newest.values.tolist() == [2.0] * 200
+
+
+def test_a_snapshot_holds_what_there_was_when_it_was_taken() -> None:
+    store = RunStore()
+    for message in (hello(), wire.Tags(0, ["loss/total", "lr/pg0", "grad/norm"])):
+        store.apply(message)
+    store.apply(batch([0, 1], [1, 2], [[1.0, 0.1], [2.0, 0.1]]))
+    taken = store.snapshot()
+    store.apply(batch([0, 2], [3], [[3.0, 9.0]]))  # splits the family, and brings a series that it does not show
+    assert list(taken) == ["loss/total", "lr/pg0"]
+    assert (len(taken), "grad/norm" in taken) == (2, False)
+    assert taken["loss/total"].values.tolist() == [1.0, 2.0]
+    assert taken["loss/total"] is taken["loss/total"]
+    assert store.snapshot()["loss/total"].values.tolist() == [1.0, 2.0, 3.0]
