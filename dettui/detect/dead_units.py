@@ -18,7 +18,7 @@ class DeadUnitsPolicy:
     """Half to two thirds of exact zeros are normal behind ReLU, and so is any share that was there from the start, as
     with sparse embeddings (diagnosis.md section 5)."""
 
-    newest: int = 8  # measured shares in a row
+    newest: int = 5  # measured shares in a row; thousands of elements each, so that one says much
     quantile: float = 0.25  # of them that is compared: now and then a unit fires
     dead: float = 0.9  # [S13]
     alive: float = 0.5  # share at the first measured step
