@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 
 @dataclass(frozen=True)
 class Strides:
@@ -15,13 +12,6 @@ class Strides:
 
     bands: tuple[tuple[int, int], ...]  # (up to this step, stride)
     after: int
-
-    def cell_ends(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The last step of the cell of each of *steps*; shape (n,) to (n,)."""
-        bounds = [steps <= upto for upto, _ in self.bands]
-        strides = np.select(bounds, [stride for _, stride in self.bands], default=self.after)
-        ends: NDArray[np.int64] = -(-steps // strides) * strides
-        return ends
 
     def cell_end(self, step: int) -> int:
         """The last step of the cell of *step*."""

@@ -132,7 +132,7 @@ class RunTracker:
         if self._until is not None:
             self._cut = self._cut or bool((steps > self._until).any())
             steps = steps[steps <= self._until]
-        return sorted(set(self._grid.exact.cell_ends(steps).tolist()))
+        return sorted({self._grid.exact.cell_end(step) for step in set(steps.tolist())})
 
     def _ends_statistics(self, cell: int, following: int) -> bool:
         """True where *cell* is the last one, before the cell *following*, of a cell of the statistics."""
