@@ -81,7 +81,7 @@ CASES = {
     "frozen_params": (("not_learning",), {**USUAL_STEPS, "frozen_share": 0.99}),
     "graph_detached": (("no_update",), {"grad_none_tensors": 12.0, "lr_now": 0.01}),
     "inputs_not_normalised": (("bad_inputs",), {"input_mean": 208.0, "input_std": 191.0, "input_max": 1100.0}),
-    "inputs_normalised_twice": (("bad_inputs",), {"input_mean": -7.1, "input_std": 3.4, "images_constant_share": 0.0}),
+    "inputs_normalised_twice": (("bad_inputs",), {"input_mean": -7.1, "input_std": 3.4, "input_min": -11.7}),
     "inputs_constant": (
         ("bad_inputs",),
         {"input_mean": -2.0, "input_std": 0.13, "images_constant_share": 1.0},
