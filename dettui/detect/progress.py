@@ -47,6 +47,7 @@ class ProgressPolicy:
     drop_reach: float = 0.06
     tiny_update: float = -4.5  # log10 ||dw||/||w|| [S3]
     agreeing: float = 0.3  # cosine of successive gradients [S3]
+    agreements: int = 12  # measured at least: a median of so many that nearly agree is firm, and thinning leaves few
     small_update: float = -3.7  # with gradients that agree this strongly: a detector at a thousandth of its LR
     nearly_equal: float = 0.7  # shows 10^-4.3 and 0.95, at its own LR 10^-2.2 and 0.1 to 0.4
     grad_kept: float = 0.8  # newest gradient norm as a share of the first [S3]
@@ -264,7 +265,7 @@ class NotLearning:
 
 def _updates_are_idle(context: Context, policy: ProgressPolicy) -> bool:
     update = context.median(tags.UPDATE_RATIO, 100)
-    agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=20)
+    agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=policy.agreements)
     tiny = update is not None and update < 10**policy.tiny_update
     return tiny or (agreement is not None and agreement > policy.agreeing)
 
@@ -354,8 +355,9 @@ class SlowDescent:
         return None
 
     def _judge(self, context: Context, curve: LossCurve) -> Sequence[Symptom]:
+        policy = self.policy
         update = context.median(tags.UPDATE_RATIO, 100) or 0.0
-        agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=20) or 0.0
+        agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=policy.agreements) or 0.0
         first, now = context.early_median(tags.GRAD_NORM, 20), context.median(tags.GRAD_NORM, 50)
         kept = now / first if first and now is not None else 0.0
         limits = self._limits(update, agreement, kept)
