@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,9 +135,30 @@ def _readings(view: CurveView) -> list[tuple[str, int]]:
         value = line.series.last if view.cursor is None else value_at(line.series, view.cursor)
         name = f"{letter} {line.name} " if len(view.lines) > 1 else ""
         readings.append((name + numbers.with_unit(value, view.unit or line.series.unit), line_ink(line)))
+    readings.extend(_bests(view))
     if view.smoothing > 0 and any(line.style == "curve" for line in view.lines):
         readings.append((f"smoothed {view.smoothing:g}", Ink.DIM))
     return readings
+
+
+def _bests(view: CurveView) -> Iterator[tuple[str, int]]:
+    """The best value of each line that has one, and its step: "best 0.666 @ 1,100"."""
+    for letter, line in zip(LINE_LETTERS, view.lines, strict=False):
+        best = best_of(line)
+        if best is not None:
+            step, value = best
+            name = f"{letter} " if len(view.lines) > 1 else ""
+            said = numbers.with_unit(value, view.unit or line.series.unit)
+            yield f"{name}best {said} @ {numbers.count(step)}", line_ink(line)
+
+
+def best_of(line: Line) -> tuple[int, float] | None:
+    """Step and value of the best finite point, the first of equals; None where better has no direction."""
+    finite = np.flatnonzero(np.isfinite(line.series.values))
+    if not line.better or not len(finite):
+        return None
+    best = finite[np.argmax(line.better * line.series.values[finite])]
+    return int(line.series.steps[best]), float(line.series.values[best])
 
 
 def line_ink(line: Line) -> int:

@@ -35,7 +35,8 @@ class Line:
 
     ``colour_class`` stays with a series for as long as it is shown, so that colours never change places.  With
     smoothing, ``raw`` keeps the unsmoothed curve under the smoothed one.  Lines of style "steps" hold a value until
-    the next one and are never smoothed.
+    the next one and are never smoothed.  ``better`` is 1 where larger values are better and -1 where smaller ones are:
+    the title then names the best one; with 0 it names none.
     """
 
     series: Series
@@ -43,6 +44,7 @@ class Line:
     style: LineStyle = "curve"
     raw: bool = True
     label: str = ""  # for the legend; made from the tag where empty
+    better: int = 0
 
     @property
     def name(self) -> str:
@@ -68,7 +70,7 @@ class CurveView:
     @property
     def fingerprint(self) -> tuple[object, ...]:
         """Equal for views that give the same picture: a series only grows, so its newest point tells."""
-        lines = tuple((*_newest(x.series), x.colour_class, x.style, x.raw, x.name) for x in self.lines)
+        lines = tuple((*_newest(x.series), x.colour_class, x.style, x.raw, x.name, x.better) for x in self.lines)
         look = (self.title, self.unit, self.smoothing, self.x_range, self.y_log, self.cursor, self.extent)
         return lines, look, self.bands, self.marks
 

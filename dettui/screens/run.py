@@ -19,7 +19,7 @@ from dettui.screens.finding import Identity, identity, same_finding
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.layout import PANES, PaneName, plan
 from dettui.screens.view_state import ViewState, gone_back, log_toggled, pane_after, smoothed_next
-from dettui.screens.views import CHARTS, TITLES, curve_view, term_count
+from dettui.screens.views import CHARTS, TITLES, curve_view, panes_of, term_count
 from dettui.widgets.bars import ClassBars
 from dettui.widgets.curve import CurveChart
 from dettui.widgets.finding_text import around
@@ -75,16 +75,16 @@ class RunScreen(DashboardScreen):
         if run is None:
             return
         self.query_one("#header", LinesView).show(header(run, self.size.width))
-        shown = self._lay_out()
+        shown = self._lay_out(run)
         for name in shown:
             self._draw_pane(name, run)
 
-    def _lay_out(self) -> tuple[PaneName, ...]:
+    def _lay_out(self, run: RunFrame) -> tuple[PaneName, ...]:
         """Put the panes where they belong; the ones in sight."""
         room = self.query_one("#panes").size
         if not room:
             return ()  # before the first layout
-        regions = plan(room, self.state.focused, self.state.is_maximised)
+        regions = plan(room, self.state.focused, self.state.is_maximised, panes_of(run))
         if regions != self._regions:
             self._regions = regions
             for name in PANES:
@@ -100,15 +100,16 @@ class RunScreen(DashboardScreen):
             pane.styles.width, pane.styles.height = region.size
 
     def _draw_pane(self, name: PaneName, run: RunFrame) -> None:
-        heading = pane_heading(name, self.state)
+        heading = pane_heading(name, self.state, TITLES[name])
         if name == "findings":
             selected = self._selected_index(run.diagnosis.findings)
             self.query_one(FindingsPanel).show(run.diagnosis, selected, heading, around(run))
         elif name == "classes":
             self.query_one(ClassBars).show(run.classes, heading)
         else:
-            view = replace(curve_view(run, name, self.state), title=heading)
-            self.query_one(f"#{name}", CurveChart).show(view)
+            view = curve_view(run, name, self.state)
+            heading = pane_heading(name, self.state, view.title)
+            self.query_one(f"#{name}", CurveChart).show(replace(view, title=heading))
 
     def notices(self, frame: Frame) -> Iterator[Line]:
         """What the reader should know about this run, then about all."""
@@ -205,12 +206,16 @@ class RunScreen(DashboardScreen):
         self._look(replace(self.state, cursor=with_cursor(view, step).cursor))
 
     def action_pane(self, name: PaneName) -> None:
-        """Focus one pane."""
-        self._look(replace(self.state, focused=name))
+        """Focus one pane, where the run has it."""
+        run = self.run_frame
+        if run is not None and name in panes_of(run):
+            self._look(replace(self.state, focused=name))
 
     def action_cycle(self, by: int) -> None:
         """Focus the next or the previous pane."""
-        self._look(pane_after(self.state, by))
+        run = self.run_frame
+        if run is not None:
+            self._look(pane_after(self.state, by, panes_of(run)))
 
     def action_maximise(self) -> None:
         """The focused pane alone, or all again."""
@@ -239,7 +244,7 @@ class RunScreen(DashboardScreen):
             self._look(state)
 
 
-def pane_heading(name: PaneName, state: ViewState) -> str:
-    """Number key and title of a pane, with a pointer on the focused one."""
+def pane_heading(name: PaneName, state: ViewState, title: str) -> str:
+    """Number key and *title* of a pane, with a pointer on the focused one."""
     pointer = "▸" if name == state.focused else " "
-    return f"{pointer}{PANES.index(name) + 1} {TITLES[name]}"
+    return f"{pointer}{PANES.index(name) + 1} {title}"

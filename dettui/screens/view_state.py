@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dettui.screens.layout import PANES, PaneName
+from dettui.screens.layout import PaneName
 
 SMOOTHINGS: tuple[float, ...] = (0.6, 0.9, 0.0)
 """TensorBoard's weights, in the order in which the key goes round: its default, heavy, none."""
@@ -39,10 +40,10 @@ def log_toggled(state: ViewState) -> ViewState:
     return replace(state, y_log=state.y_log ^ {state.focused})
 
 
-def pane_after(state: ViewState, by: int) -> ViewState:
-    """The focus moved on by *by* panes."""
-    index = PANES.index(state.focused) + by
-    return replace(state, focused=PANES[index % len(PANES)])
+def pane_after(state: ViewState, by: int, panes: Sequence[PaneName]) -> ViewState:
+    """The focus moved on by *by* of *panes*, those that the run has."""
+    index = panes.index(state.focused) + by
+    return replace(state, focused=panes[index % len(panes)])
 
 
 def gone_back(state: ViewState) -> ViewState | None:

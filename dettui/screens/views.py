@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from dettui.charts.view import Band, CurveView, Line, LineStyle
+from dettui.detect.evaluations import PREFIX as EVALUATION
+from dettui.detect.evaluations import direction
 from dettui.domain.finding import Finding
-from dettui.domain.frame import MarkKind, RunFrame
+from dettui.domain.frame import Mark, MarkKind, RunFrame
 from dettui.domain.series import Series
-from dettui.screens.layout import PaneName
+from dettui.screens.layout import PANES, PaneName
 from dettui.screens.view_state import ViewState
 from dettui.widgets.run_text import total_loss
 from dettui_probe import tags
 
-CHARTS: tuple[PaneName, ...] = ("loss", "lr", "grad", "update")
+CHARTS: tuple[PaneName, ...] = ("loss", "lr", "grad", "update", "eval")
+
+_UNSMOOTHED: frozenset[PaneName] = frozenset({"lr", "eval"})
+"""A schedule is exact, and evaluations are few: smoothed they would stand where none was measured."""
 
 TITLES: dict[PaneName, str] = {
     "loss": "loss",
@@ -22,12 +27,13 @@ TITLES: dict[PaneName, str] = {
     "update": "update ratio",
     "classes": "classes",
     "findings": "findings",
+    "eval": "eval",
 }
 
 _RANGES: frozenset[str] = frozenset(
     {
         "plateau", "plateau_after_lr_drop", "not_learning", "slow_descent", "oscillation", "divergence", "overfit",
-        "loss_floor", "distribution_shift",
+        "collapse", "loss_floor", "distribution_shift",
     }
 )  # fmt: skip
 """Findings that hold for a range of steps of a curve, and are drawn as a band over it."""
@@ -37,25 +43,47 @@ _MARKS: dict[PaneName, frozenset[MarkKind]] = {
     "lr": frozenset({"lr", "hole"}),
     "grad": frozenset({"finding", "nonfinite", "hole"}),
     "update": frozenset({"lr", "hole"}),
+    "eval": frozenset({"lr", "checkpoint", "finding", "hole"}),
 }
 """What each chart marks: what may explain its curve, and no more, so that marks stay readable."""
+
+
+def panes_of(run: RunFrame) -> tuple[PaneName, ...]:
+    """The panes that *run* has something for: evaluations only where it logs some."""
+    has_evaluations = any(tag.startswith(EVALUATION) for tag in run.series)
+    return tuple(pane for pane in PANES if pane != "eval" or has_evaluations)
 
 
 def curve_view(run: RunFrame, pane: PaneName, state: ViewState) -> CurveView:
     """The chart of *pane*."""
     lines = tuple(_lines(run, pane, state))
     return CurveView(
-        title=TITLES[pane],
+        title=_title(pane, lines),
         lines=lines,
         bands=tuple(_bands(run.diagnosis.findings, lines, is_loss=pane == "loss")),
-        marks=tuple(mark for mark in run.marks if mark.kind in _MARKS[pane]),
-        smoothing=0.0 if pane == "lr" else state.smoothing,
+        marks=tuple(_marks(run, pane, lines)),
+        smoothing=0.0 if pane in _UNSMOOTHED else state.smoothing,
         x_range=state.x_range,
         y_log=pane in state.y_log,
         cursor=state.cursor,
         unit=tags.unit_of(lines[0].series.tag) if lines else "",
         extent=extent(run),
     )
+
+
+def _title(pane: PaneName, lines: Sequence[Line]) -> str:
+    """The name of *pane*; a lone evaluation, which has no legend, is named there."""
+    return f"{TITLES[pane]} {lines[0].name}" if pane == "eval" and len(lines) == 1 else TITLES[pane]
+
+
+def _marks(run: RunFrame, pane: PaneName, lines: Sequence[Line]) -> Iterator[Mark]:
+    """The marks that may explain *lines*; on evaluations, of the findings only those measured there."""
+    drawn = {line.series.tag for line in lines}
+    measured = {(f.first_step, f.title) for f in run.diagnosis.findings if drawn & set(f.tags)}
+    for mark in run.marks:
+        is_elsewhere = pane == "eval" and mark.kind == "finding" and (mark.step, mark.text) not in measured
+        if mark.kind in _MARKS[pane] and not is_elsewhere:
+            yield mark
 
 
 def extent(run: RunFrame) -> tuple[int, int] | None:
@@ -72,6 +100,8 @@ def pane_series(run: RunFrame, pane: PaneName) -> tuple[Series, ...]:
         return (*_total(run), *loss_terms(run))
     if pane == "lr":
         return distinct(_family(run, tags.LR))
+    if pane == "eval":
+        return _family(run, EVALUATION)
     tag = tags.GRAD_NORM if pane == "grad" else tags.UPDATE_RATIO
     return (run.series[tag],) if tag in run.series else ()
 
@@ -103,7 +133,9 @@ def distinct(series: Sequence[Series]) -> tuple[Series, ...]:
 def _lines(run: RunFrame, pane: PaneName, state: ViewState) -> Iterator[Line]:
     for index, series in _chosen_terms(run, state) if pane == "loss" else enumerate(pane_series(run, pane)):
         style: LineStyle = "steps" if pane == "lr" else "curve"
-        yield Line(series, colour_class=index, style=style, raw=state.has_raw and (index == 0 or state.term > 1))
+        has_raw = state.has_raw and (index == 0 or state.term > 1)
+        better = direction(series.tag) if pane == "eval" else 0
+        yield Line(series, colour_class=index, style=style, raw=has_raw, better=better)
 
 
 def _chosen_terms(run: RunFrame, state: ViewState) -> Iterable[tuple[int, Series]]:

@@ -13,6 +13,9 @@ from dettui.domain.frame import Frame, Mark, RunFrame, Vitals
 from dettui.domain.run import Liveness, RunInfo, RunState
 from dettui.domain.series import ClassCounts, Floats, Series
 
+SCORES = (0.0, 0.12, 0.31, 0.48, 0.61, 0.666, 0.65, 0.62, 0.605)
+"""Of evaluations every 100 steps: the best, not the newest, at step 600."""
+
 NAMES = ("background", "circle", "square", "triangle", "star")
 
 LR_TOO_HIGH = Cause(
@@ -135,6 +138,15 @@ def frame(*runs: RunFrame, tick: int = 1, made_at: float = 1.7e9) -> Frame:
 def sick_run(**changes: object) -> RunFrame:
     """A run with a finding of each severity."""
     return replace(run_frame(findings=(BAD_TARGETS, OSCILLATION, IMBALANCE)), **changes)  # type: ignore[arg-type]
+
+
+def evaluated_run(*findings: Finding, tag: str = "eval/mAP50", scores: Sequence[float] = SCORES) -> RunFrame:
+    """A run that was evaluated every 100 steps, with *findings*."""
+    run = run_frame(findings=findings)
+    steps = 100 * np.arange(1, len(scores) + 1, dtype=np.int64)
+    evaluations = Series(tag, steps, np.array(scores, dtype=float), 1.7e9 + 0.1 * steps)
+    told = tuple(Mark(finding.first_step, "finding", finding.title) for finding in findings)
+    return replace(run, series={**run.series, tag: evaluations}, marks=(*run.marks, *told))
 
 
 class Script:

@@ -18,11 +18,13 @@ TEXTS = st.text(max_size=80)
 WIDTHS = st.integers(1, 60)
 
 
-@given(ROOMS, st.sampled_from(PANES), st.booleans())
+@given(ROOMS, st.sampled_from(PANES), st.booleans(), st.booleans())
 def test_panes_stay_in_the_room_apart_from_each_other_and_the_focused_one_is_there(
-    room: Size, focused: PaneName, is_maximised: bool
+    room: Size, focused: PaneName, is_maximised: bool, has_evaluations: bool
 ) -> None:
-    panes = plan(room, focused, is_maximised)
+    there = [pane for pane in PANES if pane != "eval" or has_evaluations or focused == "eval"]
+    panes = plan(room, focused, is_maximised, there)
+    assert set(panes) <= set(there)
     assert focused in panes
     assert all(room.region.contains_region(pane) and pane.area > 0 for pane in panes.values())
     assert not any(one.overlaps(other) for one, other in combinations(panes.values(), 2))

@@ -6,10 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from screens.frames import BAD_TARGETS, IMBALANCE, OSCILLATION, diagnosis, frame, run_frame, series, sick_run
+from screens.frames import (
+    BAD_TARGETS,
+    IMBALANCE,
+    OSCILLATION,
+    diagnosis,
+    evaluated_run,
+    frame,
+    run_frame,
+    series,
+    sick_run,
+)
 from screens.stage import SIZES, Stage, on_stage
 
 from dettui.charts.view import CurveView
+from dettui.domain.finding import Evidence
 from dettui.domain.frame import Frame, RunFrame, Vitals
 from dettui.domain.run import Liveness, RunState
 from dettui.screens.finding import FindingScreen
@@ -60,6 +71,86 @@ async def test_a_pane_can_be_maximised_and_escape_brings_the_others_back() -> No
         assert panes_of(stage) == {"classes"}
         await stage.press("escape")
         assert len(panes_of(stage)) == 6
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_evaluations_have_a_chart_of_their_own(size: tuple[int, int]) -> None:
+    async with on_stage(frame(evaluated_run()), size=size) as stage:
+        await stage.press("7")
+        assert "eval" in panes_of(stage)
+        view = view_of(stage, "eval")
+        assert [(line.series.tag, line.style) for line in view.lines] == [("eval/mAP50", "curve")]
+        assert view.smoothing == 0
+        assert view.extent == (1, 990)
+
+
+@pytest.mark.parametrize(
+    ("size", "beside"),
+    [((80, 24), set()), ((140, 45), {"grad", "eval"}), ((200, 50), {"grad", "update", "eval"})],
+)
+async def test_evaluations_stand_beside_the_gradient_norm_where_there_is_room(
+    size: tuple[int, int], beside: set[str]
+) -> None:
+    async with on_stage(frame(evaluated_run()), size=size) as stage:
+        assert panes_of(stage) & {"grad", "update", "eval"} == beside
+
+
+async def test_the_update_ratio_takes_the_place_of_the_evaluations_while_it_is_focused() -> None:
+    async with on_stage(frame(evaluated_run()), size=(140, 45)) as stage:
+        await stage.press("4")
+        assert panes_of(stage) & {"grad", "update", "eval"} == {"grad", "update"}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_newest_and_best_evaluation_stand_in_the_title(size: tuple[int, int]) -> None:
+    async with on_stage(frame(evaluated_run()), size=size) as stage:
+        await stage.press("7")
+        assert "▸7 eval mAP50  0.605  best 0.666 @ 600" in stage.text
+
+
+async def test_the_best_of_errors_is_the_lowest() -> None:
+    async with on_stage(frame(evaluated_run(tag="eval/loss", scores=(2.0, 0.9, np.nan, 1.1)))) as stage:
+        await stage.press("7", "m")
+        assert "7 eval loss  1.1  best 0.9 @ 200" in stage.text
+
+
+async def test_no_evaluation_is_called_the_best_where_its_name_has_no_direction() -> None:
+    async with on_stage(frame(evaluated_run(tag="eval/boxes_per_image"))) as stage:
+        assert "7 eval boxes_per_image  0.605" in stage.text
+        assert "best" not in stage.text
+
+
+async def test_several_evaluations_share_the_chart_and_each_names_its_best() -> None:
+    run = evaluated_run()
+    both = {**evaluated_run(tag="eval/mAP", scores=(0.1, 0.3, 0.2)).series, **run.series}
+    async with on_stage(frame(replace(run, series=both)), size=(200, 50)) as stage:
+        await stage.press("7", "m")
+        assert "▸7 eval  a mAP 0.2  b mAP50 0.605  a best 0.3 @ 200  b best 0.666 @ 600" in stage.text
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_run_without_evaluations_has_no_chart_for_them(size: tuple[int, int]) -> None:
+    async with on_stage(frame(sick_run()), size=size) as stage:
+        before = panes_of(stage)
+        await stage.press("7")
+        assert panes_of(stage) == before
+        assert "eval" not in before
+
+
+async def test_the_chart_of_evaluations_comes_with_the_first_one() -> None:
+    async with on_stage(frame(run_frame())) as stage:
+        assert "eval" not in panes_of(stage)
+        await stage.show(frame(evaluated_run(scores=(0.3,)), tick=2))
+        assert "7 eval mAP50  0.3  best 0.3 @ 100" in stage.text
+
+
+async def test_only_findings_measured_on_evaluations_are_drawn_over_them() -> None:
+    worse = Evidence("eval/mAP50", (600, 900), 0.06, 0.03, ">", "worse than its best")
+    overfit = replace(OSCILLATION, kind="overfit", first_step=600, last_step=900, title="worse", evidence=(worse,))
+    async with on_stage(frame(evaluated_run(OSCILLATION, overfit))) as stage:
+        view = view_of(stage, "eval")
+        assert [(band.first, band.last, band.kind) for band in view.bands] == [(600, 900, "overfit")]
+        assert [mark.step for mark in view.marks if mark.kind == "finding"] == [600]
 
 
 async def test_enter_on_a_finding_jumps_to_its_steps() -> None:
@@ -181,6 +272,12 @@ async def test_tab_walks_through_all_panes() -> None:
             assert isinstance(stage.app.screen, RunScreen)
             seen.append(stage.app.screen.state.focused)
         assert seen == ["lr", "grad", "update", "classes", "findings", "loss"]
+
+
+async def test_tab_reaches_the_evaluations_of_a_run_that_has_some() -> None:
+    async with on_stage(frame(evaluated_run()), size=(80, 24)) as stage:
+        await stage.press("shift+tab")
+        assert panes_of(stage) == {"eval", "findings"}
 
 
 async def test_escape_takes_back_one_thing_at_a_time() -> None:
