@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from dettui.domain.check import BadTarget, Check
 from dettui.domain.finding import Diagnosis
+from dettui.domain.given import GivenImage
 from dettui.domain.run import Liveness, ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Series
 
@@ -53,6 +54,7 @@ class RunFrame:
     notices: tuple[str, ...] = ()  # one line each: truncated log, newer probe, link lost, ...
     checks: tuple[Check, ...] = ()  # of the pre-flight, the newest answer to each question
     bad_targets: tuple[BadTarget, ...] = ()  # newest first
+    given: tuple[GivenImage, ...] = ()  # what the model was last given to look at, newest batch first
 
 
 @dataclass(frozen=True, eq=False)

@@ -201,6 +201,7 @@ class RunTracker:
             notices=(*self._notices, *self._notices_of_ranks()),
             checks=store.checks,
             bad_targets=store.bad_targets,
+            given=store.given,
         )
 
     @property

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dettui.domain.check import BadTarget, Check
+from dettui.domain.given import GivenImage
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Series
 from dettui.store import introductions
 from dettui.store.checks import BAD_TARGET_KIND, CHECK_KIND, bad_target_of, checks_of
+from dettui.store.pictures import given_images
 from dettui.store.rows import Columns, between, rows_of
 from dettui.store.table import Block, Table
 from dettui.store.tally import Tally
@@ -27,6 +29,7 @@ class StorePolicy:
     max_tags: int = 20_000
     max_events: int = 5_000  # the oldest go first
     max_bad_targets: int = 100  # handed out; more than anybody opens
+    max_batches_shown: int = 2  # whose pictures are kept, newest first
 
 
 class RunStore:
@@ -43,7 +46,7 @@ class RunStore:
         self.last_step = 0  # greatest step of the newest strand
         self.last_time = 0.0  # of the newest row, seconds since the epoch
         self.boots: tuple[str, ...] = ()  # in order of arrival; the last one speaks
-        self.malformed = 0  # blocks left out because their sizes contradict each other
+        self.malformed = 0  # blocks and pictures left out because their sizes contradict each other
         self.events_forgotten = 0  # older than the policy keeps
         self._table = Table(policy.max_points)
         self._columns = Columns(policy.max_tags)
@@ -53,6 +56,7 @@ class RunStore:
         self._events_by_kind: dict[str | None, tuple[wire.Event, ...]] = {}
         self._checks: tuple[Check, ...] | None = None  # while no event has come since they were read
         self._bad_targets: tuple[BadTarget, ...] | None = None
+        self._shown: deque[tuple[GivenImage, ...]] = deque(maxlen=policy.max_batches_shown)  # oldest first
         self._beat: wire.Beat | None = None
         self._bye: wire.Bye | None = None
 
@@ -72,6 +76,8 @@ class RunStore:
             self.model = introductions.model_info(message)
         elif isinstance(message, wire.Hello):
             self._greet(message)
+        elif isinstance(message, wire.Pictures):
+            self._show(message)
         else:
             self._bye = introductions.clean_bye(message)
 
@@ -136,6 +142,11 @@ class RunStore:
         return self._bad_targets
 
     @property
+    def given(self) -> tuple[GivenImage, ...]:
+        """Images that the newest start of the run was given, the newest batch first."""
+        return tuple(image for batch in reversed(self._shown) for image in batch)
+
+    @property
     def beat(self) -> wire.Beat | None:
         """The newest beat."""
         return self._beat
@@ -168,6 +179,7 @@ class RunStore:
     def _begin_strand(self) -> None:
         self._columns.forget()
         self._table.begin_strand()
+        self._shown.clear()
         self._beat = None
         self._bye = None
         self.last_step = 0
@@ -183,6 +195,12 @@ class RunStore:
         self._events.append(event)
         self._events_by_kind.clear()
         self._checks = self._bad_targets = None
+
+    def _show(self, message: wire.Pictures) -> None:
+        images = given_images(message)
+        self.malformed += len(message.pictures) - len(images)
+        if images:
+            self._shown.append(images)
 
     def _advance(self, step: int, time: float) -> None:
         self.last_step = max(self.last_step, step)

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 MAJOR: Final = 1
-MINOR: Final = 0
+MINOR: Final = 1
 
 
 class Message(msgspec.Struct, array_like=True, gc=False, frozen=True, omit_defaults=False):
@@ -124,7 +124,32 @@ class Bye(Message, frozen=True, tag="bye"):
     text: str = ""  # the end of the traceback, at most 16 KiB
 
 
-AnyMessage: TypeAlias = Hello | Tags | Batch | Counts | Event | Model | Beat | Bye
+class Picture(Message, frozen=True):
+    """One image as the model was given it, made small, with its boxes as the head reads them."""
+
+    index: int  # in its batch
+    width: int  # of the picture, in pixels
+    height: int
+    rgb: bytes  # height x width x 3 bytes, row by row
+    boxes: list[float]  # x1, y1, x2, y2 of one box after the other, in pixels of the picture
+    labels: list[int]  # class ids of the boxes, or fewer where the target held fewer
+    box_count: int  # that the image was given with; more than are told where they are too many
+    image_width: int  # of the image as given, in pixels
+    image_height: int
+    low: float  # smallest and largest finite value of the image
+    high: float
+    scaled: bool  # the values lay outside [0, 1] and were stretched: low is black and high is white
+
+
+class Pictures(Message, frozen=True, tag="img"):
+    """What the model was last given to look at (since 1.1).  With the first batch, then now and then."""
+
+    step: int
+    time: float
+    pictures: list[Picture]
+
+
+AnyMessage: TypeAlias = Hello | Tags | Batch | Counts | Event | Model | Beat | Bye | Pictures
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(AnyMessage)

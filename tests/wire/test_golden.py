@@ -66,6 +66,12 @@ def test_a_new_reader_fills_in_the_fields_that_an_old_writer_lacks() -> None:
     assert wire.decode(shorter) == wire.Event(3, 1.0, "epoch", "epoch 2", {})
 
 
+def test_pictures_come_back_as_they_were_sent() -> None:
+    picture = wire.Picture(1, 2, 1, b"abcdef", [0.0, 0.5, 1.5, 1.0], [3], 1, 4, 2, -2.0, 2.5, True)
+    sent = wire.Pictures(7, 1.5e9, [picture])
+    assert wire.decode(wire.encode(sent)) == sent
+
+
 def test_a_message_of_an_unknown_tag_is_none_and_no_error() -> None:
     assert wire.decode(msgspec.msgpack.encode(["hologram", 1, 2])) is None
 

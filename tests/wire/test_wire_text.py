@@ -11,7 +11,7 @@ import pytest
 from dettui_probe import framing, kinds, registry, tags, wire
 
 TEXT = (Path(__file__).resolve().parents[2] / "probe" / "WIRE.md").read_text(encoding="utf-8")
-MESSAGES = (wire.Hello, wire.Tags, wire.Batch, wire.Counts, wire.Event, wire.Model, wire.Beat, wire.Bye)
+MESSAGES = (wire.Hello, wire.Tags, wire.Batch, wire.Counts, wire.Event, wire.Model, wire.Beat, wire.Bye, wire.Pictures)
 
 
 def rows_under(heading: str) -> list[list[str]]:
@@ -35,8 +35,9 @@ def test_every_message_is_specified_with_its_tag_and_its_fields_in_order(message
     assert [row[0] for row in rows_under(heading)] == list(message.__struct_fields__)
 
 
-def test_a_block_is_specified_with_its_fields_in_order() -> None:
-    assert [row[0] for row in rows_under("### Block")] == list(wire.Block.__struct_fields__)
+@pytest.mark.parametrize("part", [wire.Block, wire.Picture], ids=lambda part: part.__name__)
+def test_a_part_of_a_message_is_specified_with_its_fields_in_order(part: type[wire.Message]) -> None:
+    assert [row[0] for row in rows_under(f"### {part.__name__}")] == list(part.__struct_fields__)
 
 
 def test_the_text_specifies_no_message_that_the_code_does_not_have() -> None:
