@@ -37,7 +37,7 @@ class Deferred(Protocol):
         """True where ``resolve`` will not wait.  Never waits itself."""
         ...
 
-    def resolve(self) -> Iterable[Row | wire.Counts | wire.Event | wire.Model]:
+    def resolve(self) -> Iterable[Row | wire.Counts | wire.Event | wire.Model | wire.Pictures]:
         """What came of it."""
         ...
 

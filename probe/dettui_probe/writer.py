@@ -103,7 +103,7 @@ class Writer:
             for part in self._deferred_fence.run(_resolve, item) or () if ready else ():
                 self._encode(part)
 
-    def _encode(self, item: Row | wire.Counts | wire.Event | wire.Model) -> None:
+    def _encode(self, item: Row | wire.Counts | wire.Event | wire.Model | wire.Pictures) -> None:
         if isinstance(item, Row):
             self._encoder.add_row(item)
             return
@@ -142,5 +142,5 @@ class Writer:
             yield wire.Event(self._recorder.step, time.time(), "refused", text, {"tags": fresh[:64]})
 
 
-def _resolve(due: Deferred) -> Iterable[Row | wire.Counts | wire.Event | wire.Model]:
+def _resolve(due: Deferred) -> Iterable[Row | wire.Counts | wire.Event | wire.Model | wire.Pictures]:
     return list(due.resolve())

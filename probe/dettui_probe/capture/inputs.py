@@ -124,7 +124,8 @@ class Inputs:
         batch = find_batch(args, kwargs)
         images = batch.images if batch is not None else find_images([*args, *kwargs.values()])
         if images is not None and len(images):
-            self._collector.replace(self._pixels, self._pixel_checks.reading(sample(images, batch, step)))
+            taken = sample(images, batch, step, to_be_shown=self._pixel_checks.shows_next)
+            self._collector.replace(self._pixels, self._pixel_checks.reading(taken, self.contract))
 
     def _take_input(self, args: Sequence[Any]) -> None:
         batch = next((value for value in args if isinstance(value, Tensor)), None)

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from dettui_probe import tags
+from dettui_probe.capture.gallery import Gallery, Shot
 from dettui_probe.capture.pairing import Pairing, Scene
 from dettui_probe.capture.record import Reading, Sheet
-from dettui_probe.capture.targets import Batch, boxes_of
+from dettui_probe.capture.targets import Batch, boxes_of, labels_of
 from dettui_probe.capture.torchlib import Tensor, torch
+from dettui_probe.contract import UNKNOWN, Contract
 
 IMAGES: Final = 4  # sampled of a batch, neighbours, starting further on in each step
 SIDE: Final = 96  # a strided image is at most so large; 3 x 96 x 96 stays below torch's grain for threads
@@ -22,9 +24,12 @@ class PixelSample(NamedTuple):
     images: tuple[Tensor, ...]
     boxes: tuple[Tensor | None, ...]
     sizes: tuple[tuple[int, int], ...]  # (height, width) before the stride
+    indices: tuple[int, ...]  # in the batch
+    labels: tuple[Tensor | None, ...]  # all None unless people are to be shown them
+    is_to_be_shown: bool
 
 
-def sample(images: Sequence[Tensor], batch: Batch | None, step: int) -> PixelSample:
+def sample(images: Sequence[Tensor], batch: Batch | None, step: int, *, to_be_shown: bool = False) -> PixelSample:
     """Some of *images*, a few more in each step."""
     count = min(IMAGES, len(images))
     chosen = [(step * IMAGES + i) % len(images) for i in range(count)]
@@ -32,6 +37,9 @@ def sample(images: Sequence[Tensor], batch: Batch | None, step: int) -> PixelSam
         tuple(strided(images[i].detach()).clone() for i in chosen),
         tuple(None if batch is None else _boxes(batch, i) for i in chosen),
         tuple((images[i].shape[-2], images[i].shape[-1]) for i in chosen),
+        tuple(chosen),
+        tuple(_labels(batch, i) if batch is not None and to_be_shown else None for i in chosen),
+        to_be_shown,
     )
 
 
@@ -45,25 +53,39 @@ def _boxes(batch: Batch, image: int) -> Tensor | None:
     return None if boxes is None else boxes.float().clone()
 
 
+def _labels(batch: Batch, image: int) -> Tensor | None:
+    labels = labels_of(batch.targets[image]) if image < len(batch.targets) else None
+    return None if labels is None else labels.clone()
+
+
 class Pixels:
     """Reads statistics off samples, and asks whether the boxes describe them."""
 
     def __init__(self) -> None:
         self._pairing = Pairing()
+        self._gallery = Gallery()
 
-    def reading(self, taken: PixelSample) -> Reading:
-        """The statistics of the images as the model was given them, and the pairing of their boxes."""
-        with_boxes = [boxes is not None for boxes in taken.boxes]
+    @property
+    def shows_next(self) -> bool:
+        """Whether the next sample is to be shown to people."""
+        return self._gallery.is_due
+
+    def reading(self, taken: PixelSample, contract: Contract = UNKNOWN) -> Reading:
+        """The statistics of the images as the model was given them, and the pairing of their boxes, which pictures
+        show as *contract* reads them."""
+        sent = [*taken.images, *_present(taken.boxes), *_present(taken.labels)]
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            images = [image.float() for image in arrived[: len(with_boxes)]]
+            images = [image.float() for image in arrived[: len(taken.images)]]
             _write(sheet, tags.IMAGE, torch.cat([image[..., ::2, ::2].reshape(-1) for image in images]))
             ranges = [tuple(map(float, image.aminmax())) for image in images]  # a NaN anywhere makes both NaN
             sheet.values[tags.IMAGE_CONSTANT] = sum(low == high for low, high in ranges)
             sheet.values[tags.IMAGE_NONFINITE] = sum(not math.isfinite(low + high) for low, high in ranges)
-            self._pairing.compare(sheet, _scenes(taken, images, arrived[len(with_boxes) :]))
+            self._pairing.compare(sheet, _scenes(taken, images, arrived[len(images) :]))
+            if taken.is_to_be_shown:
+                self._gallery.show(sheet, _shots(taken, arrived), contract)
 
-        return Reading([*taken.images, *(boxes for boxes in taken.boxes if boxes is not None)], decode)
+        return Reading(sent, decode)
 
     def backbone_reading(self, batch: Tensor) -> Reading:
         """The statistics of what the backbone receives, without the zeros that fill up smaller images."""
@@ -83,6 +105,20 @@ def _scenes(taken: PixelSample, images: Sequence[Tensor], boxes: Sequence[Tensor
         if own is not None:
             scenes.append(Scene(image, next(rest) / torch.tensor([width, height, width, height])))
     return scenes
+
+
+def _present(tensors: Sequence[Tensor | None]) -> list[Tensor]:
+    return [tensor for tensor in tensors if tensor is not None]
+
+
+def _shots(taken: PixelSample, arrived: Sequence[Tensor]) -> list[Shot]:
+    """The images of *taken* with everything that was sent of each."""
+    rest = iter(arrived)
+    images = [next(rest) for _ in taken.images]
+    boxes = [None if own is None else next(rest) for own in taken.boxes]
+    labels = [None if own is None else next(rest) for own in taken.labels]
+    is_bytes = [image.dtype == torch.uint8 for image in taken.images]
+    return list(map(Shot, taken.indices, images, taken.sizes, boxes, labels, is_bytes))
 
 
 def _write(sheet: Sheet, prefix: str, values: Tensor) -> None:

@@ -16,7 +16,7 @@ MAX_UNREAD: Final = 64
 """Steps whose tensors may wait for the writer thread.  It is behind only where the disk or the core is stuck; then
 rows go on without tensors, so that a stuck disk does not become a full memory."""
 
-Message: TypeAlias = wire.Counts | wire.Event | wire.Model
+Message: TypeAlias = wire.Counts | wire.Event | wire.Model | wire.Pictures
 
 
 class Sheet:

@@ -55,7 +55,7 @@ def find_images(values: Sequence[object]) -> Sequence[Tensor] | None:
 def snapshot(batch: Batch) -> Snapshot:
     """Copies of the boxes and labels of *batch*, with what their shapes tell."""
     boxes = [boxes_of(target) for target in batch.targets]
-    labels = [_labels_of(target) for target in batch.targets]
+    labels = [labels_of(target) for target in batch.targets]
     return Snapshot(
         _joined([box.float() for box in boxes if box is not None]),
         _joined([label for label in labels if label is not None]),
@@ -125,7 +125,8 @@ def boxes_of(target: Mapping[Any, Any]) -> Tensor | None:
     return boxes if boxes.dim() == 2 and boxes.shape[1] == 4 else None
 
 
-def _labels_of(target: Mapping[Any, Any]) -> Tensor | None:
+def labels_of(target: Mapping[Any, Any]) -> Tensor | None:
+    """The class ids of *target*, (n,); None where it has none."""
     value = next((target[key] for key in LABEL_KEYS if key in target), None)
     if value is None:
         return None

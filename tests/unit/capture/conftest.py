@@ -20,6 +20,7 @@ class Told(NamedTuple):
     counts: list[wire.Counts]
     events: list[wire.Event]
     models: list[wire.Model]
+    pictures: list[wire.Pictures]
 
     def values(self, tag: str) -> list[float]:
         return [row.values[tag] for row in self.rows if tag in row.values]
@@ -49,8 +50,9 @@ def told(run: Run) -> Callable[[], Told]:
     """Resolves what was put, as the writer thread would."""
 
     def read() -> Told:
-        told = Told([], [], [], [])
-        places = {Row: told.rows, wire.Counts: told.counts, wire.Event: told.events, wire.Model: told.models}
+        told = Told([], [], [], [], [])
+        kinds = (Row, wire.Counts, wire.Event, wire.Model, wire.Pictures)
+        places = dict(zip(kinds, told, strict=True))
         while (item := run.recorder.take()) is not None:
             parts = [item] if type(item) in places else list(item.resolve())  # type: ignore[union-attr]
             for part in parts:
