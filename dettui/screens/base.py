@@ -92,6 +92,8 @@ class DashboardScreen(Screen[Any]):
         if len(lines) != len(view.lines):  # a layout costs a full repaint: only where it is needed
             view.styles.height = len(lines)
             view.display = bool(lines)
+            # The body is fitted to its new room now: a finished run may send no other frame.
+            self.call_after_refresh(self.redraw)
         view.show(lines)
 
     def notices(self, frame: Frame) -> Iterator[Line]:

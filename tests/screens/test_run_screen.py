@@ -331,6 +331,14 @@ async def test_a_lost_link_and_a_crash_give_their_reason() -> None:
         assert "✗ CRASHED: ValueError: bad box" in stage.text
 
 
+async def test_the_panes_take_the_row_of_a_notice_that_has_gone() -> None:
+    noticed = sick_run(notices=("the log ends in the middle of a record",))
+    async with on_stage(frame(noticed)) as stage:
+        await stage.show(frame(sick_run(), tick=2))
+        room = stage.app.screen.query_one("#panes").region
+        assert stage.app.screen.query_one("#grad").region.bottom == room.bottom
+
+
 async def test_notices_of_the_run_are_shown() -> None:
     async with on_stage(frame(sick_run(notices=("the log ends in the middle of a record",)))) as stage:
         assert "! the log ends in the middle of a record" in stage.text
