@@ -25,6 +25,7 @@ from dettui.screens.checks import ChecksAsked, ChecksScreen
 from dettui.screens.driver import driver_for_this_terminal
 from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen
+from dettui.screens.images import ImagesAsked, ImagesScreen
 from dettui.screens.keys import bindings_of
 from dettui.screens.pause import behind
 from dettui.screens.printed import printed
@@ -154,6 +155,11 @@ class DettuiApp(App[int]):
     def on_checks_asked(self, event: ChecksAsked) -> None:
         """Open the checks of a run."""
         self.push_screen(ChecksScreen(event.run))
+        self._show()
+
+    def on_images_asked(self, event: ImagesAsked) -> None:
+        """Open the images of a run."""
+        self.push_screen(ImagesScreen(event.run))
         self._show()
 
     def action_help(self) -> None:

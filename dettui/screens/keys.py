@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from textual.binding import Binding, BindingType
 
-Where: TypeAlias = Literal["everywhere", "runs", "run", "finding", "checks", "help"]
+Where: TypeAlias = Literal["everywhere", "runs", "run", "finding", "checks", "images", "help"]
 """A screen, or all of them."""
 
 WHERES: dict[Where, str] = {
@@ -16,6 +16,7 @@ WHERES: dict[Where, str] = {
     "run": "One run",
     "finding": "One finding",
     "checks": "Checks before training",
+    "images": "Images as the model was given them",
     "help": "This help",
 }
 
@@ -53,6 +54,7 @@ KEYS: tuple[Key, ...] = (
     Key("enter", "enter", "enter", "show the steps of the finding; once more opens it", "run", "its steps"),
     Key("e", "e", "explain", "open the finding: all evidence, causes, checks, remedies", "run", "explain"),
     Key("c", "c", "checks", "checks before training, and targets that cannot be right", "run", "checks"),
+    Key("i", "i", "images", "images as the model was given them, with their boxes", "run", "images"),
     Key("left,h", "← h", "pan(-1)", "earlier steps", "run"),
     Key("right,l", "→ l", "pan(1)", "later steps", "run"),
     Key("plus,equals_sign", "+", "zoom(2.0)", "fewer steps, larger", "run", "zoom"),
@@ -90,6 +92,13 @@ KEYS: tuple[Key, ...] = (
     Key("pageup", "page up", "scroll(-10)", "a page up", "checks"),
     Key("pagedown", "page down", "scroll(10)", "a page down", "checks"),
     Key("escape,enter,c,backspace", "esc", "back", "back to the run", "checks", "back"),
+    # --- images
+    Key("right,l", "→ l", "move(1)", "next image", "images"),
+    Key("left,h", "← h", "move(-1)", "previous image", "images", "image"),
+    Key("b", "b", "boxes", "boxes on or off", "images", "boxes"),
+    Key("up,k", "↑ k", "scroll(-1)", "scroll the text beside the picture back", "images"),
+    Key("down,j", "↓ j", "scroll(1)", "scroll the text beside the picture", "images", "scroll"),
+    Key("escape,enter,i,backspace", "esc", "back", "back to the run", "images", "back"),
     # --- help
     Key("up,k", "↑ k", "scroll(-1)", "up", "help"),
     Key("down,j", "↓ j", "scroll(1)", "down", "help", "scroll"),

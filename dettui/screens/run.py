@@ -16,6 +16,7 @@ from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.base import DashboardScreen
 from dettui.screens.checks import ChecksAsked
 from dettui.screens.finding import Identity, identity, same_finding
+from dettui.screens.images import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.layout import PANES, PaneName, plan
 from dettui.screens.view_state import ViewState, gone_back, log_toggled, pane_after, smoothed_next
@@ -154,6 +155,10 @@ class RunScreen(DashboardScreen):
     def action_checks(self) -> None:
         """Open the checks of the pre-flight."""
         self.post_message(ChecksAsked(self.run_id))
+
+    def action_images(self) -> None:
+        """Open the images that the model was last given."""
+        self.post_message(ImagesAsked(self.run_id))
 
     def _show_steps(self) -> None:
         finding, view = self.finding, self._main_view()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,22 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 Rgb: TypeAlias = "tuple[int, int, int]"
 Pixels: TypeAlias = NDArray[np.uint8]
+
+
+class Raster(Protocol):
+    """What is drawn of a picture: of Pillow's images, and of arrays where Pillow is not installed."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        ...
+
+    def resize(self, size: tuple[int, int], resample: int, *, reducing_gap: float) -> object:
+        """RGB pixels at another size: something that ``numpy.asarray`` makes (height, width, 3) uint8 of."""
+        ...
+
 
 HALF_BLOCK: Final = "▀"
 DASH: Final = 2
@@ -121,7 +132,7 @@ def place(frame: Frame, columns: int, rows: int) -> Placed:
     return Placed(frame, (columns - frame.width * scale) / 2, (rows - frame.height * scale) / 2, scale)
 
 
-def half_blocks(image: Image | None, marks: Sequence[Mark], size: Size, ground: Rgb) -> tuple[Pixels, list[Chip]]:
+def half_blocks(image: Raster | None, marks: Sequence[Mark], size: Size, ground: Rgb) -> tuple[Pixels, list[Chip]]:
     """Pixels, (2 * height, width, 3), and chips for *size* cells that show *image* and *marks*; None for no image."""
     canvas = np.empty((2 * size.height, size.width, 3), np.uint8)
     canvas[:] = ground
@@ -140,10 +151,10 @@ def half_blocks(image: Image | None, marks: Sequence[Mark], size: Size, ground: 
     return canvas, chips
 
 
-def _paste(canvas: Pixels, image: Image, placed: Placed) -> None:
+def _paste(canvas: Pixels, image: Raster, placed: Placed) -> None:
     left, top = round(placed.across(0)), round(placed.down(0))
-    width = max(1, min(round(image.width * placed.scale), canvas.shape[1] - left))
-    height = max(1, min(round(image.height * placed.scale), canvas.shape[0] - top))
+    width = max(1, min(round(image.size[0] * placed.scale), canvas.shape[1] - left))
+    height = max(1, min(round(image.size[1] * placed.scale), canvas.shape[0] - top))
     small = np.asarray(image.resize((width, height), _BOX, reducing_gap=2.0))
     canvas[top : top + height, left : left + width] = (small * IMAGE_LIGHT).astype(np.uint8)
 
@@ -220,11 +231,11 @@ class HalfBlockPicture(Widget, can_focus=False):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._image: Image | None = None
+        self._image: Raster | None = None
         self._marks: Sequence[Mark] = ()
         self._strips: list[Strip] = []
 
-    def show(self, image: Image | None, marks: Sequence[Mark]) -> None:
+    def show(self, image: Raster | None, marks: Sequence[Mark]) -> None:
         """Show *image*, RGB, from now on; None for an empty ground."""
         self._image, self._marks = image, marks
         self._draw()

@@ -11,6 +11,7 @@ from dettui.screens.base import DashboardScreen
 from dettui.screens.checks import ChecksScreen
 from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen, help_lines
+from dettui.screens.images import ImagesScreen
 from dettui.screens.keys import KEYS, Key, Where, keys_of
 from dettui.screens.run import RunScreen
 from dettui.screens.runs import RunsScreen
@@ -21,6 +22,7 @@ SCREENS: dict[Where, type[DashboardScreen]] = {
     "run": RunScreen,
     "finding": FindingScreen,
     "checks": ChecksScreen,
+    "images": ImagesScreen,
     "help": HelpScreen,
 }
 

@@ -1,0 +1,107 @@
+"""The images that the model was last given, with their boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+
+from dettui.domain.frame import Frame, RunFrame
+from dettui.domain.given import GivenImage
+from dettui.screens.base import DashboardScreen
+from dettui.screens.keys import Where, bindings_of
+from dettui.widgets.given_text import beside, heading, marks_of
+from dettui.widgets.lines import LinesView
+from dettui.widgets.picture import HalfBlockPicture
+from dettui.widgets.raster import ArrayRaster
+from dettui.widgets.run_text import header
+
+TEXT_SHARE: Final = 0.34
+LEAST_TEXT, MOST_TEXT = 26, 46
+"""Cells of the text beside the picture, as in the browser of an audit."""
+
+
+@dataclass
+class ImagesAsked(Message):
+    """The images of a run were asked for."""
+
+    run: str
+
+
+class ImagesScreen(DashboardScreen):
+    """One image at a time.  The one being looked at stays until its batch is forgotten."""
+
+    where: Where = "images"
+    BINDINGS = bindings_of("everywhere", "images")
+
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self.run_id = run
+        self.chosen: tuple[int, int] | None = None  # step and index of the image; None: the newest
+        self._with_boxes = True
+        self._drawn: object = None  # what the picture shows: a tick must not draw it again
+
+    def compose_body(self) -> ComposeResult:
+        """The run's header, then picture and text side by side."""
+        yield LinesView(id="header", scrolls=False)
+        yield LinesView(id="heads", scrolls=False)
+        with Horizontal(id="images"):
+            yield HalfBlockPicture(id="picture")
+            yield LinesView(id="beside")
+
+    @property
+    def run_frame(self) -> RunFrame | None:
+        """The run as of the frame being shown."""
+        frame = self.showing.frame
+        return next((r for r in frame.runs if r.info.id == self.run_id), None) if frame else None
+
+    def draw(self, frame: Frame) -> None:
+        """Show the chosen image as *frame* has it."""
+        run = self.run_frame
+        if run is None:
+            return
+        width, place = self.size.width, self._place(run.given)
+        self.query_one("#beside").styles.width = min(max(round(width * TEXT_SHARE), LEAST_TEXT), MOST_TEXT)
+        self.query_one("#header", LinesView).show(header(run, width))
+        self.query_one("#heads", LinesView).show((heading(run.given, place, frame.made_at, width),))
+        view = self.query_one("#beside", LinesView)
+        image = run.given[place] if run.given else None
+        view.show(tuple(beside(image, run, view.columns)) if image else ())
+        self._draw_picture(image, run)
+
+    def _draw_picture(self, image: GivenImage | None, run: RunFrame) -> None:
+        marks = marks_of(image, run) if image and self._with_boxes else ()
+        if (image, marks) != self._drawn:
+            self._drawn = (image, marks)
+            self.query_one(HalfBlockPicture).show(ArrayRaster(image.rgb) if image else None, marks)
+
+    def _place(self, images: tuple[GivenImage, ...]) -> int:
+        """Where the chosen image stands now; the newest one where none is chosen or it is gone."""
+        known = [(image.step, image.index) for image in images]
+        return known.index(self.chosen) if self.chosen in known else 0
+
+    def action_move(self, by: int) -> None:
+        """Another image, *by* places on; stays at the ends."""
+        run = self.run_frame
+        if run is None or not run.given:
+            return
+        place = min(max(self._place(run.given) + by, 0), len(run.given) - 1)
+        self.chosen = (run.given[place].step, run.given[place].index)
+        self.query_one("#beside", LinesView).scroll_home(animate=False)
+        self.redraw()
+
+    def action_boxes(self) -> None:
+        """Show the picture without its boxes, or with them."""
+        self._with_boxes = not self._with_boxes
+        self.redraw()
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll the text beside the picture by *by* lines."""
+        self.query_one("#beside", LinesView).scroll_relative(y=by, animate=False)
+
+    def action_back(self) -> None:
+        """Back to the run."""
+        self.dismiss()
