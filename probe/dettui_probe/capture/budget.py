@@ -116,7 +116,7 @@ class Budget:
     A run begins with an allowance, so that its first steps, which decide the most, are measured in full.
     """
 
-    ALLOWANCE_S: Final = 0.25  # once a run: pays for a hundred steps in full, enough boxes to see a forgotten flip
+    ALLOWANCE_S: Final = 0.5  # once a run: pays for some two hundred steps in full, enough boxes for a proof of format
     REVIEW_EVERY: Final = 16
     SMOOTHING: Final = 0.1  # of the reported overhead
 
