@@ -20,7 +20,10 @@ from dettui.detect.opening import ViolentOpening
 from dettui.detect.oscillation import Oscillation
 from dettui.detect.precision import AmpOverflow
 from dettui.detect.preflight import Preflight
-from dettui.detect.progress import NotLearning, Plateau, PlateauAfterLrDrop, SlowDescent
+from dettui.detect.progress.lr_drop import PlateauAfterLrDrop
+from dettui.detect.progress.not_learning import NotLearning
+from dettui.detect.progress.plateau import Plateau
+from dettui.detect.progress.slow_descent import SlowDescent
 from dettui.detect.setup import Setup
 from dettui.detect.spike import Spike
 from dettui.detect.targets.rules import BadTargets

@@ -107,6 +107,16 @@ class Context:
             return self.schedule.warmup_end
         return 0 if self.loss is None else int(self.loss.steps[0])
 
+    @cached_property
+    def points_past_warmup(self) -> int:
+        """How many points of the loss came since then; 0 where too few came at all."""
+        return 0 if self.loss is None else len(self.loss) - int(np.searchsorted(self.loss.steps, self.warmup_end))
+
+    @property
+    def lr_is_rising(self) -> bool:
+        """True while the LR warms up: a loss that stands still then says nothing yet."""
+        return self.schedule is not None and self.schedule.rising
+
     # --- the run ------------------------------------------------------------------------------------------------
     @property
     def info(self) -> RunInfo | None:

@@ -102,8 +102,8 @@ class ViolentOpening:
         return Evidence(tags.GRAD_ZERO, window, now - first, self.policy.dying, ">", text)
 
     def _stuck(self, context: Context) -> Evidence | None:
-        curve, schedule = context.loss, context.schedule
-        if curve is None or len(curve) < self.policy.patience_points or (schedule is not None and schedule.rising):
+        curve = context.loss
+        if curve is None or len(curve) < self.policy.patience_points or context.lr_is_rising:
             return None
         share = curve.now / curve.start if curve.start > 0 else 0.0
         if share <= self.policy.hardly_moved:

@@ -101,7 +101,7 @@ class Oscillation:
         curve, policy = context.loss, self.policy
         if curve is None:
             return Abstention(self.name, (tags.LOSS_TOTAL,))
-        past_warmup = len(curve) - int(np.searchsorted(curve.steps, context.warmup_end))
+        past_warmup = context.points_past_warmup
         if past_warmup < policy.zigzag_points + policy.wait_points or curve.now < policy.solved * curve.start:
             return ()
         swing = find_swing(curve, policy)

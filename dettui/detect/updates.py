@@ -131,7 +131,7 @@ class UpdateSize:
         missing = context.missing(tags.UPDATE_RATIO)
         if missing:
             return Abstention(self.name, missing)
-        if context.schedule is not None and context.schedule.rising:
+        if context.lr_is_rising:
             return ()
         ratios = context.window(tags.UPDATE_RATIO, self.policy.window)
         if len(ratios) < min(self.policy.window, 20) or context.step < context.warmup_end + self.policy.wait_points:

@@ -14,7 +14,8 @@ from scenarios.shapes import decay, detector, noisy
 from dettui.detect.base import Symptom
 from dettui.detect.battery import evaluate_all
 from dettui.detect.context import Context
-from dettui.detect.progress import NotLearning, Plateau
+from dettui.detect.progress.not_learning import NotLearning
+from dettui.detect.progress.plateau import Plateau
 from dettui.detect.signals import measure
 from dettui.domain.finding import Abstention
 from dettui_probe import tags

@@ -20,7 +20,10 @@ from dettui.detect.divergence import Divergence
 from dettui.detect.evaluations import Collapse, Overfit, direction
 from dettui.detect.inputs import BadInputs
 from dettui.detect.non_finite import NonFinite
-from dettui.detect.progress import NotLearning, Plateau, PlateauAfterLrDrop, SlowDescent
+from dettui.detect.progress.lr_drop import PlateauAfterLrDrop
+from dettui.detect.progress.not_learning import NotLearning
+from dettui.detect.progress.plateau import Plateau
+from dettui.detect.progress.slow_descent import SlowDescent
 from dettui.detect.spike import Spike
 from dettui.detect.timing import InputBound
 from dettui.detect.updates import NoUpdate, UpdateSize

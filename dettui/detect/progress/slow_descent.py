@@ -1,0 +1,77 @@
+"""The loss falls, and larger steps would be taken safely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dettui.detect.base import Symptom
+from dettui.detect.context import Context
+from dettui.detect.loss_curve import LossCurve
+from dettui.detect.progress.policy import DEFAULT_POLICY, ProgressPolicy
+from dettui.domain.finding import Abstention, Evidence
+from dettui_probe import tags
+
+
+@dataclass(frozen=True)
+class SlowDescent:
+    """The loss falls, and every sign says that larger steps would be taken safely (diagnosis.md S3)."""
+
+    policy: ProgressPolicy = DEFAULT_POLICY
+    name: str = "slow_descent"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        missing = context.missing(tags.LOSS_TOTAL, tags.UPDATE_RATIO, tags.GRAD_AGREEMENT, tags.GRAD_NORM)
+        curve, policy = context.loss, self.policy
+        if missing or curve is None:
+            return Abstention(self.name, missing or (tags.LOSS_TOTAL,))
+        schedule = context.schedule
+        if context.lr_is_rising or (schedule is not None and schedule.decayed_share < policy.decayed):
+            return ()
+        if context.points_past_warmup < policy.wait_points or curve.now <= policy.stalled_level * curve.start:
+            return ()
+        return self._judge(context, curve)
+
+    def _limits(self, update: float, agreement: float, kept: float) -> tuple[float, float, float] | None:
+        """The limits on update ratio, agreement and gradient norm that all three are beyond, else None.
+
+        The stronger the agreement, the larger the updates may be and the more the gradient may have shrunk.
+        """
+        policy = self.policy
+        for low, high, least in (
+            (policy.tiny_update, policy.agreeing, policy.grad_kept),
+            (policy.small_update, policy.nearly_equal, policy.grad_kept_equal),
+        ):
+            if 0 < update < 10**low and agreement > high and kept > least:
+                return 10**low, high, least
+        return None
+
+    def _judge(self, context: Context, curve: LossCurve) -> Sequence[Symptom]:
+        policy = self.policy
+        update = context.median(tags.UPDATE_RATIO, 100) or 0.0
+        agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=policy.agreements) or 0.0
+        first, now = context.early_median(tags.GRAD_NORM, 20), context.median(tags.GRAD_NORM, 50)
+        kept = now / first if first and now is not None else 0.0
+        limits = self._limits(update, agreement, kept)
+        if limits is None:
+            return ()
+        newest = context.span(tags.UPDATE_RATIO, 100)
+        return (
+            Symptom(
+                kind="slow_descent",
+                severity="warning",
+                first_step=context.warmup_end,
+                last_step=int(curve.steps[-1]),
+                title="Loss falls slowly although every step points the same way",
+                evidence=(
+                    Evidence(tags.UPDATE_RATIO, newest, update, limits[0], "<",
+                             f"a step changes the weights by {update:.1e} of their size"),
+                    Evidence(tags.GRAD_AGREEMENT, newest, agreement, limits[1], ">",
+                             f"successive gradients agree: cosine {agreement:.2f}"),
+                    Evidence(tags.GRAD_NORM, newest, kept, limits[2], ">",
+                             f"the gradient has kept {kept:.0%} of its first size"),
+                ),
+                facts={"update_ratio": update, "agreement": agreement},
+            ),
+        )  # fmt: skip
