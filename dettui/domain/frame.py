@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from dettui.domain.check import BadTarget, Check
 from dettui.domain.finding import Diagnosis
 from dettui.domain.given import GivenImage
+from dettui.domain.link import Link
 from dettui.domain.run import Liveness, ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Series
 
@@ -36,6 +37,7 @@ class Vitals:
     dropped: int = 0  # rows that the probe had to drop
     thinned: Mapping[str, int] = field(default_factory=dict)  # instrument -> measured every so many steps
     holes: int = 0  # unreadable places of the log
+    left_out: int = 0  # rows that a slow link had no room for
     points: int = 0  # held in memory
 
 
@@ -55,6 +57,7 @@ class RunFrame:
     checks: tuple[Check, ...] = ()  # of the pre-flight, the newest answer to each question
     bad_targets: tuple[BadTarget, ...] = ()  # newest first
     given: tuple[GivenImage, ...] = ()  # what the model was last given to look at, newest batch first
+    link: Link | None = None  # to the host that it is watched on; None where that is this machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +68,4 @@ class Frame:
     made_at: float  # seconds since the epoch
     runs: tuple[RunFrame, ...] = ()
     notices: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()  # to every host that is watched, in the order in which they were typed

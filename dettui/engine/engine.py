@@ -8,6 +8,7 @@ from typing import Final
 
 from dettui.domain.finding import SEVERITY_ORDER, Diagnosis
 from dettui.domain.frame import Frame, RunFrame
+from dettui.domain.link import Link
 from dettui.domain.run import RunState
 from dettui.engine.grid import GRID, EvaluationGrid
 from dettui.engine.tracker import RunTracker
@@ -56,6 +57,7 @@ class Engine:
         self._grid = grid
         self._until = until
         self._runs: dict[str, RunTracker] = {}
+        self._links: dict[str, Link] = {}
         self._notices: list[str] = []
         self._ended = False
         self._ticks = 0
@@ -73,8 +75,9 @@ class Engine:
         """The picture as of now: runs worst first, by their worst active finding, then by state, then by name."""
         now = self._clock()
         self._ticks += 1
-        runs = sorted((tracker.frame(now) for tracker in self._runs.values()), key=_worst_first)
-        return Frame(self._ticks, now, tuple(runs), tuple(self._notices))
+        frames = (tracker.frame(now, self._links.get(tracker.host)) for tracker in self._runs.values())
+        runs = sorted(frames, key=_worst_first)
+        return Frame(self._ticks, now, tuple(runs), tuple(self._notices), tuple(self._links.values()))
 
     def known_at(self, run: str, step: int) -> Diagnosis:
         """What was known of *run* at *step*.  Raises RunNotFound."""
@@ -83,6 +86,8 @@ class Engine:
         return self._runs[run].known_at(step)
 
     def _take(self, arrival: Arrival) -> None:
+        if arrival.link is not None:
+            self._links[arrival.link.host] = arrival.link
         if arrival.run:
             tracker = self._runs.get(arrival.run)
             if tracker is None:

@@ -16,6 +16,7 @@ from dettui.detect.signals import Signals, signals_of
 from dettui.diagnose.weigh import diagnose
 from dettui.domain.finding import Cause, Diagnosis, Finding
 from dettui.domain.frame import RunFrame
+from dettui.domain.link import Link
 from dettui.domain.run import Liveness, RunInfo, RunState
 from dettui.domain.series import Series
 from dettui.engine.grid import GRID, EvaluationGrid
@@ -41,6 +42,7 @@ class RunTracker:
 
     def __init__(self, run: str, grid: EvaluationGrid = GRID, until: int | None = None) -> None:
         self._run = run
+        self.host = ""  # that it is watched on, as the user typed it; "" for this machine
         self._grid = grid
         self._until = until
         self._store = RunStore()
@@ -56,6 +58,7 @@ class RunTracker:
         self._stand_in: RunInfo | None = None  # introduction of another rank, until rank 0 speaks
         self._arrived_at: float | None = None
         self._holes = 0
+        self._left_out = 0
         self._notices: list[str] = []
         self._series: Mapping[str, Series] | None = None  # of the last frame, while nothing has come since
 
@@ -64,8 +67,11 @@ class RunTracker:
     def take(self, arrival: Arrival, now: float) -> None:
         """Take in one arrival of this run; *now* in seconds since the epoch, on this machine's clock."""
         if arrival.rank == 0:
+            self.host = arrival.host
+            self._left_out += arrival.left_out
             self._take_messages(arrival, now)
         else:
+            self.host = self.host or arrival.host
             self._meet_other_rank(arrival)
         if arrival.liveness is not None:
             self._liveness[arrival.rank] = arrival.liveness
@@ -185,14 +191,17 @@ class RunTracker:
 
     # --- showing ----------------------------------------------------------------------------------------------
 
-    def frame(self, now: float) -> RunFrame:
-        """The picture of this run as of *now*."""
-        store, liveness = self._store, self.liveness
+    def frame(self, now: float, link: Link | None = None) -> RunFrame:
+        """The picture of this run as of *now*, over *link* where it is of another host."""
+        store, liveness = self._store, seen_over(link, self.liveness)
+        clock_offset_s = link.clock_offset_s if link else 0.0
         self._book.look(store)
         return RunFrame(
             info=store.info or self._stand_in or RunInfo(id=self._run, name=self._run),
             liveness=liveness,
-            vitals=read_vitals(store, self._data_age(now), liveness.state.is_over, self._holes),
+            vitals=read_vitals(
+                store, self._data_age(now, clock_offset_s), liveness.state.is_over, self._holes, self._left_out
+            ),
             diagnosis=self._diagnosis,
             model=store.model,
             series=self._all_series(),
@@ -202,6 +211,7 @@ class RunTracker:
             checks=store.checks,
             bad_targets=store.bad_targets,
             given=store.given,
+            link=link,
         )
 
     @property
@@ -221,11 +231,12 @@ class RunTracker:
             self._series = self._store.snapshot()
         return self._series
 
-    def _data_age(self, now: float) -> float | None:
-        """Seconds since the newest datum.  Clocks of hosts differ: it is never younger than its arrival here."""
+    def _data_age(self, now: float, clock_offset_s: float) -> float | None:
+        """Seconds since the newest datum, where its host's clock is *clock_offset_s* ahead of ours.  Clocks of hosts
+        may differ by more: it is never younger than its arrival here."""
         if self._arrived_at is None or not self._store.last_time:
             return None
-        return max(now - self._store.last_time, now - self._arrived_at, 0.0)
+        return max(now + clock_offset_s - self._store.last_time, now - self._arrived_at, 0.0)
 
     def _notices_of_ranks(self) -> list[str]:
         return [
@@ -233,6 +244,13 @@ class RunTracker:
             for rank, liveness in sorted(self._liveness.items())
             if rank != 0 and liveness.state in (RunState.CRASHED, RunState.KILLED)
         ]
+
+
+def seen_over(link: Link | None, known: Liveness) -> Liveness:
+    """The state of a run as far as *link* lets us tell: what is over stays over, the rest may have changed."""
+    if link is None or not link.state.is_down or known.state.is_over:
+        return known
+    return Liveness(RunState.LOST, f"no word from {link.host}; last known: {known.state.value.replace('_', ' ')}")
 
 
 def _steps_of(batch: wire.Batch) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ RATE_WINDOW_S: Final = 30.0
 """Of data time: long enough to smooth evaluation pauses, short enough to show a slow-down within a minute."""
 
 
-def read_vitals(store: RunStore, data_age_s: float | None, is_over: bool, holes: int) -> Vitals:
+def read_vitals(store: RunStore, data_age_s: float | None, is_over: bool, holes: int, left_out: int = 0) -> Vitals:
     """The vitals of the run in *store*."""
     rate = steps_per_second(_clock_of_steps(store))
     beat = store.beat
@@ -29,6 +29,7 @@ def read_vitals(store: RunStore, data_age_s: float | None, is_over: bool, holes:
         dropped=beat.dropped if beat else 0,
         thinned=dict(beat.thinned) if beat else {},
         holes=holes,
+        left_out=left_out,
         points=store.points,
     )
 

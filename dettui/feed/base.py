@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dettui.domain.link import Link
 from dettui.domain.run import Liveness
 from dettui_probe import wire
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """Messages of one strand (one boot of one rank of one run), in the order of their sequence numbers."""
+    """Messages of one strand (one boot of one rank of one run), in the order of their sequence numbers.
+
+    With an empty *run* it is news of a host, or of the feed itself.
+    """
 
     run: str
     boot: str
@@ -21,6 +25,9 @@ class Arrival:
     liveness: Liveness | None = None  # where it changed
     holes: int = 0  # unreadable places of the log met since the last arrival
     notice: str = ""  # one line for the screen
+    left_out: int = 0  # rows among these that a slow link had no room for
+    host: str = ""  # that it came from, as the user typed it; "" for this machine
+    link: Link | None = None  # to that host, where it changed
 
 
 class Feed(Protocol):

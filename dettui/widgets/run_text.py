@@ -124,6 +124,7 @@ def losses(run: RunFrame) -> Line:
     vitals = run.vitals
     lost = [f"{count(vitals.dropped)} rows DROPPED"] if vitals.dropped else []
     lost += [f"{count(vitals.holes)} HOLES in the log"] if vitals.holes else []
+    lost += [f"{count(vitals.left_out)} rows THINNED by the slow link"] if vitals.left_out else []
     return (Span("! " + ", ".join(lost), "warning"),) if lost else ()
 
 

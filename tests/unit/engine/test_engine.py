@@ -8,6 +8,7 @@ from scenarios.build import START, Setting, resumed, run_messages
 from unit.engine.runs import arrival, dead, engine_of, feed_of, some_run, swinging
 
 from dettui.domain.frame import Mark, RunFrame
+from dettui.domain.link import Link, LinkState
 from dettui.domain.run import Liveness, RunState
 from dettui.engine import replay
 from dettui.engine.vitals import steps_per_second
@@ -210,6 +211,38 @@ def test_age_of_the_data_is_by_this_machines_clock() -> None:
     assert only(fresh).vitals.data_age_s == pytest.approx(3.0)
     ahead = engine_of(arrival(some_run(20, reason=None)), now=newest - 60.0)
     assert only(ahead).vitals.data_age_s == 0.0
+
+
+def test_age_of_the_data_allows_for_a_host_whose_clock_is_wrong() -> None:
+    newest = START + 20 * 0.1
+    link = Link("gpu01", LinkState.UP, since=START, clock_offset_s=10.0)
+    told = Arrival("", "", 0, link=link)
+    run = arrival(some_run(20, reason=None), host="gpu01")
+    assert only(engine_of(told, run, now=newest - 9.5)).vitals.data_age_s == pytest.approx(0.5)
+
+
+# --- links ----------------------------------------------------------------------------------------------------
+
+LOST = Link("gpu01", LinkState.LOST, since=START, text="no answer")
+
+
+def test_a_run_on_a_host_that_does_not_answer_is_lost_and_keeps_its_curves() -> None:
+    run = arrival(some_run(20, reason=None), host="gpu01", left_out=7)
+    frame = engine_of(run, Arrival("", "", 0, link=LOST)).frame()
+    (lost,) = frame.runs
+    assert (lost.liveness.state, lost.link, frame.links) == (RunState.LOST, LOST, (LOST,))
+    assert "running" in lost.liveness.reason
+    assert len(lost.series[tags.LOSS_TOTAL]) == 20
+    assert lost.vitals.left_out == 7
+
+
+def test_a_run_that_is_over_stays_so_and_other_hosts_are_not_touched() -> None:
+    ended = arrival(some_run(20), "ended", host="gpu01")
+    other = arrival(some_run(20, reason=None), "other", host="gpu02")  # whose link was never told
+    here = arrival(some_run(20, reason=None), "here")
+    frame = engine_of(ended, other, here, Arrival("", "", 0, link=LOST)).frame()
+    states = {(run.link.host if run.link else "", run.liveness.state) for run in frame.runs}
+    assert states == {("gpu01", RunState.FINISHED), ("", RunState.RUNNING)}
 
 
 def test_probe_s_account_of_itself_is_shown() -> None:
