@@ -73,6 +73,7 @@ def member_of_hello(hello: wire.Hello, log: str = "") -> Member:
         pid_start=hello.pid_start,
         log=log,
         started=hello.started,
+        pid_ns=hello.pid_ns,
     )
 
 

@@ -38,6 +38,7 @@ class Process(NamedTuple):
     host_boot: str  # the kernel's boot id, "" where the system has none
     pid: int
     pid_start: int  # clock ticks since boot, 0 where the system does not tell
+    pid_ns: int  # inode of the namespace in which the pid counts, 0 where the system has none
 
 
 def place(env: Mapping[str, str]) -> Place:
@@ -47,6 +48,8 @@ def place(env: Mapping[str, str]) -> Place:
         return found
     for rank_name, world_name in _RANK_NAMES:
         rank, world = env.get(rank_name, ""), env.get(world_name, "")
+        if rank_name == "SLURM_PROCID" and rank == "0" and "SLURM_STEP_ID" not in env:
+            continue  # a batch script: Slurm sets these for it too, and it is alone
         if rank.isdecimal() and world.isdecimal() and int(rank) < int(world):
             return Place(int(rank), int(world))
     return Place(0, 1)
@@ -69,10 +72,27 @@ def group_key(env: Mapping[str, str], world: int) -> str | None:
     if elastic != "none":  # plain torchrun says "none" for every job
         return f"elastic-{elastic}"
     if world > 1:
-        parent = os.getppid()
         rendezvous = (env.get("MASTER_ADDR", ""), env.get("MASTER_PORT", ""), str(world))
+        if env.get("LOCAL_WORLD_SIZE", str(world)) != str(world):
+            return "-".join(rendezvous)  # on several hosts no process is parent of all
+        parent = os.getppid()
         return "-".join((*rendezvous, str(parent), str(start_ticks(parent))))
     return None
+
+
+def attempt(env: Mapping[str, str]) -> int:
+    """How often torchrun has started the job's processes again."""
+    count = env.get("TORCHELASTIC_RESTART_COUNT", "")
+    return int(count) if count.isdecimal() else 0
+
+
+def launch(env: Mapping[str, str], world: int) -> str:
+    """What the ranks of one start of a job have in common, and an earlier or later start has not; "" for a process
+    on its own."""
+    key = group_key(env, world)
+    if key is None or world == 1:
+        return ""
+    return _digest("|".join((key, str(world), str(attempt(env)), env.get("MASTER_PORT", ""))))
 
 
 def run_name(env: Mapping[str, str], asked: str | None, world: int, taken: Path) -> RunName:
@@ -121,7 +141,11 @@ def process() -> Process:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         boot = ""
-    return Process(os.uname().nodename, boot, os.getpid(), start_ticks(os.getpid()))
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        namespace = 0
+    return Process(os.uname().nodename, boot, os.getpid(), start_ticks(os.getpid()), namespace)
 
 
 def start_ticks(pid: int) -> int:

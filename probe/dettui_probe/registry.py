@@ -34,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True):
     started: float  # seconds since the epoch
     argv: list[str]
     cwd: str
+    pid_ns: int = 0  # inode of the namespace in which pid counts
 
 
 class Announcement(msgspec.Struct, frozen=True, rename={"inlet": "in"}):

@@ -90,6 +90,9 @@ def _start(
         class_names=[str(class_name)[:256] for class_name in class_names[:MAX_CLASSES]],
         total_steps=total_steps,
         steps_per_epoch=steps_per_epoch,
+        launch=identity.launch(os.environ, place.world),
+        attempt=identity.attempt(os.environ),
+        pid_ns=process.pid_ns,
     )
     run = Run(called.id, called.name)
     run.begin(_writer(run, hello))
@@ -147,6 +150,7 @@ def _entry(hello: wire.Hello, log: RunLog | None) -> registry.Entry:
         started=hello.started,
         argv=hello.argv,
         cwd=hello.cwd,
+        pid_ns=hello.pid_ns,
     )
 
 

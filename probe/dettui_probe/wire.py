@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 MAJOR: Final = 1
-MINOR: Final = 1
+MINOR: Final = 2
 
 
 class Message(msgspec.Struct, array_like=True, gc=False, frozen=True, omit_defaults=False):
@@ -40,6 +40,9 @@ class Hello(Message, frozen=True, tag="hello"):
     class_names: list[str] = []  # index = class id
     total_steps: int | None = None
     steps_per_epoch: int | None = None
+    launch: str = ""  # the same for all ranks of one start of the job, "" for a process on its own (since 1.2)
+    attempt: int = 0  # how often the launcher has started the job again (since 1.2)
+    pid_ns: int = 0  # inode of the namespace in which pid counts, 0 where unknown (since 1.2)
 
 
 class Tags(Message, frozen=True, tag="tags"):

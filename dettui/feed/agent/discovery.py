@@ -28,6 +28,7 @@ class Member:
     pid_start: int
     log: str  # "" where nothing could be written
     started: float
+    pid_ns: int = 0  # inode of the pid namespace in which *pid* counts; 0 where it was not told
 
     @property
     def key(self) -> StrandKey:
@@ -51,7 +52,9 @@ def member_of(text: bytes) -> Member | None:
         return None
     if any(type(fields.get(name)) is not kind for name, kind in _TYPES.items()):
         return None
-    return Member(started=float(fields["started"]), **{name: fields[name] for name in _TYPES})
+    pid_ns = fields.get("pid_ns")
+    known = {name: fields[name] for name in _TYPES}
+    return Member(started=float(fields["started"]), pid_ns=pid_ns if type(pid_ns) is int else 0, **known)
 
 
 class Registry:

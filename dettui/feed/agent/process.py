@@ -4,62 +4,136 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dettui.feed.agent.discovery import Member
+from dettui.feed.agent.memory_kills import MemoryKills
+from dettui.feed.agent.procfs import (
+    INITIAL_PID_NAMESPACE,
+    booted_at,
+    how_it_ended,
+    pid_here,
+    pid_namespace,
+    resident_bytes,
+    stat_of,
+    thread_states,
+)
 
 GONE = ("", "Z", "X")
 """States of a process that is no more; a zombie only waits for its parent."""
+OTHER_HOST = "a process of another host"
+OTHER_CONTAINER = "a process of another container"
 
 
 @dataclass(frozen=True)
 class ProcessSight:
     """A process as seen now; *state* is the letter of /proc/<pid>/stat, "" where the process is gone."""
 
-    ours: bool = True  # False: of another host, of which nothing can be seen from here
+    ours: bool = True  # False: nothing of it can be seen from here
     state: str = ""
     since_s: float = 0.0  # how long it has been in this state
     was_seen: bool = False  # it was there at an earlier look, so that its absence means something
     restarted: bool = False  # the host was restarted since
     out_of_memory: str = ""  # what says that the kernel killed for memory while we watched
+    ending: str = ""  # what a zombie tells of its end
+    why_unseen: str = OTHER_HOST  # where it is not ours
 
 
 class ProcessWatch:
-    """Looks at one process through /proc.  A pid alone is unsound: it is given away again."""
+    """Looks at one process through /proc.  A pid alone is unsound: it is given away again, means another process in
+    a container, and nothing on another host."""
 
     def __init__(self, member: Member, proc: Path = Path("/proc")) -> None:
         self._member = member
         self._proc = proc
-        self._last = ProcessSight()
+        whereabouts = find(member, proc)
+        self._pid = whereabouts.pid
+        self._last = ProcessSight(
+            whereabouts.ours, restarted=whereabouts.restarted, why_unseen=whereabouts.why_unseen or OTHER_HOST
+        )
         self._since: float | None = None
-        self._ours, self._restarted = _same_host(member, proc)
-        self._memory = _MemoryKills(proc, member.pid)
+        self._memory = MemoryKills(proc, self._pid)
+        self._waiting_threads: frozenset[str] = frozenset()
 
     def look(self, now: float) -> ProcessSight:
         """The process at *now* (monotonic seconds)."""
-        seen = self._ours and not self._restarted
-        state = process_state(self._proc, self._member.pid, self._member.pid_start) if seen else ""
+        state, exit_code = self._state()
         if self._since is None or state != self._last.state:
             self._since = now
-        killed = self._memory.verdict() if state in GONE else ""
         was_seen = self._last.was_seen or self._last.state not in GONE
-        self._last = ProcessSight(self._ours, state, now - self._since, was_seen, self._restarted, killed)
-        if state not in GONE:
-            self._memory.note()
+        self._last = replace(self._last, state=state, since_s=now - self._since, was_seen=was_seen)
+        if state in GONE:
+            ending = how_it_ended(exit_code) or self._last.ending
+            self._last = replace(self._last, out_of_memory=self._memory.verdict(), ending=ending)
+        else:
+            self._memory.note(resident_bytes(self._proc, self._pid))
         return self._last
+
+    def thread_waits(self) -> bool:
+        """Whether one of its threads is in uninterruptible sleep and was so at the last call."""
+        waiting = frozenset(thread for thread, state in thread_states(self._proc, self._pid) if state == "D")
+        still, self._waiting_threads = waiting & self._waiting_threads, waiting
+        return bool(still)
+
+    def _state(self) -> tuple[str, int]:
+        if not self._last.ours or self._last.restarted:
+            return "", 0
+        state = process_state(self._proc, self._pid, self._member.pid_start)
+        stat = stat_of(self._proc / str(self._pid)) if state == "Z" else None
+        return state, stat.exit_code if stat is not None else 0
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where a process is, as seen from here."""
+
+    pid: int  # by which it is known here; 0 where it cannot be seen
+    ours: bool = True
+    restarted: bool = False
+    why_unseen: str = ""
+
+
+def find(member: Member, proc: Path = Path("/proc")) -> Whereabouts:
+    """Where the process of *member* is."""
+    try:
+        boot = (proc / "sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        boot = ""
+    if member.host_boot and member.host_boot == boot:
+        return _in_namespace(member, proc)
+    if member.host != socket.gethostname():
+        return Whereabouts(0, ours=False, why_unseen=OTHER_HOST)
+    if not member.host_boot or not boot:
+        return Whereabouts(member.pid)
+    # The same name and another boot: restarted since, or another machine of that name.
+    started_here = booted_at(proc)
+    if started_here is not None and member.started > started_here:
+        return Whereabouts(0, ours=False, why_unseen=OTHER_HOST)
+    return Whereabouts(0, restarted=True)
+
+
+def _in_namespace(member: Member, proc: Path) -> Whereabouts:
+    """The same, on this kernel: the pid counts only in the namespace in which it was given."""
+    here = pid_namespace(proc)
+    if member.pid_ns in (0, here) or here == 0:
+        return Whereabouts(member.pid)
+    pid = pid_here(proc, member.pid, member.pid_start)
+    if pid is not None:
+        return Whereabouts(pid)
+    if here == INITIAL_PID_NAMESPACE:  # from here it would be seen
+        return Whereabouts(0)
+    return Whereabouts(0, ours=False, why_unseen=OTHER_CONTAINER)
 
 
 def process_state(proc: Path, pid: int, start_ticks: int) -> str:
     """The state letter of the process *pid* that started at *start_ticks*; "" where it is gone or another one."""
-    try:
-        fields = (proc / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        same = start_ticks in (0, int(fields[19]))
-    except OSError:
-        return "" if (proc / "stat").exists() else _state_without_proc(pid)
-    except (ValueError, IndexError):
+    if pid <= 0:
         return ""
-    return fields[0] if same else ""
+    stat = stat_of(proc / str(pid))
+    if stat is None:
+        return "" if (proc / "stat").exists() else _state_without_proc(pid)
+    return stat.state if start_ticks in (0, stat.start_ticks) else ""
 
 
 def _state_without_proc(pid: int) -> str:
@@ -71,63 +145,3 @@ def _state_without_proc(pid: int) -> str:
     except (ProcessLookupError, OverflowError):
         return ""
     return "S"
-
-
-def _same_host(member: Member, proc: Path) -> tuple[bool, bool]:
-    """Whether *member* is of this host, and whether the host was restarted since."""
-    try:
-        boot = (proc / "sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        boot = ""
-    if member.host_boot and member.host_boot == boot:
-        return True, False
-    return member.host == socket.gethostname(), bool(member.host_boot and boot)
-
-
-class _MemoryKills:
-    """Whether the kernel killed for memory while we watched: the counters of the process's cgroup and of the host."""
-
-    def __init__(self, proc: Path, pid: int) -> None:
-        self._group = _cgroup_events(proc, pid)
-        self._host = proc / "vmstat"
-        self._before = self._counts()
-
-    def note(self) -> None:
-        """The process is alive: what was killed so far was another."""
-        self._before = self._counts()
-
-    def verdict(self) -> str:
-        """What the counters say after the process has gone; "" where they have not risen."""
-        group, host = self._counts()
-        if group > self._before[0]:
-            return "killed by the kernel: its memory limit (cgroup) was reached"
-        if host > self._before[1]:
-            return "gone as the kernel killed a process for want of memory"
-        return ""
-
-    def _counts(self) -> tuple[int, int]:
-        return _counter(self._group, "oom_kill") if self._group else 0, _counter(self._host, "oom_kill")
-
-
-def _cgroup_events(proc: Path, pid: int) -> Path | None:
-    try:
-        lines = (proc / str(pid) / "cgroup").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        if line.startswith("0::"):
-            events = Path("/sys/fs/cgroup") / line[3:].lstrip("/") / "memory.events"
-            return events if events.exists() else None
-    return None
-
-
-def _counter(path: Path, name: str) -> int:
-    try:
-        lines = path.read_text("ascii", "replace").splitlines()
-    except OSError:
-        return 0
-    for line in lines:
-        key, _, value = line.partition(" ")
-        if key == name and value.strip().isdecimal():
-            return int(value)
-    return 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dettui.feed.agent.discovery import Member, Registry, StrandKey
-from dettui.feed.agent.process import GONE, process_state
+from dettui.feed.agent.process import GONE, ProcessWatch
 from dettui.feed.agent.strand import Strand
 from dettui_probe.framing import Frame, Scanner
 
@@ -27,9 +28,11 @@ class Runs:
         self._strands: dict[StrandKey, Strand] = {}
         self._strangers: set[StrandKey] = set()  # looked for in vain since the last scan
         self._dead: set[StrandKey] = set()
+        self._watches: dict[StrandKey, ProcessWatch] = {}  # of those that are not dead
         self._rescan_at = 0.0
         self._read_at = 0.0
         self._look_at_ended = 0.0
+        self._ahead_s = time.time() - time.monotonic()
 
     def strands(self) -> Iterable[Strand]:
         """Every strand that is followed."""
@@ -37,12 +40,13 @@ class Runs:
 
     def pump(self, now: float, wall: float, asked_for: Collection[str]) -> bool:
         """Look at logs and processes; True where there are news.  *asked_for*: runs to follow however old."""
+        self._ahead_s = wall - now
         looked = now >= self._rescan_at
         if looked:
             self._rescan_at = now + RESCAN_S
-            self._discover(asked_for)
+            self._discover(asked_for, now)
         grew = self._read_logs(now)
-        return (looked and self._judge(now, wall)) or grew
+        return (looked and self._judge(now)) or grew
 
     def take(self, parts: list[bytes], now: float) -> bool:
         """Take in what a probe sent; True where it is news.  Anything that is no frame of a probe is ignored."""
@@ -52,7 +56,7 @@ class Runs:
         if key is None or frame is None:
             return False
         if key not in self._strands and key not in self._strangers:
-            self._discover(())  # the socket was faster than the next scan of the registry
+            self._discover((), now)  # the socket was faster than the next scan of the registry
             self._strangers.add(key)
         strand = self._strands.get(key)
         return strand is not None and strand.offer_live(frame, now)
@@ -73,18 +77,18 @@ class Runs:
         news = [strand.pump_log(now) for strand in due]
         return any(news)
 
-    def _judge(self, now: float, wall: float) -> bool:
+    def _judge(self, now: float) -> bool:
         before = [strand.liveness for strand in self._strands.values()]
         for strand in self._strands.values():
-            strand.look(now, wall)
+            strand.look(now)
         return before != [strand.liveness for strand in self._strands.values()]
 
-    def _discover(self, asked_for: Collection[str]) -> None:
+    def _discover(self, asked_for: Collection[str], now: float) -> None:
         members = self._registry.members()
         followed = self._worth_following(members, asked_for)
         for member in members:
             if member.run in followed and member.key not in self._strands:
-                self._strands[member.key] = Strand(member)
+                self._strands[member.key] = Strand(member, now, now + self._ahead_s)
         self._strangers.clear()
         self._forget({member.key for member in members})
 
@@ -104,10 +108,14 @@ class Runs:
         """True while its process does; one that is gone never comes back, and is not looked for again."""
         if member.key in self._dead:
             return False
-        if process_state(Path("/proc"), member.pid, member.pid_start) in GONE:
+        watch = self._watches.get(member.key)
+        if watch is None:
+            watch = self._watches[member.key] = ProcessWatch(member)
+        sight = watch.look(0.0)
+        if sight.ours and sight.state in GONE:
             self._dead.add(member.key)
-            return False
-        return True
+            del self._watches[member.key]
+        return sight.state not in GONE
 
     def _forget(self, announced: set[StrandKey]) -> None:
         """Drop strands that are over and whose entry was removed."""

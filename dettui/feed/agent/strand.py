@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from dettui.domain.run import Liveness, RunState
@@ -24,7 +26,8 @@ INDEX_BYTES = 256 << 10
 class Strand:
     """Merges the log and the live stream of one probe, and watches its process."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, now: float = 0.0, wall: float = 0.0) -> None:
+        """Follow *member* from *now* on (monotonic); *wall*: the same in seconds since the epoch."""
         self.member = member
         self.window = Window(keep_greetings=not member.log)
         self.pulse = Pulse()
@@ -36,7 +39,9 @@ class Strand:
         self._tail = LogTail(Path(member.log), start) if member.log else None
         self._from_the_beginning = self._tail is not None and start is None
         self._merge = Merge(expected=0 if self._from_the_beginning else None)
-        self.pump_log(0.0)
+        # What stands in the log already was heard when it was written, as far as the clocks tell.
+        self._heard: Callable[[float], float] = lambda told: now - max(0.0, wall - told)
+        self._read_log(now)
 
     @property
     def is_over(self) -> bool:
@@ -45,14 +50,8 @@ class Strand:
 
     def pump_log(self, now: float) -> bool:
         """Read what was appended to the log; True where frames came.  *now* is monotonic."""
-        grew = self._keep(self._merge.overdue(now)) if self._merge.is_waiting else False
-        if self._tail is None:
-            return grew
-        for item in self._tail.poll(READ_BYTES):
-            if not isinstance(item, Hole):
-                self._remember_place(item)
-                grew = self._keep(self._merge.offer(item, now)) or grew
-        return grew
+        self._heard = lambda told: now
+        return self._read_log(now)
 
     def offer_live(self, frame: Frame, now: float) -> bool:
         """Take in a frame that came over the socket; True where it could be let go.
@@ -62,12 +61,16 @@ class Strand:
         """
         if self._tail is not None and self.window.first is None and not self._from_the_beginning:
             return self.pump_log(now)
+        self._heard = lambda told: now
         return self._keep(self._merge.offer(frame, now))
 
-    def look(self, now: float, wall: float) -> None:
-        """Judge anew whether the run is alive; *now* is monotonic, *wall* seconds since the epoch."""
+    def look(self, now: float) -> None:
+        """Judge anew whether the run is alive; *now* is monotonic."""
         self.pulse.settle()
-        self.liveness = judge(self._watch.look(now), self.pulse, wall)
+        judged = judge(self._watch.look(now), self.pulse, now)
+        if judged.state is RunState.GIL_BLOCKED and self._watch.thread_waits():
+            judged = replace(judged, state=RunState.DISK_WAIT, reason="a thread of it waits for a disk or a driver")
+        self.liveness = judged
 
     def place_of(self, seq: int) -> Position:
         """A place in the log at or before the frame *seq*."""
@@ -83,10 +86,20 @@ class Strand:
         if self._tail is not None:
             self._tail.close()
 
+    def _read_log(self, now: float) -> bool:
+        grew = self._keep(self._merge.overdue(now)) if self._merge.is_waiting else False
+        if self._tail is None:
+            return grew
+        for item in self._tail.poll(READ_BYTES):
+            if not isinstance(item, Hole):
+                self._remember_place(item)
+                grew = self._keep(self._merge.offer(item, now)) or grew
+        return grew
+
     def _keep(self, frames: list[Frame]) -> bool:
         for frame in frames:
             self.window.append(frame)
-            self.pulse.read(frame.payload)
+            self.pulse.read(frame.payload, self._heard)
         return bool(frames)
 
     def _remember_place(self, frame: Frame) -> None:

@@ -13,10 +13,15 @@ import pytest
 
 import dettui.feed.agent
 from dettui.feed.agent.discovery import Member
-from dettui.feed.agent.process import ProcessWatch, process_state
+from dettui.feed.agent.memory_kills import MemoryKills
+from dettui.feed.agent.process import OTHER_CONTAINER, OTHER_HOST, ProcessWatch, process_state
+from dettui.feed.agent.procfs import INITIAL_PID_NAMESPACE, how_it_ended
 
 AGENT = Path(dettui.feed.agent.__file__).parent
-PORTABLE = ("discovery", "liveness", "merge", "peek", "process", "session", "strand", "tail", "window")
+PORTABLE = (
+    "discovery", "liveness", "memory_kills", "merge", "peek", "process", "procfs", "session", "strand", "tail",
+    "window",
+)  # fmt: skip
 ALLOWED = {"dettui.domain.run", "dettui_probe.framing"}
 ME = Member("r", "b", 0, "r", "h", "kernel-1", pid=42, pid_start=777, log="", started=1.0)
 
@@ -83,6 +88,78 @@ def test_a_process_of_another_host_is_not_looked_for(proc: Path) -> None:
 def test_a_restarted_host_is_told(proc: Path) -> None:
     sight = ProcessWatch(replace(ME, host_boot="kernel-0", host=socket.gethostname()), proc).look(0.0)
     assert (sight.ours, sight.restarted, sight.state) == (True, True, "")
+
+
+def test_another_machine_of_the_same_name_is_not_ours_restarted(proc: Path) -> None:
+    (proc / "stat").write_text("cpu 1\nbtime 500\n")
+    sight = ProcessWatch(replace(ME, host_boot="kernel-0", host=socket.gethostname(), started=900.0), proc).look(0.0)
+    assert (sight.ours, sight.restarted, sight.why_unseen) == (False, False, OTHER_HOST)
+
+
+def in_namespace(proc: Path, monkeypatch: pytest.MonkeyPatch, inode: int) -> None:
+    """We look from the pid namespace *inode*."""
+    monkeypatch.setattr("dettui.feed.agent.process.pid_namespace", lambda _: inode)
+
+
+def test_a_process_of_a_container_is_found_by_its_pid_in_there(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_namespace(proc, monkeypatch, INITIAL_PID_NAMESPACE)
+    (proc / "42" / "status").write_text("Name:\tpython\nNSpid:\t42\t7\n")
+    assert ProcessWatch(replace(ME, pid=7, pid_ns=99), proc).look(0.0).state == "S"
+    assert ProcessWatch(replace(ME, pid=8, pid_ns=99), proc).look(0.0).state == ""
+    assert ProcessWatch(replace(ME, pid=7, pid_ns=99, pid_start=778), proc).look(0.0).state == ""
+
+
+def test_from_one_container_the_processes_of_another_are_out_of_sight(
+    proc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_namespace(proc, monkeypatch, 98)
+    sight = ProcessWatch(replace(ME, pid_ns=99), proc).look(0.0)
+    assert (sight.ours, sight.why_unseen) == (False, OTHER_CONTAINER)
+    assert ProcessWatch(replace(ME, pid_ns=98), proc).look(0.0).state == "S"
+
+
+@pytest.mark.parametrize(
+    ("line", "counter"),
+    [
+        ("0::/job", "job/memory.events"),
+        ("0::/job", "unified/job/memory.events"),
+        ("9:pids:/\n4:memory:/job\n0::/", "memory/job/memory.oom_control"),
+    ],
+)
+def test_the_counter_of_the_cgroup_is_found_in_either_version(
+    proc: Path, tmp_path: Path, line: str, counter: str
+) -> None:
+    (proc / "42" / "cgroup").write_text(line + "\n")
+    counts = tmp_path / "cgroups" / counter
+    counts.parent.mkdir(parents=True)
+    counts.write_text("under_oom 0\noom_kill 0\n")
+    kills = MemoryKills(proc, 42, tmp_path / "cgroups")
+    kills.note(2_400_000_000)
+    assert kills.verdict() == ""
+    counts.write_text("under_oom 0\noom_kill 1\n")
+    assert kills.verdict() == "out of memory: killed by the kernel at the limit of its cgroup; it last used 2.4 GB"
+
+
+def test_a_thread_waits_for_a_disk_once_it_was_seen_so_twice(proc: Path) -> None:
+    task = proc / "42" / "task" / "43"
+    task.mkdir(parents=True)
+    watch = ProcessWatch(ME, proc)
+    for state, waits in (("D", False), ("D", True), ("S", False), ("D", False)):
+        (task / "stat").write_text(f"43 (a) {state} {'0 ' * 18}777 0\n")
+        assert watch.thread_waits() is waits
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, ""),
+        (9, "ended by SIGKILL"),
+        (11 | 0x80, "ended by SIGSEGV"),
+        (3 << 8, "left with exit code 3, without a goodbye"),
+    ],
+)
+def test_the_status_of_a_zombie_in_words(code: int, words: str) -> None:
+    assert how_it_ended(code) == words
 
 
 def test_a_kill_for_memory_while_we_watched_is_told(proc: Path) -> None:

@@ -63,13 +63,66 @@ GONE = ProcessSight(state="", since_s=POLICY.gone_s)
         (GONE, ended("exit", 0), RunState.FINISHED),
         (GONE, ended("exit", 3), RunState.CRASHED),
         (GONE, ended("exception", 1), RunState.CRASHED),
-        (ProcessSight(ours=False), stepping(), RunState.UNKNOWN),
+        (ProcessSight(ours=False), stepping(), RunState.RUNNING),
+        (ProcessSight(ours=False), beating(10, 20, last=NOW - POLICY.silent_s - 0.1), RunState.UNKNOWN),
+        (ProcessSight(ours=False), Pulse(), RunState.UNKNOWN),
         (ProcessSight(ours=False), ended("finished", 0), RunState.FINISHED),
         (ProcessSight(restarted=True), stepping(), RunState.KILLED),
     ],
 )
 def test_state(process: ProcessSight, pulse: Pulse, expected: RunState) -> None:
     assert state(process, pulse) is expected
+
+
+def heard_at(pulse: Pulse, step: int, told: float, heard: float) -> None:
+    pulse.read(wire.encode(wire.Beat(told, step, "data", 0.0, 0)), lambda _: heard)
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, -NOW])
+def test_a_jump_of_the_clock_is_no_silence_and_no_stall(jump: float) -> None:
+    pulse = Pulse()
+    for second in range(10):
+        heard_at(pulse, 10 * second, NOW + second, heard=float(second))
+    for second in range(10, 14):
+        heard_at(pulse, 10 * second, NOW + jump + second, heard=float(second))
+        assert state(ALIVE, pulse, now=second + 0.5) is RunState.RUNNING
+    assert state(replace(GONE, was_seen=True), pulse, now=13 + POLICY.gone_s) is RunState.KILLED
+    assert state(ALIVE, pulse, now=13 + POLICY.silent_s + 0.1) is RunState.GIL_BLOCKED
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_stall_is_seen_across_a_jump_of_the_clock(jump: float) -> None:
+    pulse = Pulse()
+    for second in range(10):
+        heard_at(pulse, 10 * second, NOW + second, heard=float(second))
+    for second in range(10, 25):
+        heard_at(pulse, 90, NOW + jump + second, heard=float(second))
+    assert state(ALIVE, pulse, now=15.0) is RunState.RUNNING
+    assert state(ALIVE, pulse, now=24.5) is RunState.STALLED
+
+
+def test_what_cannot_be_seen_is_never_called_dead() -> None:
+    hidden = ProcessSight(ours=False, why_unseen="a process of another container")
+    judged = judge(hidden, beating(10, 20, last=NOW - 500), NOW)
+    assert judged.state is RunState.UNKNOWN
+    assert judged.reason == "a process of another container, silent for 500 s"
+
+
+def test_a_zombie_tells_which_signal_ended_it() -> None:
+    zombie = ProcessSight(state="Z", since_s=2.0, was_seen=True, ending="ended by SIGSEGV")
+    assert judge(zombie, beating(10, 20, last=NOW - 4.0), NOW).reason == "ended by SIGSEGV"
+
+
+def test_a_crash_tells_the_line_that_raised() -> None:
+    text = (
+        'Traceback (most recent call last):\n  File "/x/train.py", line 3, in <module>\n    f()\n'
+        '  File "/x/lib/boxes.py", line 41, in f\n    raise ValueError("no")\nValueError: no\n'
+    )
+    assert judge(GONE, ended("exception", 1, text), NOW).reason == "ValueError: no, at boxes.py:41"
+
+
+def test_control_c_is_told_as_such() -> None:
+    assert judge(GONE, ended("exit", 130, "KeyboardInterrupt"), NOW).reason == "interrupted (Ctrl-C)"
 
 
 def test_a_process_that_was_never_seen_and_still_beats_is_not_dead() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dettui_probe.identity import Place, group_key, place, process, run_name, slug, start_ticks
+from dettui_probe.identity import Place, group_key, launch, place, process, run_name, slug, start_ticks
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ from dettui_probe.identity import Place, group_key, place, process, run_name, sl
         ({"RANK": "3"}, Place(0, 1)),
         ({"RANK": "-1", "WORLD_SIZE": "two"}, Place(0, 1)),
         ({"RANK": "8", "WORLD_SIZE": "8"}, Place(0, 1)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, Place(0, 1)),  # a batch script: its own tasks come with srun
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_STEP_ID": "0"}, Place(0, 4)),
     ],
 )
 def test_the_launcher_tells_rank_and_world(env: dict[str, str], expected: Place) -> None:
@@ -60,6 +62,36 @@ def test_a_slurm_array_has_a_run_for_each_task() -> None:
         group_key({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_ARRAY_TASK_ID": task}, 1) for task in ("1", "2")
     }
     assert len(keys) == 2
+
+
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "6f2a", "MASTER_PORT": "29500", "TORCHELASTIC_RESTART_COUNT": "0"}
+
+
+def test_ranks_of_one_start_share_a_launch_whatever_the_run_is_called() -> None:
+    launches = {launch({**TORCHRUN, "DETTUI_RUN": name, "RANK": rank}, 4) for name, rank in ("a1", "a2", "b3")}
+    assert len(launches) == 1
+
+
+@pytest.mark.parametrize("later", [{"TORCHELASTIC_RESTART_COUNT": "1"}, {"MASTER_PORT": "29501"}])
+def test_a_restart_is_another_launch(later: dict[str, str]) -> None:
+    assert launch({**TORCHRUN, **later}, 4) != launch(TORCHRUN, 4)
+
+
+def test_another_number_of_ranks_is_another_launch() -> None:
+    assert launch(TORCHRUN, 3) != launch(TORCHRUN, 4)
+
+
+def test_a_process_on_its_own_belongs_to_no_launch() -> None:
+    assert launch({}, 1) == ""
+
+
+def test_a_job_on_several_hosts_needs_no_common_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = {"MASTER_ADDR": "gpu01", "MASTER_PORT": "29500", "LOCAL_WORLD_SIZE": "8"}
+    keys = set()
+    for parent in (100, 200):
+        monkeypatch.setattr(os, "getppid", lambda parent=parent: parent)
+        keys.add(group_key(env, 16))
+    assert len(keys) == 1
 
 
 def test_a_chosen_run_id_wins_over_everything(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Did the kernel kill for want of memory?  Seen in counters that rise, and in nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+class MemoryKills:
+    """The counters of a process's cgroup (version 2 or 1) and of the host, since the process was last seen alive."""
+
+    def __init__(self, proc: Path, pid: int, cgroups: Path = Path("/sys/fs/cgroup")) -> None:
+        self._group = _counter_of_group(proc, pid, cgroups)
+        self._host = proc / "vmstat"
+        self._before = self._counts()
+        self._resident = 0
+
+    def note(self, resident_bytes: int) -> None:
+        """The process is alive: what was killed so far was another."""
+        self._before = self._counts()
+        self._resident = resident_bytes or self._resident
+
+    def verdict(self) -> str:
+        """What the counters say after the process has gone; "" where they have not risen."""
+        group, host = self._counts()
+        used = f"; it last used {_size(self._resident)}" if self._resident else ""
+        if group > self._before[0]:
+            return f"out of memory: killed by the kernel at the limit of its cgroup{used}"
+        if host > self._before[1]:
+            return f"out of memory: gone as the kernel killed for want of memory on this host{used}"
+        return ""
+
+    def _counts(self) -> tuple[int, int]:
+        return _counter(self._group, "oom_kill") if self._group else 0, _counter(self._host, "oom_kill")
+
+
+def _counter_of_group(proc: Path, pid: int, cgroups: Path) -> Path | None:
+    """The file with the counter ``oom_kill`` of the cgroup of *pid*."""
+    try:
+        lines = (proc / str(pid) / "cgroup").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        inside = group.lstrip("/")
+        if "memory" in controllers.split(","):
+            places = (cgroups / "memory" / inside / "memory.oom_control", cgroups / "memory/memory.oom_control")
+        elif not controllers:
+            places = (cgroups / inside / "memory.events", cgroups / "unified" / inside / "memory.events")
+        else:
+            continue
+        found = next((place for place in places if place.exists()), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _counter(path: Path, name: str) -> int:
+    try:
+        lines = path.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return 0
+    for line in lines:
+        key, _, value = line.partition(" ")
+        if key == name and value.strip().isdecimal():
+            return int(value)
+    return 0
+
+
+def _size(count: int) -> str:
+    unit, factor = next((unit for unit in _UNITS if count >= unit[1]), ("bytes", 1))
+    return f"{count / factor:.3g} {unit}"
