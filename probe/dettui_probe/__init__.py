@@ -4,23 +4,24 @@
 
     run = probe.watch(model, optimizer, class_names=names)
 
-Importing this package loads neither torch nor numpy.
+Importing this package loads neither torch nor numpy, and what only some scripts need comes when they ask for it.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from dettui_probe.contract import Contract, contract_named
-from dettui_probe.preflight.report import Check, PreflightFailed, PreflightReport, Severity
-from dettui_probe.preflight.stream import tell_waiting
 from dettui_probe.run import Run
 from dettui_probe.start import current_run, start_run
 
 if TYPE_CHECKING:
     import torch
+
+    from dettui_probe.contract import Contract
+    from dettui_probe.prechecks.report import Check, PreflightFailed, PreflightReport, Severity
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,6 +38,25 @@ __all__ = [
     "preflight",
     "watch",
 ]
+
+_LATE: Final = {
+    "Check": "dettui_probe.prechecks.report",
+    "Contract": "dettui_probe.contract",
+    "PreflightFailed": "dettui_probe.prechecks.report",
+    "PreflightReport": "dettui_probe.prechecks.report",
+}
+"""Public names whose modules load at their first use: they bring dataclasses and textwrap along."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATE[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})
 
 
 def watch(
@@ -59,7 +79,6 @@ def watch(
     *class_names[i]* names class id i.  Never raises, and never changes what is trained.
     """
     run = start_run(name, class_names, config, total_steps, steps_per_epoch)
-    tell_waiting(run)
     if run.active:
         run.fence("capture").run(_attach, run, model, optimizer, class_names, budget=budget, contract=contract)
     return run
@@ -75,6 +94,7 @@ def _attach(
     contract: str | Contract | None,
 ) -> None:
     from dettui_probe.capture import attach  # noqa: PLC0415 - the one part that loads torch
+    from dettui_probe.contract import contract_named  # noqa: PLC0415 - the capture loads it anyway
 
     pinned = None
     try:
@@ -93,9 +113,7 @@ def init(
     steps_per_epoch: int | None = None,
 ) -> Run:
     """A run without hooks: only what is logged by hand."""
-    run = start_run(name, class_names, config, total_steps, steps_per_epoch)
-    tell_waiting(run)
-    return run
+    return start_run(name, class_names, config, total_steps, steps_per_epoch)
 
 
 def preflight(
@@ -126,7 +144,8 @@ def preflight(
     iterators and IterableDatasets, which cannot be read without being moved on.  A cache that the dataset fills when
     it is read cannot be emptied again.
     """
-    from dettui_probe.preflight.door import preflight as run_preflight  # noqa: PLC0415 - loads torch
+    from dettui_probe.contract import contract_named  # noqa: PLC0415 - with the next line
+    from dettui_probe.prechecks.door import preflight as run_preflight  # noqa: PLC0415 - loads torch
 
     return run_preflight(
         model,

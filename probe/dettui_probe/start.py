@@ -6,9 +6,9 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dettui_probe import identity, registry, wire
 from dettui_probe.encode import Encoder, plain
@@ -31,11 +31,17 @@ class _Process:
     run: Run | None = None
     pid: int = 0
     ending: EndWatch | None = None
+    waiting: ClassVar[list[Callable[[Run], None]]] = []  # for the next run to begin
 
 
 def current_run() -> Run | None:
     """The run of this process; None where none was started, or where it is finished."""
     return _Process.run
+
+
+def when_started(greet: Callable[[Run], None]) -> None:
+    """Call *greet* once, with the next run of this process, as soon as it has begun."""
+    _Process.waiting.append(greet)
 
 
 def start_run(
@@ -97,6 +103,8 @@ def _start(
     run = Run(called.id, called.name)
     run.begin(_writer(run, hello))
     _watch_the_end(run)
+    while _Process.waiting:
+        _Process.waiting.pop()(run)
     return run
 
 

@@ -27,8 +27,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from dettui_probe.contract import NAMED
-from dettui_probe.preflight.report import Check
-from dettui_probe.preflight.transforms import check_transform
+from dettui_probe.prechecks.report import Check
+from dettui_probe.prechecks.transforms import check_transform
 
 HEIGHT, WIDTH = 480, 640
 Target = dict[str, Any]

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import torch
 
 from dettui_probe.capture.targets import Batch
-from dettui_probe.preflight.batches import Delivery
-from dettui_probe.preflight.oracle import check_evaluator
-from dettui_probe.preflight.report import Check
+from dettui_probe.prechecks.batches import Delivery
+from dettui_probe.prechecks.oracle import check_evaluator
+from dettui_probe.prechecks.report import Check
 
 IMAGES, SIDE = 12, 200
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torchvision.models.detection.rpn import AnchorGenerator
 from unit.preflight.pictures import HEIGHT, WIDTH, Change, Pictures, detector, load
 
-from dettui_probe.preflight.assignment import check_assignment
-from dettui_probe.preflight.batches import deliver
-from dettui_probe.preflight.overfit import check_overfit
-from dettui_probe.preflight.parameters import batch_norm_size, batch_norm_state, optimizer_coverage
-from dettui_probe.preflight.report import Check
+from dettui_probe.prechecks.assignment import check_assignment
+from dettui_probe.prechecks.batches import deliver
+from dettui_probe.prechecks.overfit import check_overfit
+from dettui_probe.prechecks.parameters import batch_norm_size, batch_norm_state, optimizer_coverage
+from dettui_probe.prechecks.report import Check
 
 
 def as_delivered(image: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:

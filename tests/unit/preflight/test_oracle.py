@@ -11,9 +11,9 @@ from torch import Tensor
 from torchvision.ops import box_iou
 from unit.preflight.pictures import Pictures, load
 
-from dettui_probe.preflight.batches import Delivery, deliver
-from dettui_probe.preflight.oracle import check_evaluator
-from dettui_probe.preflight.report import Check
+from dettui_probe.prechecks.batches import Delivery, deliver
+from dettui_probe.prechecks.oracle import check_evaluator
+from dettui_probe.prechecks.report import Check
 
 Spoil = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 

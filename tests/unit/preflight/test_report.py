@@ -7,7 +7,7 @@ import io
 import pytest
 
 import dettui_probe as probe
-from dettui_probe.preflight.report import Check, PreflightReport, abstained, failed, passed
+from dettui_probe.prechecks.report import Check, PreflightReport, abstained, failed, passed
 
 LONG = "a sentence that goes on for quite a while, with numbers such as 12 of 34, and does not end before column 80"
 STOP = failed("labels", "certain", "labels_out_of_range", LONG, "map class ids to what the head has")
@@ -55,7 +55,7 @@ def test_a_check_is_frozen() -> None:
 
 
 def test_the_progress_line_goes_to_a_terminal_only() -> None:
-    from dettui_probe.preflight.progress import Progress
+    from dettui_probe.prechecks.progress import Progress
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -12,9 +12,9 @@ from torch.utils.data import IterableDataset
 from unit.preflight.pictures import HEIGHT, WIDTH, Change, Pictures, load
 
 from dettui_probe.contract import NAMED, UNKNOWN, Contract
-from dettui_probe.preflight.batches import deliver, understand
-from dettui_probe.preflight.report import Check
-from dettui_probe.preflight.targets import check_targets
+from dettui_probe.prechecks.batches import deliver, understand
+from dettui_probe.prechecks.report import Check
+from dettui_probe.prechecks.targets import check_targets
 
 FOUR_CLASSES = Contract("xyxy", "pixels", background=0, first_label=1, num_classes=4, family="torchvision.FasterRCNN")
 DETR = Contract("cxcywh", "unit", num_classes=4, family="detr")

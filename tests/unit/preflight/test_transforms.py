@@ -16,9 +16,9 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from dettui_probe.contract import NAMED, UNKNOWN
-from dettui_probe.preflight.library_warnings import ignored_arguments
-from dettui_probe.preflight.report import Check
-from dettui_probe.preflight.transforms import check_transform
+from dettui_probe.prechecks.library_warnings import ignored_arguments
+from dettui_probe.prechecks.report import Check
+from dettui_probe.prechecks.transforms import check_transform
 
 HEIGHT, WIDTH = 160, 200
 FLIP = A.HorizontalFlip(p=0.5)

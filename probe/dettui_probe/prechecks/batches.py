@@ -11,8 +11,8 @@ from typing import Any
 
 from dettui_probe.capture.targets import LABEL_KEYS, Batch, find_batch
 from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.attempt import Failure, attempt
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.attempt import Failure, attempt
 
 IMAGE_KEYS = ("images", "image", "pixel_values", "inputs", "img")
 TARGET_KEYS = ("targets", "target", "labels", "annotations")

@@ -8,8 +8,8 @@ from typing import Any, TextIO
 
 from dettui_probe.capture.torchlib import Optimizer, nn, torch
 from dettui_probe.contract import Contract
-from dettui_probe.preflight.examine import Subject, examine
-from dettui_probe.preflight.report import PreflightFailed, PreflightReport, Severity
+from dettui_probe.prechecks.examine import Subject, examine
+from dettui_probe.prechecks.report import PreflightFailed, PreflightReport, Severity
 
 
 def preflight(

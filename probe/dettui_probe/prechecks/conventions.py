@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.scenes import Render, Seen, as_boxes, as_grey, as_list, make_scene, read_as, written_as
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.scenes import Render, Seen, as_boxes, as_grey, as_list, make_scene, read_as, written_as
 
 MIXES_IMAGES: Final = ("mixup", "cutmix", "mosaic", "copypaste", "overlayelements", "templatetransform")
 LABEL_PARAMETERS: Final = ("labels", "class_labels", "category_ids", "category", "categories", "classes", "label")

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from dettui_probe.capture.torchlib import Tensor, torch
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.conventions import Convention
-from dettui_probe.preflight.in_place import Stand
-from dettui_probe.preflight.marker import Outcome
-from dettui_probe.preflight.recorded import (
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.conventions import Convention
+from dettui_probe.prechecks.in_place import Stand
+from dettui_probe.prechecks.marker import Outcome
+from dettui_probe.prechecks.recorded import (
     Heard,
     Slots,
     carries_labels,
@@ -22,8 +22,8 @@ from dettui_probe.preflight.recorded import (
     value_at,
     with_scene,
 )
-from dettui_probe.preflight.report import Check, abstained, failed, passed
-from dettui_probe.preflight.scenes import Scene, as_boxes, as_grey, make_scene, read_as, size_of
+from dettui_probe.prechecks.report import Check, abstained, failed, passed
+from dettui_probe.prechecks.scenes import Scene, as_boxes, as_grey, make_scene, read_as, size_of
 
 FLAT_PICTURES: Final = 16
 NORMAL_DEVIATION: Final = 1.4826  # of a median absolute deviation, for normal noise

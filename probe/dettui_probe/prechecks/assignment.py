@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from dettui_probe.capture.targets import Batch
 from dettui_probe.capture.torchlib import Tensor, nn, torch
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.report import Check, abstained, failed, passed
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.report import Check, abstained, failed, passed
 
 _MATCHERS: Final = {
     "anchors": ("rpn.proposal_matcher", "proposal_matcher"),

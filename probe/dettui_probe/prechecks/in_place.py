@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple
 from dettui_probe.capture.targets import boxes_of
 from dettui_probe.capture.torchlib import Tensor, as_mapping
 from dettui_probe.contract import Contract
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.batches import dataset_of, understand
-from dettui_probe.preflight.conventions import Convention
-from dettui_probe.preflight.recorded import (
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.batches import dataset_of, understand
+from dettui_probe.prechecks.conventions import Convention
+from dettui_probe.prechecks.recorded import (
     Call,
     Heard,
     Listener,
@@ -29,7 +29,7 @@ from dettui_probe.preflight.recorded import (
     with_image,
     with_scene,
 )
-from dettui_probe.preflight.scenes import Scene, Seen, as_boxes, as_grey, image_like, read_as, size_of
+from dettui_probe.prechecks.scenes import Scene, Seen, as_boxes, as_grey, image_like, read_as, size_of
 
 
 class Stand(NamedTuple):

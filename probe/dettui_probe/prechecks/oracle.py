@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 from dettui_probe.capture.boxes import read_as_xywh
 from dettui_probe.capture.targets import LABEL_KEYS, boxes_of
 from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.batches import Delivery
-from dettui_probe.preflight.evaluators import (
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.batches import Delivery
+from dettui_probe.prechecks.evaluators import (
     Prediction,
     Score,
     Target,
@@ -24,8 +24,8 @@ from dettui_probe.preflight.evaluators import (
     is_coco_eval,
     score_of,
 )
-from dettui_probe.preflight.report import Check, abstained, failed, passed
-from dettui_probe.preflight.scenes import written_as
+from dettui_probe.prechecks.report import Check, abstained, failed, passed
+from dettui_probe.prechecks.scenes import written_as
 
 NAME: Final = "evaluator"
 SCALES: Final = (2.0, 0.5, 4.0, 0.25)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dettui_probe.preflight.report import Check, failed, passed
+from dettui_probe.prechecks.report import Check, failed, passed
 
 _IGNORED: Final = re.compile(r"(are|is) not valid for transform", re.IGNORECASE)
 

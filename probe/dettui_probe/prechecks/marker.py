@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from dettui_probe.capture.torchlib import Tensor, torch
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.conventions import Convention
-from dettui_probe.preflight.report import Check, abstained, failed, passed
-from dettui_probe.preflight.scenes import Render, Scene, Seen, make_scene
-from dettui_probe.preflight.untouched import Dice
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.conventions import Convention
+from dettui_probe.prechecks.report import Check, abstained, failed, passed
+from dettui_probe.prechecks.scenes import Render, Scene, Seen, make_scene
+from dettui_probe.prechecks.untouched import Dice
 
 HOLDS_IOU: Final = 0.3  # of the blob's bounding box and a returned box, from which on the box is the blob's
 MIN_BLOB_SIDE_PX: Final = 8  # smaller blobs may lie below the transform's min_area or min_size

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from dettui_probe.capture.coverage import audit
 from dettui_probe.capture.torchlib import Optimizer, nn, torch
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.report import Check, abstained, failed, passed
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.report import Check, abstained, failed, passed
 
 
 def optimizer_coverage(model: nn.Module, optimizers: Sequence[Optimizer]) -> Check:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.batches import BOX_KEYS, unshared
-from dettui_probe.preflight.conventions import LABEL_PARAMETERS, bbox_params_of, form_of, is_albumentations
-from dettui_probe.preflight.scenes import (
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.batches import BOX_KEYS, unshared
+from dettui_probe.prechecks.conventions import LABEL_PARAMETERS, bbox_params_of, form_of, is_albumentations
+from dettui_probe.prechecks.scenes import (
     FORMATS,
     Seen,
     as_boxes,

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from dettui_probe.contract import Contract
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.augmentation import check_losses, check_strength
-from dettui_probe.preflight.batches import dataset_of
-from dettui_probe.preflight.conventions import Convention, convention_of, mixes_images
-from dettui_probe.preflight.in_place import InPlace, Stand, call_convention, stand_of
-from dettui_probe.preflight.marker import judge, judge_boxes, made_up, run_marker
-from dettui_probe.preflight.recorded import place_of
-from dettui_probe.preflight.report import Check, abstained, passed
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.augmentation import check_losses, check_strength
+from dettui_probe.prechecks.batches import dataset_of
+from dettui_probe.prechecks.conventions import Convention, convention_of, mixes_images
+from dettui_probe.prechecks.in_place import InPlace, Stand, call_convention, stand_of
+from dettui_probe.prechecks.marker import judge, judge_boxes, made_up, run_marker
+from dettui_probe.prechecks.recorded import place_of
+from dettui_probe.prechecks.report import Check, abstained, passed
 
 
 def check_transform(transform: Any, loader: Any, contract: Contract) -> Iterator[Check]:

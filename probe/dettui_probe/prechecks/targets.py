@@ -12,9 +12,9 @@ from dettui_probe.capture.record import Sheet
 from dettui_probe.capture.targets import LABEL_KEYS, Batch, snapshot
 from dettui_probe.capture.torchlib import Tensor
 from dettui_probe.contract import Contract
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.batches import Delivery
-from dettui_probe.preflight.report import Check, Severity, abstained, failed, passed
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.batches import Delivery
+from dettui_probe.prechecks.report import Check, Severity, abstained, failed, passed
 
 
 class _Reading(NamedTuple):

@@ -14,20 +14,20 @@ from dettui_probe.capture.targets import Batch
 from dettui_probe.capture.torchlib import Optimizer, Tensor, nn, torch
 from dettui_probe.capture.unwatched import unwatched
 from dettui_probe.contract import Contract
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.assignment import check_assignment
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.batches import Delivery, deliver
-from dettui_probe.preflight.library_warnings import ignored_arguments
-from dettui_probe.preflight.oracle import check_evaluator
-from dettui_probe.preflight.overfit import check_overfit
-from dettui_probe.preflight.parameters import batch_norm_size, batch_norm_state, optimizer_coverage
-from dettui_probe.preflight.progress import Progress
-from dettui_probe.preflight.report import Check, PreflightReport, abstained
-from dettui_probe.preflight.stream import tell
-from dettui_probe.preflight.targets import check_targets
-from dettui_probe.preflight.transforms import check_transform
-from dettui_probe.preflight.untouched import untouched
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.assignment import check_assignment
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.batches import Delivery, deliver
+from dettui_probe.prechecks.library_warnings import ignored_arguments
+from dettui_probe.prechecks.oracle import check_evaluator
+from dettui_probe.prechecks.overfit import check_overfit
+from dettui_probe.prechecks.parameters import batch_norm_size, batch_norm_state, optimizer_coverage
+from dettui_probe.prechecks.progress import Progress
+from dettui_probe.prechecks.report import Check, PreflightReport, abstained
+from dettui_probe.prechecks.stream import tell
+from dettui_probe.prechecks.targets import check_targets
+from dettui_probe.prechecks.transforms import check_transform
+from dettui_probe.prechecks.untouched import untouched
 
 
 class Subject(NamedTuple):

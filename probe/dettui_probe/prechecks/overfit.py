@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from dettui_probe.capture.targets import Batch
 from dettui_probe.capture.torchlib import Tensor, as_mapping, nn, torch
-from dettui_probe.preflight import policy
-from dettui_probe.preflight.attempt import Failure, attempt
-from dettui_probe.preflight.report import Check, abstained, failed, passed
+from dettui_probe.prechecks import policy
+from dettui_probe.prechecks.attempt import Failure, attempt
+from dettui_probe.prechecks.report import Check, abstained, failed, passed
 
 NAME: Final = "overfit_one_batch"
 ADAM_LR: Final = 1e-3
