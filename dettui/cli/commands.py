@@ -55,6 +55,9 @@ COMMANDS = {
         Command("explain", "explain", "explain [ID]", "explain a finding or a cause"),
         Command("export", "export", "export RUN [--csv | --jsonl]", "print the numbers of a run"),
         Command("demo", "demo", "demo [FAULT] [--steps N]", "train a small detector that has a known fault"),
+        Command("prune", "prune", "prune [--older-than AGE] [--yes]", "remove the logs of old runs"),
+        Command("listen", "listen", "listen HOST:PORT", "receive runs of other hosts over TCP, encrypted"),
+        Command("keys", "keys", "keys [allow | revoke] [KEY] [NAME]", "say whose probes `dettui listen` lets in"),
         Command("completion", "completion", "completion bash | zsh | fish", "print a script for tab completion"),
     )
 }

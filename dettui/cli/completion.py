@@ -25,6 +25,9 @@ WORDS = {
     "explain": "$(dettui explain 2>/dev/null)",
     "export": "--csv --jsonl $(dettui ls --names 2>/dev/null)",
     "demo": f"--steps --seed --list {LOOK} {' '.join(faults())}",
+    "prune": "--older-than --keep --max-size --yes",
+    "listen": "",
+    "keys": "show allow revoke",
     "completion": " ".join(SHELLS),
 }
 """What may follow each command, in the words of a POSIX shell; "" is the dashboard."""

@@ -12,6 +12,7 @@ from dettui.feed.agent import protocol
 from dettui.feed.agent.discovery import StrandKey
 from dettui.feed.agent_process import AgentProcess
 from dettui.feed.base import Arrival
+from dettui.feed.listen.notes import NoteReader
 from dettui.feed.reading import StrandReader, safe
 from dettui.store.text import clean
 from dettui_probe.framing import Frame, Scanner
@@ -36,6 +37,7 @@ class LocalFeed:
         self._asked_at = 0.0
         self._connect_at = 0.0
         self._readers: dict[StrandKey, StrandReader] = {}
+        self._notes = NoteReader()
         self.refusal = ""  # what the agent said, or the socket, where it does not serve us
         self.is_connected = False  # True once the agent has answered on this connection
 
@@ -44,6 +46,9 @@ class LocalFeed:
         if self._context.closed:
             return ()
         deadline = time.monotonic() + wait_s
+        notes = self._notes.news(time.monotonic())
+        if notes:
+            return notes
         while True:
             arrivals = self._exchange(max(0.0, deadline - time.monotonic()))
             if arrivals or time.monotonic() >= deadline:

@@ -43,13 +43,14 @@ class RunSummary:
 def list_runs() -> tuple[RunSummary, ...]:
     """Runs that are registered on this host or recorded under the runs directory, newest first."""
     by_run: dict[str, dict[tuple[int, str], Member]] = {}
-    for member in (*_recorded(runs_dir()), *Registry(runtime_dir()).members()):
+    for member in (*recorded_members(runs_dir()), *Registry(runtime_dir()).members()):
         by_run.setdefault(member.run, {})[(member.rank, member.boot)] = member
     runs = [_summary(list(members.values())) for members in by_run.values()]
     return tuple(sorted(runs, key=lambda run: run.started, reverse=True))
 
 
-def _recorded(directory: Path) -> Iterable[Member]:
+def recorded_members(directory: Path) -> Iterable[Member]:
+    """The strands whose logs lie in the run directories under *directory*."""
     if not directory.is_dir():
         return
     for run in sorted(directory.iterdir()):

@@ -11,6 +11,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
+import os
 import runpy
 import sys
 import types
@@ -60,6 +61,7 @@ def parse(arguments: Sequence[str]) -> Command:
     parser.add_argument(
         "--contract", choices=list(NAMED), help="what the model asks of its targets, where it is not recognised"
     )
+    parser.add_argument("--connect", metavar="ADDRESS", help="also stream to the `dettui listen` that printed this")
     ours, theirs = _split(arguments)
     options = parser.parse_args(ours)
     if not theirs:
@@ -71,7 +73,7 @@ def parse(arguments: Sequence[str]) -> Command:
     return Command(options, theirs[1], None, theirs[2:])
 
 
-_WITH_VALUE: Final = ("--name", "--budget", "--total-steps", "--contract")
+_WITH_VALUE: Final = ("--name", "--budget", "--total-steps", "--contract", "--connect")
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -202,6 +204,8 @@ def tell_that_nothing_trained(options: argparse.Namespace) -> None:
 def main() -> None:
     """The command line."""
     command = parse(sys.argv[1:])
+    if command.options.connect:
+        os.environ["DETTUI_CONNECT"] = command.options.connect  # a public key: no secret
     listen()  # before the script makes its workers
     search_when_torch_is_there(command.options)
     if command.module is not None:

@@ -21,6 +21,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "thinned": "an instrument measures more or less often from here on",
         "dropped": "rows or a step's tensors were lost; the text says why, data.rows how many rows",
         "refused": "values that were not numbers were not recorded; data.tags names them",
+        "locked_out": "a listener that DETTUI_CONNECT names does not let this run in; the text says why",
         "exception": "a thread of the script died; the text is its traceback",
         "preflight": "a check before training: data.check, verdict, severity, cause, evidence, remedy, seconds",
         "probe_fault": "a part of the probe failed and is switched off; data.part names it",

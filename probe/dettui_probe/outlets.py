@@ -1,9 +1,9 @@
-"""Where frames go: the log, the agent; and where the run stays announced."""
+"""Where frames go: the log, whoever listens; and where the run stays announced."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from dettui_probe import framing
@@ -18,13 +18,14 @@ NEWS_SYNC_S: Final = 5.0  # news reaches the disk this soon, at most this often
 
 
 class Outlets:
-    """Numbers the frames of one strand and hands them to the log and to the live path.  One thread's."""
+    """Numbers the frames of one strand and hands them to the log and to the live paths.  One thread's."""
 
-    def __init__(self, log: RunLog | None, live: LivePath, live_fence: Fence, entry: Entry, sync_s: float) -> None:
+    def __init__(
+        self, log: RunLog | None, lives: Sequence[tuple[LivePath, Fence]], entry: Entry, sync_s: float
+    ) -> None:
         """*log* is None where no directory can be written; *sync_s* = 0 leaves syncing to the system."""
         self._log = log
-        self._live = live
-        self._live_fence = live_fence
+        self._lives = lives
         self._entry = entry
         self._sync_s = sync_s
         self._seq = 0
@@ -43,12 +44,19 @@ class Outlets:
         """What the disk said last; "" while it takes everything."""
         return "" if self._log is None else self._log.refusal
 
+    @property
+    def locked_out(self) -> str:
+        """Why a listener that was named does not let this run in; "" where it does."""
+        return next((live.refusal for live, _ in self._lives if live.refusal), "")
+
     def send(self, packets: Iterable[Packet]) -> None:
         """Number *packets*, append them to the log in one write, and offer them to the agent."""
         records = [self._record(packet) for packet in packets]
         if self._log is not None:
             self._log.append(records)
-        self._live_fence.run(self._live.offer, [record.frame for record in records], self._greeting)
+        frames = [record.frame for record in records]
+        for live, fence in self._lives:
+            fence.run(live.offer, frames, self._greeting)
 
     def note_news(self) -> None:
         """Something was sent that should survive a power failure."""
@@ -70,7 +78,8 @@ class Outlets:
         """Let go of file and socket."""
         if self._log is not None:
             self._log.close()
-        self._live_fence.run(self._live.close)
+        for live, fence in self._lives:
+            fence.run(live.close)
 
     def _record(self, packet: Packet) -> Record:
         frame = framing.pack(self._seq, packet.payload)

@@ -41,12 +41,14 @@ def segment_path(directory: Path, rank: int, boot: str, index: int) -> Path:
 class RunLog:
     """The segments of one strand, written by one thread."""
 
-    def __init__(self, directory: Path, rank: int, boot: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Create the first segment, and *directory* where it is missing.  The one place that raises OSError."""
+    def __init__(
+        self, directory: Path, rank: int, boot: str, *, first: int = 0, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        """Create the segment *first*, and *directory* where it is missing.  The one place that raises OSError."""
         self._directory = directory
         self._name = (rank, boot)
         self._segment_bytes = segment_bytes
-        self._index = 0
+        self._index = first
         self._waiting: deque[Record] = deque()
         self._waiting_bytes = 0
         self._size = 0

@@ -39,6 +39,7 @@ class Writer:
         self._beat_at = 0.0
         self._told_lost = 0
         self._told_refused: frozenset[str] = frozenset()
+        self._told_locked_out = ""
         self._thread = threading.Thread(target=self._work, name="dettui-probe", daemon=True)
 
     def start(self) -> None:
@@ -114,7 +115,7 @@ class Writer:
     def _account(self) -> None:
         """Add a beat, after news of what was lost or refused since the last one."""
         recorder = self._recorder
-        for event in (*self._news_of_losses(), *self._news_of_refusals()):
+        for event in (*self._news_of_losses(), *self._news_of_refusals(), *self._news_of_locks()):
             self._encoder.add_message(event)
         thinned = dict(recorder.thinned)
         self._encoder.add_message(
@@ -140,6 +141,13 @@ class Writer:
             self._told_refused = frozenset(self._encoder.refused)
             text = f"not a number, not recorded: {', '.join(fresh[:8])}"
             yield wire.Event(self._recorder.step, time.time(), "refused", text, {"tags": fresh[:64]})
+
+    def _news_of_locks(self) -> Iterator[wire.Event]:
+        reason = self._outlets.locked_out
+        if reason and reason != self._told_locked_out:
+            self._told_locked_out = reason
+            text = f"the listener in DETTUI_CONNECT does not let this run in: {reason}"
+            yield wire.Event(self._recorder.step, time.time(), "locked_out", text, {})
 
 
 def _resolve(due: Deferred) -> Iterable[Row | wire.Counts | wire.Event | wire.Model | wire.Pictures]:
