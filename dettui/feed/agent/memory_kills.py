@@ -8,18 +8,27 @@ _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 class MemoryKills:
-    """The counters of a process's cgroup (version 2 or 1) and of the host, since the process was last seen alive."""
+    """The counters of a process's cgroup (version 2 or 1) and of the host, since the process was last seen well.
+
+    A kill is counted before the process has gone, which may take a while: a process that is there still may be the
+    one that was killed.  So the last look but one counts.
+    """
 
     def __init__(self, proc: Path, pid: int, cgroups: Path = Path("/sys/fs/cgroup")) -> None:
+        self._proc, self._pid, self._cgroups = proc, pid, cgroups
         self._group = _counter_of_group(proc, pid, cgroups)
         self._host = proc / "vmstat"
-        self._before = self._counts()
+        self._before = self._newest = self._counts()
         self._resident = 0
 
     def note(self, resident_bytes: int) -> None:
-        """The process is alive: what was killed so far was another."""
-        self._before = self._counts()
+        """The process is there: what had been killed at the look before this one was another."""
+        group = _counter_of_group(self._proc, self._pid, self._cgroups)
         self._resident = resident_bytes or self._resident
+        if group is not None and group != self._group:  # it was moved
+            self._group = group
+            self._newest = self._counts()
+        self._before, self._newest = self._newest, self._counts()
 
     def verdict(self) -> str:
         """What the counters say after the process has gone; "" where they have not risen."""

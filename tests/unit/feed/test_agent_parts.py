@@ -135,6 +135,7 @@ def test_the_counter_of_the_cgroup_is_found_in_either_version(
     counts.write_text("under_oom 0\noom_kill 0\n")
     kills = MemoryKills(proc, 42, tmp_path / "cgroups")
     kills.note(2_400_000_000)
+    kills.note(0)
     assert kills.verdict() == ""
     counts.write_text("under_oom 0\noom_kill 1\n")
     assert kills.verdict() == "out of memory: killed by the kernel at the limit of its cgroup; it last used 2.4 GB"
@@ -174,8 +175,18 @@ def test_a_kill_for_memory_before_the_end_is_of_another(proc: Path) -> None:
     watch = ProcessWatch(ME, proc)
     (proc / "vmstat").write_text("oom_kill 4\n")
     watch.look(0.0)
+    watch.look(0.5)
     (proc / "42" / "stat").unlink()
     assert watch.look(1.0).out_of_memory == ""
+
+
+def test_a_process_that_takes_its_time_to_die_of_a_kill_for_memory_is_told(proc: Path) -> None:
+    watch = ProcessWatch(ME, proc)
+    watch.look(0.0)
+    (proc / "vmstat").write_text("oom_kill 4\n")
+    watch.look(0.5)
+    (proc / "42" / "stat").unlink()
+    assert "memory" in watch.look(1.0).out_of_memory
 
 
 def test_without_a_proc_a_signal_tells(tmp_path: Path) -> None:
