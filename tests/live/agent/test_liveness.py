@@ -266,7 +266,7 @@ def process_with_pid(pid: int) -> subprocess.Popen[bytes]:
     ],
 )
 def test_an_entry_of_another_host_is_unknown_of_an_earlier_boot_killed(
-    spawn: Spawn, watch: Watch, home: Path, host: str, started: float, state: RunState, reason: str
+    spawn: Spawn, watch: Watch, home: Path, *, host: str, started: float, state: RunState, reason: str
 ) -> None:
     """A registry on a shared disk holds entries of other hosts, whose pids mean nothing here."""
     training = spawn("run = probe.init('far'); run.log(1, x=1); time.sleep(1.5); tell('there'); wait()")
