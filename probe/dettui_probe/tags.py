@@ -26,11 +26,13 @@ LOSS: Final = "loss/"  # + term: loss/loss_classifier, loss/loss_box_reg, ... as
 LR: Final = "lr/pg"  # + index of the param group
 MOMENTUM: Final = "momentum/pg"
 WEIGHT_DECAY: Final = "weight_decay/pg"
+BETA2: Final = "beta2/pg"
 MISSING_PARAMS: Final = "optim/missing_params"
 STRANGER_PARAMS: Final = "optim/stranger_params"
 FROZEN_SHARE: Final = "optim/frozen_share"
 TRAINABLE_HELD_SHARE: Final = "optim/held_share"
 MICRO_STEPS: Final = "optim/micro_steps"
+FRESH_STATE: Final = "optim/fresh_state"
 AMP_SCALE: Final = "amp/scale"
 AMP_SKIPPED: Final = "amp/skipped"
 
@@ -42,9 +44,15 @@ GRAD_ZERO: Final = "grad/zero_share"
 GRAD_NONE: Final = "grad/none_tensors"
 GRAD_AGREEMENT: Final = "grad/agreement"
 UPDATE_RATIO: Final = "update/ratio"
+UPDATE_OVERSHOOT: Final = "update/overshoot"
+UPDATE_ASCENT: Final = "update/ascent"
+UPDATE_DECAY: Final = "update/decay_share"
+UPDATE_LAG: Final = "update/second_moment_lag"
 UPDATE_UNCHANGED: Final = "update/unchanged_share"
 WEIGHT_NORM: Final = "weight/norm"
 WEIGHT_NONFINITE: Final = "weight/nonfinite_tensors"
+WEIGHT_COPIES: Final = "weight/copied_layers"
+WEIGHT_LAYERS: Final = "weight/layers"
 LAYER_GRAD_NORM: Final = "layer/grad_norm/"  # + parameter name
 LAYER_GRAD_ZERO: Final = "layer/grad_zero/"
 LAYER_UPDATE_RATIO: Final = "layer/update_ratio/"
@@ -93,6 +101,37 @@ NORM_POISONED: Final = "norm/poisoned_channels"
 NORM_EXTREME: Final = "norm/extreme_channels"
 NORM_TRAINING: Final = "norm/training_layers"
 EVAL_MODE: Final = "model/eval_mode"
+EVAL_PASSES: Final = "model/eval_passes"
+EVAL_PASSES_TRAINING: Final = "model/eval_passes_in_training_mode"
+DROPOUT: Final = "model/dropout"
+
+# --- the loss, as its graph tells ---------------------------------------------------------------------------
+GRAPH_SOFTMAX_TWICE: Final = "graph/softmax_twice"
+GRAPH_SUMMED: Final = "graph/summed"
+GRAPH_NEGATED: Final = "graph/negated"
+
+# --- what the model answers ---------------------------------------------------------------------------------
+FIT_ACCURACY: Final = "fit/accuracy"
+FIT_LOSS_MEDIAN: Final = "fit/loss_median"
+FIT_WRONG: Final = "fit/confidently_wrong"
+FIT_TOP_SHARE: Final = "fit/top_class_share"
+FIT_SPREAD: Final = "fit/output_spread"
+SATURATED: Final = "layer/saturated/"
+
+# --- what is in a batch -------------------------------------------------------------------------------------
+ROWS: Final = "data/rows"
+ROWS_NEW: Final = "data/rows_new"
+BATCH_LAG: Final = "data/batch_lag"
+EVAL_ROWS: Final = "data/eval_rows"
+EVAL_ROWS_TRAINED: Final = "data/eval_rows_in_training"
+BATCH: Final = "batch/"  # + mean, std, min, max: the first tensor that the model is given in training
+EVAL_BATCH: Final = "eval_batch/"
+BATCH_MEAN, BATCH_STD, BATCH_MIN, BATCH_MAX = (BATCH + s for s in ("mean", "std", "min", "max"))
+EVAL_BATCH_MEAN, EVAL_BATCH_STD, EVAL_BATCH_MIN, EVAL_BATCH_MAX = (
+    EVAL_BATCH + s for s in ("mean", "std", "min", "max")
+)
+ORDER_CHI2: Final = "targets/order_chi2"
+ORDER_CARRY: Final = "targets/order_carry"
 
 # --- inputs -------------------------------------------------------------------------------------------------
 IMAGE: Final = "images/"  # + mean, std, min, max: what the model was given
@@ -125,11 +164,13 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(LR + "{i}", "", "learning rate of param group i"),
     Tag(MOMENTUM + "{i}", "", "momentum (SGD) or beta1 (Adam family) of param group i"),
     Tag(WEIGHT_DECAY + "{i}", "", "weight decay of param group i"),
+    Tag(BETA2 + "{i}", "", "beta2 (Adam family) of param group i"),
     Tag(MISSING_PARAMS, "tensors", "parameters that require a gradient and that no optimizer holds"),
     Tag(STRANGER_PARAMS, "tensors", "parameters that the optimizer holds and the model does not have"),
     Tag(FROZEN_SHARE, "share", "share of the model's elements with requires_grad False"),
     Tag(TRAINABLE_HELD_SHARE, "share", "share of the trainable elements that an optimizer holds"),
     Tag(MICRO_STEPS, "", "backward passes since the last optimizer step"),
+    Tag(FRESH_STATE, "", "1 where an optimizer that keeps state began the step without any"),
     Tag(AMP_SCALE, "", "loss scale of the GradScaler"),
     Tag(AMP_SKIPPED, "", "1 where the GradScaler skipped the optimizer step"),
     Tag(GRAD_NORM, "", "L2 norm over all gradients, before clipping"),
@@ -139,9 +180,15 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(GRAD_NONE, "tensors", "trainable parameters that received no gradient"),
     Tag(GRAD_AGREEMENT, "cosine", "cosine between the sampled gradients of successive steps (c_t)"),
     Tag(UPDATE_RATIO, "", "median over tensors of ||dw|| / ||w|| of one step"),
+    Tag(UPDATE_OVERSHOOT, "cosine", "cosine between a gradient and the step before it; above 0 that step went too far"),
+    Tag(UPDATE_ASCENT, "cosine", "cosine between a gradient and the step made of it; above 0 the step climbs"),
+    Tag(UPDATE_DECAY, "cosine", "cosine between a step and the weights pointing to zero; near 1 it only shrinks them"),
+    Tag(UPDATE_LAG, "", "greatest over tensors of sqrt(mean(g^2 / v)), v: Adam's second moment before the step"),
     Tag(UPDATE_UNCHANGED, "share", "share of tensors that the optimizer step left exactly as they were"),
     Tag(WEIGHT_NORM, "", "L2 norm over all trainable parameters"),
     Tag(WEIGHT_NONFINITE, "tensors", "parameters with a NaN or an infinity"),
+    Tag(WEIGHT_COPIES, "tensors", "weights whose rows are all equal, so that the units of a layer are copies"),
+    Tag(WEIGHT_LAYERS, "tensors", "weights that were looked at for copies"),
     Tag(LAYER_GRAD_NORM + "{layer}", "", "L2 norm of one parameter's gradient"),
     Tag(LAYER_GRAD_ZERO + "{layer}", "share", "share of exactly zero elements in one gradient"),
     Tag(LAYER_UPDATE_RATIO + "{layer}", "", "||dw|| / ||w|| of one parameter in one step"),
@@ -182,6 +229,27 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(NORM_EXTREME, "channels", "BatchNorm channels with a running variance over 1e4 times the model's median"),
     Tag(NORM_TRAINING, "layers", "trainable BatchNorm layers that normalise by their own batch"),
     Tag(EVAL_MODE, "", "1 where a training step ran in evaluation mode, in a model with dropout or BatchNorm"),
+    Tag(EVAL_PASSES, "", "forward passes without gradients since the last step"),
+    Tag(EVAL_PASSES_TRAINING, "", "of these, passes in training mode, in a model with dropout or BatchNorm"),
+    Tag(DROPOUT, "share", "greatest rate of a dropout layer"),
+    Tag(GRAPH_SOFTMAX_TWICE, "", "1 where cross-entropy is given a softmax, or a logistic loss a sigmoid"),
+    Tag(GRAPH_SUMMED, "", "1 where the loss is summed over the batch and divided by nothing"),
+    Tag(GRAPH_NEGATED, "", "1 where the loss enters backward with a minus sign"),
+    Tag(FIT_ACCURACY, "share", "targets of a cross-entropy that are the likeliest class (sampled)"),
+    Tag(FIT_LOSS_MEDIAN, "", "median of the cross-entropy over the sampled targets"),
+    Tag(FIT_WRONG, "share", "sampled targets that are given less than 10 % where another class is given over 80 %"),
+    Tag(FIT_TOP_SHARE, "share", "sampled answers that name the class named most often"),
+    Tag(FIT_SPREAD, "", "standard deviation of the output over the batch, as a share of the size of the output"),
+    Tag(SATURATED + "{layer}", "share", "outputs of a sigmoid or tanh layer that are pinned to an end"),
+    Tag(ROWS, "rows", "inputs of the batch that were fingerprinted"),
+    Tag(ROWS_NEW, "rows", "of these, inputs that were not met before in this run"),
+    Tag(BATCH_LAG, "steps", "steps since the very same batch came before; 0 where it never did"),
+    Tag(EVAL_ROWS, "rows", "inputs of evaluations that were fingerprinted"),
+    Tag(EVAL_ROWS_TRAINED, "rows", "of these, inputs that were met in training"),
+    Tag(BATCH + "{mean,std,min,max}", "", "the first tensor that the model is given in training (strided sample)"),
+    Tag(EVAL_BATCH + "{mean,std,min,max}", "", "the same in forward passes without gradients"),
+    Tag(ORDER_CHI2, "", "chi^2 of the class counts of a batch against the counts before, per degree of freedom"),
+    Tag(ORDER_CARRY, "cosine", "cosine of the deviations of two successive batches from the usual class counts"),
     Tag(IMAGE + "{mean,std,min,max}", "", "pixels of the images as the model was given them (strided sample)"),
     Tag(INPUT + "{mean,std,min,max}", "", "pixels as the backbone receives them (strided sample)"),
     Tag(IMAGE_CONSTANT, "images", "images whose pixels are all equal"),

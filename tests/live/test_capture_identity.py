@@ -20,7 +20,7 @@ torch.set_num_threads(1)
 
 
 def classifier():
-    return nn.Sequential(nn.Linear(8, 32), nn.Dropout(0.3), nn.ReLU(), nn.Linear(32, 3))
+    return nn.Sequential(nn.Linear(8, 32), nn.Dropout(0.3), nn.Tanh(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3))
 
 
 def train_classifier(make_optimizer, workers):
@@ -35,6 +35,10 @@ def train_classifier(make_optimizer, workers):
             nn.functional.cross_entropy(model(x), y).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            model(features)
+        model.train()
     return model
 
 

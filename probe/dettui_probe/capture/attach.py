@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Final
 
+from dettui_probe.capture.activations import named_hooks
 from dettui_probe.capture.assignment import assignment_patches
 from dettui_probe.capture.inert import LiveHook
 from dettui_probe.capture.patches import patch_all
@@ -48,6 +49,8 @@ class Capture:
             register_optimizer_step_post_hook(watcher.optimizer_ended),
         ):
             undo.callback(handle.remove)
+        for layer, hook in named_hooks(model, watcher.activated):
+            undo.callback(layer.register_forward_hook(LiveHook(hook)).remove)
         for patch in (*patch_all(watcher), *assignment_patches(model, watcher)):
             undo.callback(patch.undo)
 

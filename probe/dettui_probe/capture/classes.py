@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any, Final, NamedTuple
 
 from dettui_probe import wire
+from dettui_probe.capture.order import ClassOrder
 from dettui_probe.capture.record import Sheet
 from dettui_probe.capture.torchlib import Tensor, torch
 
@@ -55,10 +56,12 @@ class ClassCounts:
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}
         self._sent_at = float("-inf")
+        self._order = ClassOrder()
 
     def add(self, labels: Tensor, sheet: Sheet) -> None:
         """Count *labels* of one step."""
         ids, counts = torch.unique(labels.to(torch.int64), return_counts=True)
+        self._order.see(ids, counts, sheet)
         for class_id, count in zip(ids.tolist(), counts.tolist(), strict=True):
             self._counts[class_id] = self._counts.get(class_id, 0) + count
         if time.monotonic() - self._sent_at >= SEND_EVERY_S:

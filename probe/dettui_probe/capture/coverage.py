@@ -51,6 +51,12 @@ def audit(model: nn.Module, optimizers: Sequence[Optimizer]) -> Coverage:
     )
 
 
+def dropout_rate(model: nn.Module) -> dict[str, float]:
+    """The greatest rate of the dropout layers of *model*, as a value of a row; empty where it has none."""
+    rates = [float(layer.p) for layer in model.modules() if isinstance(layer, nn.modules.dropout._DropoutNd)]
+    return {tags.DROPOUT: max(rates)} if rates else {}
+
+
 def unseen_optimizers(model: nn.Module, seen: Collection[Optimizer]) -> list[Optimizer]:
     """Optimizers of the process that hold parameters of *model* and have not stepped yet.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from dettui_probe.capture import activations, fit, loss_graph, rows
 from dettui_probe.capture.assignment import Assignment, Site
 from dettui_probe.capture.boxes import TargetChecks
 from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
@@ -35,6 +36,13 @@ class Inputs:
         self._backbone = collector.instrument("inputs")
         self._assigning = collector.instrument("assignment")
         self._norming = collector.instrument("norms", at_most_every=READ_EVERY)
+        self._dissecting = collector.instrument("graph", at_most_every=loss_graph.CADENCE.every)
+        self._fitting = collector.instrument("fit", at_most_every=fit.CADENCE.every)
+        self._spreading = collector.instrument("output", at_most_every=fit.CADENCE.every)
+        self._recognising = collector.instrument("rows", at_most_every=rows.CADENCE.every)
+        self._saturating = collector.instrument("saturation", at_most_every=activations.CADENCE.every)
+        self._fit, self._rows, self._saturation = fit.Fit(), rows.Rows(), activations.Saturation()
+        self._eval_batches = 0  # since the last step, of those that were looked at
         self._assignment, self._norms = Assignment(), Norms(model)
         self._pixel_checks = Pixels()
         self._terms, self._total = LossTerms(), TotalLoss()
@@ -61,6 +69,22 @@ class Inputs:
             self._norming.run(self._take_norms, step)
         if self._assigning.due(step):
             self._assigning.run(self._begin_assignment, args, kwargs)
+        if first and rows.CADENCE.due(step) and self._recognising.due(step):
+            self._recognising.run(self._take_rows, args, kwargs)
+
+    def evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """The model is called with *args* and *kwargs* in an evaluation."""
+        if self._eval_batches < rows.MOST_EVAL_BATCHES and self._recognising.works:
+            self._eval_batches += 1
+            self._recognising.run(self._take_eval_rows, args, kwargs)
+
+    def wants_activations(self, step: int) -> bool:
+        """Whether ``activated`` has anything to do in *step*."""
+        return activations.CADENCE.due(step) and self._saturating.due(step)
+
+    def activated(self, name: str, layer: nn.Module, output: object) -> None:
+        """The squashing *layer* returned *output*."""
+        self._saturating.run(self._saturation.take, name, layer, output)
 
     def wants_assignment(self, step: int) -> bool:
         """Whether ``assigned`` has anything to do in *step*: asked before each call, most of which then are spared."""
@@ -78,10 +102,12 @@ class Inputs:
         """The backbone is called with *args*, for the first time in the step."""
         self._backbone.run(self._take_input, args)
 
-    def forward_ended(self, step: int, output: object) -> None:
-        """The model returned *output*."""
+    def forward_ended(self, step: int, output: object, *, first: bool) -> None:
+        """The model returned *output*; *first*: for the first time in the step."""
         if self._loss.due(step):
             self._loss.run(self._terms.take, output)
+        if first and fit.CADENCE.due(step) and self._spreading.due(step):
+            self._spreading.run(self._take_output, output)
 
     def backward_begins(self, step: int, losses: Sequence[Tensor], forward: int) -> None:
         """Backward is called on *losses* (unscaled), after the *forward*-th forward pass of the step."""
@@ -89,6 +115,10 @@ class Inputs:
             self._loss.run(self._total.take, losses, forward)
         if not self._targets_found and self._classes.due(step):
             self._classes.run(self._take_labels, losses)
+        if forward == 1 and loss_graph.CADENCE.due(step) and self._dissecting.due(step):
+            self._dissecting.run(self._dissect, losses)
+        if forward == 1 and fit.CADENCE.due(step) and self._fitting.due(step):
+            self._fitting.run(self._take_answers, losses)
 
     def close_step(self) -> None:
         """Hand what was taken to the collector."""
@@ -97,6 +127,8 @@ class Inputs:
         self._collector.keep(self._targets, self._close_targets())
         self._collector.keep(self._classes, self._close_labels())
         self._collector.keep(self._assigning, self._assignment.close_step())
+        self._collector.keep(self._saturating, self._saturation.close_step())
+        self._eval_batches = 0
 
     def early_words(self) -> list[Signed]:
         """The targets taken so far in the step, ahead of it."""
@@ -105,7 +137,10 @@ class Inputs:
 
     def last_words(self) -> list[Signed]:
         """The class counts that were still being added up."""
-        return [(self._classes, Reading((), lambda _, sheet: self._counts.flush(sheet)))]
+        return [
+            (self._classes, Reading((), lambda _, sheet: self._counts.flush(sheet))),
+            (self._fitting, Reading((), lambda _, sheet: self._fit.flush(sheet))),
+        ]
 
     def _take_targets(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         batch = find_batch(args, kwargs)
@@ -126,6 +161,29 @@ class Inputs:
         if images is not None and len(images):
             taken = sample(images, batch, step, to_be_shown=self._pixel_checks.shows_next)
             self._collector.replace(self._pixels, self._pixel_checks.reading(taken, self.contract))
+
+    def _take_rows(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        taken = rows.sample(args, kwargs)
+        if taken is not None:
+            self._collector.keep(self._recognising, self._rows.reading(taken))
+
+    def _take_eval_rows(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        taken = rows.sample(args, kwargs)
+        if taken is not None:
+            self._collector.keep(self._recognising, self._rows.eval_reading(taken))
+
+    def _take_output(self, output: object) -> None:
+        taken = fit.output_sample(output)
+        if taken is not None:
+            self._collector.replace(self._spreading, fit.output_reading(taken))
+
+    def _dissect(self, losses: Sequence[Tensor]) -> None:
+        self._collector.values.update(loss_graph.anatomy(losses[0]))
+
+    def _take_answers(self, losses: Sequence[Tensor]) -> None:
+        answers = fit.answers_of(losses[0])
+        if answers is not None:
+            self._collector.keep(self._fitting, self._fit.reading(answers))
 
     def _take_input(self, args: Sequence[Any]) -> None:
         batch = next((value for value in args if isinstance(value, Tensor)), None)

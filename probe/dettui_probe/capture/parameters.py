@@ -7,11 +7,15 @@ import weakref
 from collections.abc import Sequence
 from typing import Final
 
-from dettui_probe import wire
+from dettui_probe import tags, wire
 from dettui_probe.capture import schedule
 from dettui_probe.capture.collector import Collector
-from dettui_probe.capture.coverage import Coverage, audit, params_of, unseen_optimizers
+from dettui_probe.capture.copies import READ_EVERY as COPIES_EVERY
+from dettui_probe.capture.copies import Copies
+from dettui_probe.capture.coverage import Coverage, audit, dropout_rate, params_of, unseen_optimizers
 from dettui_probe.capture.gradients import GradientNorms
+from dettui_probe.capture.moments import CADENCE as MOMENTS_CADENCE
+from dettui_probe.capture.moments import SecondMoments, begins_afresh
 from dettui_probe.capture.sketch import GradientSketch
 from dettui_probe.capture.torchlib import Optimizer, Tensor, nn
 from dettui_probe.capture.tracked import SampleMatrix, Tracked
@@ -36,12 +40,16 @@ class Parameters:
         self._weighing = collector.instrument("weights")
         self._auditing = collector.instrument("coverage", at_most_every=AUDIT_EVERY)
         self._settings = collector.instrument("schedule")
+        self._lagging = collector.instrument("moments", at_most_every=MOMENTS_CADENCE.every)
+        self._copying = collector.instrument("copies", at_most_every=COPIES_EVERY)
         self.optimizers: list[Optimizer] = []
         self._refused: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._norms, self._weights = GradientNorms(), Weights()
         self._tracked: Tracked | None = None
         self._sketch: GradientSketch | None = None
         self._updates: Updates | None = None
+        self._moments: SecondMoments | None = None
+        self._copies = Copies()
         self._last_audit = -AUDIT_EVERY
         self._searched = False
         self._told: wire.Model | None = None
@@ -71,7 +79,9 @@ class Parameters:
         return False
 
     def add(self, optimizer: Optimizer) -> None:
-        """*optimizer* trains the watched model."""
+        """*optimizer* trains the watched model, in place of those whose parameters it took over."""
+        own = {id(param) for param in params_of([optimizer])}
+        self.optimizers = [old for old in self.optimizers if not own.issuperset(map(id, params_of([old])))]
         self.optimizers.append(optimizer)
         self._last_audit = -AUDIT_EVERY
 
@@ -96,6 +106,10 @@ class Parameters:
             self._sketching.run(self._read_sketch, step)
         if self._updating.due(step):
             self._updating.run(self._copy_weights)
+        if MOMENTS_CADENCE.due(step) and self._lagging.due(step):
+            self._lagging.run(self._read_moments)
+        if self._copies.is_time(step) and self._copying.due(step):
+            self._copying.run(self._read_copies, step)
 
     def step_ends(self, step: int, stepped: Sequence[Optimizer]) -> None:
         """The last optimizer of the step has stepped; *stepped*: all that did."""
@@ -121,6 +135,7 @@ class Parameters:
     def _track(self, tracked: Tracked) -> None:
         matrix = SampleMatrix(tracked)
         self._tracked, self._sketch, self._updates = tracked, GradientSketch(matrix), Updates(matrix)
+        self._moments = SecondMoments(matrix)
 
     def _read_norms(self, amp_scale: Tensor | None) -> None:
         self._norms_read = True
@@ -130,6 +145,17 @@ class Parameters:
         self._tracked_now()
         assert self._sketch is not None
         self._collector.replace(self._sketching, self._sketch.read(step))
+
+    def _read_moments(self) -> None:
+        self._tracked_now()
+        assert self._moments is not None
+        self._collector.keep(self._lagging, self._moments.read(self.optimizers))
+        afresh = begins_afresh(self.optimizers)
+        if afresh is not None:
+            self._collector.values[tags.FRESH_STATE] = float(afresh)
+
+    def _read_copies(self, step: int) -> None:
+        self._collector.keep(self._copying, self._copies.read(step, self._tracked_now()))
 
     def _copy_weights(self) -> None:
         self._tracked_now()
@@ -159,6 +185,7 @@ class Parameters:
         if self._guessed and not coverage.missing:  # the script may well train modules that it calls one by one
             coverage = coverage._replace(strangers=None)
         self._collector.values.update(coverage.values())
+        self._collector.values.update(dropout_rate(self._model))
         self._follow_new_parameters()
         self._tell(step, coverage, contract)
 

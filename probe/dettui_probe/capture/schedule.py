@@ -1,4 +1,4 @@
-"""Learning rate, momentum and weight decay of every param group."""
+"""Learning rate, momentum, second beta and weight decay of every param group."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def settings(optimizers: Sequence[Optimizer]) -> dict[str, Any]:
     for index, group in enumerate(groups):
         found[f"{tags.LR}{index}"] = group.get("lr")
         found[f"{tags.MOMENTUM}{index}"] = _momentum(group)
+        found[f"{tags.BETA2}{index}"] = group["betas"][1] if group.get("betas") else None
         found[f"{tags.WEIGHT_DECAY}{index}"] = group.get("weight_decay")
     return {tag: value for tag, value in found.items() if value is not None}
 

@@ -1,53 +1,75 @@
-"""A sample of the gradient: how much of it is exactly zero, and whether successive gradients agree."""
+"""A sample of gradients and weights at fixed coordinates, in two successive steps: zeros, and four directions.
+
+Of gradient g_t, step d_t and weights w_t these cosines are read: (g_t, g_t-1), whether successive gradients agree;
+(g_t, d_t-1), above 0 where the step before went beyond the minimum along itself; (g_t-1, d_t-1), above 0 where the
+step climbs; (-d_t-1, w_t-1), near 1 where the step does nothing but shrink the weights.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from dettui_probe import tags
 from dettui_probe.capture.record import Reading, Sheet
 from dettui_probe.capture.torchlib import Tensor, strided_view, torch
 from dettui_probe.capture.tracked import SampleMatrix
 
+_MOVED: Final = 2  # place of the step between the gradients (places 0 and 1, in turn) and the weights before it
+_BEFORE: Final = 3
+
 
 class GradientSketch:
-    """Samples every gradient at fixed coordinates into a matrix, and keeps the one of the step before."""
+    """Samples every gradient and weight at fixed coordinates, and keeps those of the step before."""
 
     def __init__(self, matrix: SampleMatrix) -> None:
         self._matrix = matrix
-        self._now, self._now_rows = matrix.new_buffer()
-        self._last, self._last_rows = matrix.new_buffer()
+        self._places, rows = matrix.new_buffer(4)
+        self._gradient_rows = rows[:2]
+        self._weights, self._weight_rows = matrix.new_buffer(1)
+        self._now = 0  # place of the newest gradients
         self._last_step = -1
+        self._numels = torch.tensor(matrix.numels, dtype=torch.float64)
+        self._lengths = torch.tensor(matrix.lengths, dtype=torch.float64)
 
     def read(self, step: int) -> Reading | None:
-        """Sample the gradients of *step* as they are now."""
+        """Sample the gradients of *step*, and the weights, as they are before the optimizer steps."""
         present = [row for row, param in enumerate(self._matrix.params) if _fits(param)]
         if not present:
             return None
-        self._swap()
-        if len(present) < len(self._now_rows):
-            self._now.zero_()
-        grads = [strided_view(grad) for row in present if (grad := self._matrix.params[row].grad) is not None]
-        torch._foreach_copy_([self._now_rows[row] for row in present], grads)
+        self._now = 1 - self._now
+        self._sample_gradients(present)
         successive, self._last_step = self._last_step == step - 1, step
+        self._sample_weights(successive)
         return self._reading(present, successive)
 
-    def _swap(self) -> None:
-        self._now, self._last = self._last, self._now
-        self._now_rows, self._last_rows = self._last_rows, self._now_rows
+    def _sample_gradients(self, present: Sequence[int]) -> None:
+        rows = self._gradient_rows[self._now]
+        if len(present) < len(rows):
+            self._places[:, self._now].zero_()
+        grads = [strided_view(grad) for row in present if (grad := self._matrix.params[row].grad) is not None]
+        torch._foreach_copy_([rows[row] for row in present], grads)
+
+    def _sample_weights(self, successive: bool) -> None:
+        weights = self._weights[:, 0]
+        if successive:
+            self._places[:, _BEFORE].copy_(weights)
+        torch._foreach_copy_(self._weight_rows[0], self._matrix.live_views())
+        if successive:
+            torch.sub(weights, self._places[:, _BEFORE], out=self._places[:, _MOVED])
 
     def _reading(self, present: Sequence[int], successive: bool) -> Reading:
-        matrix = self._matrix
-        tensors = [torch.count_nonzero(self._now, dim=1)]
+        matrix, now = self._matrix, self._now
+        tensors = [torch.count_nonzero(self._places[:, now], dim=1)]
         if successive:
-            tensors += [(self._now * other).sum(dim=1) for other in (self._last, self._now)]
-            tensors.append((self._last * self._last).sum(dim=1))
+            tensors.append(torch.bmm(self._places, self._places.transpose(1, 2)))
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
             _write_zeros(sheet, matrix, present, arrived[0].tolist())
-            if len(arrived) > 1:
-                _write_agreement(sheet, matrix, *(column.tolist() for column in arrived[1:]))
+            if len(arrived) > 1:  # each row weighs as many elements as its tensor has, not as were sampled
+                weights = (self._numels / self._lengths)[:, None, None]
+                _write_directions(sheet, (arrived[1].double() * weights).sum(dim=0).tolist(), now)
 
         return Reading(tensors, decode)
 
@@ -67,15 +89,16 @@ def _write_zeros(sheet: Sheet, matrix: SampleMatrix, present: Sequence[int], non
         )
 
 
-def _write_agreement(
-    sheet: Sheet, matrix: SampleMatrix, dots: Sequence[float], now: Sequence[float], last: Sequence[float]
-) -> None:
-    """cos(g_t, g_{t-1}); each row weighs as many elements as its tensor has, not as were sampled."""
-    weights = [numel / length for numel, length in zip(matrix.numels, matrix.lengths, strict=True)]
-
-    def weighed(column: Sequence[float]) -> float:
-        return sum(weight * value for weight, value in zip(weights, column, strict=True))
-
-    norms = math.sqrt(weighed(now)) * math.sqrt(weighed(last))
-    if norms > 0 and math.isfinite(norms):
-        sheet.values[tags.GRAD_AGREEMENT] = weighed(dots) / norms
+def _write_directions(sheet: Sheet, products: Sequence[Sequence[float]], now: int) -> None:
+    """Cosines from the inner *products* of the four places, [4][4]."""
+    last = 1 - now
+    wanted = {
+        tags.GRAD_AGREEMENT: (now, last, 1.0),
+        tags.UPDATE_OVERSHOOT: (now, _MOVED, 1.0),
+        tags.UPDATE_ASCENT: (last, _MOVED, 1.0),
+        tags.UPDATE_DECAY: (_BEFORE, _MOVED, -1.0),
+    }
+    for tag, (a, b, sign) in wanted.items():
+        lengths = math.sqrt(max(products[a][a], 0.0)) * math.sqrt(max(products[b][b], 0.0))
+        if lengths > 0 and math.isfinite(lengths):
+            sheet.values[tag] = sign * products[a][b] / lengths

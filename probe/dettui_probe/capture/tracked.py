@@ -36,19 +36,24 @@ class SampleMatrix:
         self.lengths = [sample_length(param.numel()) for param in self.params]
         self.numels = [param.numel() for param in self.params]
 
-    def new_buffer(self) -> tuple[Tensor, list[Tensor]]:
-        """A zeroed matrix and its rows, each cut to the length of its sample."""
+        self._views: list[Tensor] = []
+        self._addresses: list[int] = []
+
+    def new_buffer(self, places: int) -> tuple[Tensor, list[list[Tensor]]]:
+        """Zeros of shape (rows, places, SAMPLE_WIDTH) and, for each place, its rows cut to the length of their
+        samples."""
         device = self.params[0].device if self.params else torch.device("cpu")
-        matrix = torch.zeros((len(self.params), SAMPLE_WIDTH), dtype=torch.float32, device=device)
-        return matrix, [matrix[row, :length] for row, length in enumerate(self.lengths)]
+        buffer = torch.zeros((len(self.params), places, SAMPLE_WIDTH), dtype=torch.float32, device=device)
+        return buffer, [
+            [buffer[row, place, :length] for row, length in enumerate(self.lengths)] for place in range(places)
+        ]
 
-    def views(self) -> list[Tensor]:
-        """Live strided views of the parameters.  They go stale where a parameter's storage is exchanged."""
-        return [strided_view(param.detach()) for param in self.params]
-
-    def addresses(self) -> list[int]:
-        """Where the parameters lie in memory: tells whether old views still look at them."""
-        return [param.data_ptr() for param in self.params]
+    def live_views(self) -> list[Tensor]:
+        """Strided views of the parameters, made anew where the storage of one was exchanged."""
+        addresses = [param.data_ptr() for param in self.params]
+        if addresses != self._addresses:
+            self._views, self._addresses = [strided_view(param.detach()) for param in self.params], addresses
+        return self._views
 
 
 def _eligible(params: Sequence[nn.Parameter]) -> tuple[int, ...]:

@@ -17,18 +17,15 @@ class Updates:
 
     def __init__(self, matrix: SampleMatrix) -> None:
         self._matrix = matrix
-        self._before, self._before_rows = matrix.new_buffer()
-        self._after, self._after_rows = matrix.new_buffer()
-        self._views: list[Tensor] = []
-        self._addresses: list[int] = []
+        buffer, (self._before_rows, self._after_rows) = matrix.new_buffer(2)
+        self._before, self._after = buffer[:, 0], buffer[:, 1]
         self._armed = False
 
     def before(self) -> None:
         """Copy the samples as they are before the optimizer step."""
         if not self._matrix.params:
             return
-        self._refresh_views()
-        torch._foreach_copy_(self._before_rows, self._views)
+        torch._foreach_copy_(self._before_rows, self._matrix.live_views())
         self._armed = True
 
     def after(self, held: Collection[int]) -> Reading | None:
@@ -36,7 +33,7 @@ class Updates:
         if not self._armed:
             return None
         self._armed = False
-        torch._foreach_copy_(self._after_rows, self._views)
+        torch._foreach_copy_(self._after_rows, self._matrix.live_views())
         moved = torch.linalg.vector_norm(self._after - self._before, dim=1)
         norms = torch.linalg.vector_norm(self._before, dim=1)
         rows = [row for row, param in enumerate(self._matrix.params) if id(param) in held]
@@ -46,11 +43,6 @@ class Updates:
             _write(sheet, matrix, rows, arrived[0].tolist(), arrived[1].tolist())
 
         return Reading([moved, norms], decode)
-
-    def _refresh_views(self) -> None:
-        addresses = self._matrix.addresses()
-        if addresses != self._addresses:
-            self._views, self._addresses = self._matrix.views(), addresses
 
 
 def _write(

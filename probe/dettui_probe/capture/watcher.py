@@ -59,6 +59,9 @@ class Watcher:
         self._hearing = self._collector.instrument("warnings")
         self._warnings: Reading | None = None
         self._inputs = Inputs(model, self._collector, wishes.contract)
+        self._eval_passes = self._eval_passes_in_training_mode = (
+            0  # forward passes without gradients since the last step
+        )
         self.parameters = Parameters(model, self._collector, guessed=wishes.guessed)
         self._post = Post()
         self._thread: int | None = None
@@ -103,6 +106,11 @@ class Watcher:
         """Before the forward pass of the model's backbone."""
         if self._in_forward and self._lit and self._forwards == 1 and self._inputs.wants_input(self._coming_step):
             self._call(self._backbone_begins, args)
+
+    def activated(self, name: str, layer: nn.Module, output: object) -> None:
+        """After the forward pass of a sigmoid or tanh *layer*."""
+        if self._in_forward and self._lit and self._forwards == 1 and self._inputs.wants_activations(self._coming_step):
+            self._call(self._activated, name, layer, output)
 
     def backward_begins(self, tensors: Sequence[Tensor]) -> None:
         """Before ``torch.autograd.backward``."""
@@ -178,6 +186,7 @@ class Watcher:
             self._enter("idle")
             self._in_forward = False
             self._unclaimed += with_grad
+            self._evaluation_begins(args, kwargs, training)
             return
         if self._in_eval_mode and training:  # gradients were taken in an evaluation, and no step came of them
             self._forget_cycle()
@@ -193,6 +202,14 @@ class Watcher:
                 self._tell_targets_early(self._coming_step)
         if self._forwards_ever == FORWARDS_WITHOUT_BACKWARD and not self._backwards_ever:
             self._tell_no_backward()
+
+    def _evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any], training: bool) -> None:
+        self._eval_passes += 1
+        self._eval_passes_in_training_mode += training and self._mode_matters
+        self._inputs.evaluation_begins(args, kwargs)
+
+    def _activated(self, name: str, layer: nn.Module, output: object) -> None:
+        self._inputs.activated(name, layer, output)
 
     def _tell_targets_early(self, step: int) -> None:
         early = self._inputs.early_words()
@@ -215,7 +232,7 @@ class Watcher:
     def _forward_ended(self, output: object) -> None:
         self._in_forward = False
         if self._lit:
-            self._inputs.forward_ended(self._coming_step, output)
+            self._inputs.forward_ended(self._coming_step, output, first=self._forwards == 1)
 
     def _backward_begins(self, tensors: Sequence[Tensor]) -> None:
         scaled, self._scaled = self._scaled, None
@@ -324,6 +341,10 @@ class Watcher:
     def _own_values(self) -> dict[str, float]:
         values = {tags.MICRO_STEPS: float(self._micro_steps), tags.PROBE_OVERHEAD: self._budget.overhead}
         values[tags.EVAL_MODE] = float(self._in_eval_mode and self._mode_matters)
+        if self._eval_passes:
+            values[tags.EVAL_PASSES] = float(self._eval_passes)
+            values[tags.EVAL_PASSES_TRAINING] = float(self._eval_passes_in_training_mode)
+            self._eval_passes = self._eval_passes_in_training_mode = 0
         if isinstance(self._clip, int | float):
             values[tags.GRAD_CLIP] = float(self._clip)
         if self._amp_scale is not None:

@@ -197,7 +197,8 @@ def test_classes_and_head_come_from_the_cross_entropy(run: Run, told: ToldReader
     attach(run, model)
     train(model, torch.optim.SGD(model.parameters(), lr=0.1), 1)
     now = told()
-    assert (now.counts[0].classes, now.counts[0].counts) == ([0, 1, 2], [1, 2, 1])
+    (targets,) = (counts for counts in now.counts if counts.kind == "targets")
+    assert (targets.classes, targets.counts) == ([0, 1, 2], [1, 2, 1])
     assert (now.models[0].family, now.models[0].num_classes) == ("classification", 3)
 
 

@@ -1,0 +1,130 @@
+"""How the model's answers fit: read off a cross-entropy before backward frees it, and off the model's output."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from dettui_probe import tags, wire
+from dettui_probe.capture.cadence import Cadence
+from dettui_probe.capture.loss_graph import heads_of
+from dettui_probe.capture.record import Reading, Sheet
+from dettui_probe.capture.torchlib import Tensor, as_mapping, tensors_in, torch
+
+CADENCE: Final = Cadence(full=16, every=4)
+MOST_ANSWERS: Final = 64
+MOST_ELEMENTS: Final = 16_384
+OUTPUT_ROWS: Final = 16
+OUTPUT_COLUMNS: Final = 64
+SEND_EVERY_S: Final = 1.0
+_LITTLE: Final = 0.1  # probability of the target
+_MUCH: Final = 0.8  # probability of another class
+
+
+class Answers(NamedTuple):
+    """Some rows of a log-softmax with their targets."""
+
+    log_shares: Tensor  # (n, K), a copy
+    targets: Tensor  # (n,), a copy
+    ignored: int
+
+
+def answers_of(loss: Tensor) -> Answers | None:
+    """The answers behind *loss*; None where it is no cross-entropy."""
+    for head in heads_of(loss):
+        if head.name == "NllLossBackward0" and head.node._saved_target.dim() == 1:
+            return _sampled(head.node._saved_self, head.node._saved_target, head.node._saved_ignore_index)
+        if head.name == "NllLoss2DBackward0":
+            return _sampled_pixels(head.node._saved_self, head.node._saved_target, head.node._saved_ignore_index)
+    return None
+
+
+def _sampled(log_shares: Tensor, targets: Tensor, ignored: int) -> Answers | None:
+    rows, classes = log_shares.shape
+    most = min(MOST_ANSWERS, MOST_ELEMENTS // max(classes, 1))
+    if not rows or not most:
+        return None
+    stride = -(-rows // most)
+    return Answers(log_shares.detach()[::stride].clone(), targets.detach()[::stride].clone(), ignored)
+
+
+def _sampled_pixels(log_shares: Tensor, targets: Tensor, ignored: int) -> Answers | None:
+    """The same of a map of (N, K, H, W): a few pixels of every image."""
+    count, classes, height, width = log_shares.shape
+    if not count or classes * MOST_ANSWERS > MOST_ELEMENTS:
+        return None
+    side = max(1, round((MOST_ANSWERS / min(count, MOST_ANSWERS)) ** 0.5))
+    down, across = max(1, height // side), max(1, width // side)
+    images = slice(None, None, -(-count // MOST_ANSWERS))
+    taken = log_shares.detach()[images, :, down // 2 :: down, across // 2 :: across]
+    wanted = targets.detach()[images, down // 2 :: down, across // 2 :: across]
+    return Answers(taken.movedim(1, -1).reshape(-1, classes).clone(), wanted.reshape(-1).clone(), ignored)
+
+
+class Fit:
+    """Judges answers on the writer thread, and counts which classes are named."""
+
+    def __init__(self) -> None:
+        self._named: dict[int, int] = {}
+        self._sent_at = float("-inf")
+
+    def reading(self, answers: Answers) -> Reading:
+        """What *answers* tell."""
+
+        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+            counted = arrived[1] != answers.ignored
+            if bool(counted.any()):
+                self._judge(sheet, arrived[0][counted].float(), arrived[1][counted])
+
+        return Reading([answers.log_shares, answers.targets], decode)
+
+    def _judge(self, sheet: Sheet, log_shares: Tensor, targets: Tensor) -> None:
+        own = log_shares.gather(1, targets[:, None])[:, 0]
+        most, named = log_shares.max(dim=1)
+        wrong = (own.exp() < _LITTLE) & (most.exp() > _MUCH)
+        ids, counts = torch.unique(named, return_counts=True)
+        sheet.values[tags.FIT_ACCURACY] = float((named == targets).float().mean())
+        sheet.values[tags.FIT_LOSS_MEDIAN] = float(-own.median())
+        sheet.values[tags.FIT_WRONG] = float(wrong.float().mean())
+        sheet.values[tags.FIT_TOP_SHARE] = float(counts.max()) / len(named)
+        for class_id, count in zip(ids.tolist(), counts.tolist(), strict=True):
+            self._named[class_id] = self._named.get(class_id, 0) + count
+        if time.monotonic() - self._sent_at >= SEND_EVERY_S:
+            self.flush(sheet)
+
+    def flush(self, sheet: Sheet) -> None:
+        """Send how often each class was named since the last message."""
+        if self._named:
+            ids = sorted(self._named)
+            counts = [self._named[class_id] for class_id in ids]
+            sheet.messages.append(wire.Counts(sheet.step, sheet.time, "predictions", ids, counts))
+        self._named = {}
+        self._sent_at = time.monotonic()
+
+
+def output_sample(output: object) -> Tensor | None:
+    """Some rows of the first tensor in *output*, shape (n, m), a copy; None where it holds no batch of vectors."""
+    mapping = as_mapping(output)
+    values = [output] if mapping is None else list(mapping.values())
+    first = next((value for value in tensors_in(values if mapping is not None else _opened(output))), None)
+    if first is None or first.dim() < 2 or first.shape[0] < 4 or not first.is_floating_point():
+        return None
+    rows = first.detach()[:OUTPUT_ROWS].flatten(1)
+    return rows[:, :: -(-rows.shape[1] // OUTPUT_COLUMNS) or 1].clone() if rows.shape[1] else None
+
+
+def _opened(output: object) -> Sequence[object]:
+    return list(output) if isinstance(output, list | tuple) else [output]
+
+
+def output_reading(sample: Tensor) -> Reading:
+    """How much the output differs from one input to the next."""
+
+    def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+        rows = arrived[0].float()
+        size = float(rows.square().mean().sqrt())
+        if size > 0:
+            sheet.values[tags.FIT_SPREAD] = float(rows.var(dim=0, correction=0).mean().sqrt()) / size
+
+    return Reading([sample], decode)

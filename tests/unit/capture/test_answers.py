@@ -1,0 +1,208 @@
+"""What the graph of the loss shows, how answers fit, what is in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dettui_probe import tags
+from dettui_probe.capture import attach
+from dettui_probe.capture.loss_graph import anatomy
+from dettui_probe.run import Run
+
+ToldReader = Callable[[], Any]
+LABELS = torch.arange(16) % 3
+MAP = torch.arange(32).reshape(2, 4, 4) % 3
+
+
+def logits(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+
+cross_entropy = functional.cross_entropy
+
+
+@pytest.mark.parametrize(
+    ("loss", "tag"),
+    [
+        (cross_entropy(logits(16, 3).softmax(1), LABELS), tags.GRAPH_SOFTMAX_TWICE),
+        (cross_entropy(logits(2, 8, 3).softmax(-1).reshape(16, 3), LABELS), tags.GRAPH_SOFTMAX_TWICE),
+        (cross_entropy(logits(2, 3, 4, 4).softmax(1), MAP), tags.GRAPH_SOFTMAX_TWICE),
+        (functional.nll_loss(logits(16, 3).softmax(1), LABELS), tags.GRAPH_SOFTMAX_TWICE),
+        (
+            functional.binary_cross_entropy_with_logits(logits(16, 1).sigmoid(), torch.ones(16, 1)),
+            tags.GRAPH_SOFTMAX_TWICE,
+        ),
+        (cross_entropy(logits(16, 3), LABELS, reduction="sum"), tags.GRAPH_SUMMED),
+        (cross_entropy(logits(16, 3), LABELS, reduction="none").sum(), tags.GRAPH_SUMMED),
+        (functional.mse_loss(logits(16, 3), torch.ones(16, 3), reduction="sum"), tags.GRAPH_SUMMED),
+        (-cross_entropy(logits(16, 3), LABELS), tags.GRAPH_NEGATED),
+        (cross_entropy(logits(16, 3), LABELS) * -1, tags.GRAPH_NEGATED),
+        (1 - cross_entropy(logits(16, 3), LABELS), tags.GRAPH_NEGATED),
+    ],
+)
+def test_a_fault_of_the_loss_shows_in_its_graph(loss: Tensor, tag: str) -> None:
+    found = anatomy(loss)
+    assert found.pop(tag) == 1
+    assert not any(found.values())
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        cross_entropy(logits(16, 3), LABELS),
+        cross_entropy(logits(16, 3), LABELS) / 4,
+        cross_entropy(logits(16, 3), LABELS, reduction="sum") / 16,
+        cross_entropy(logits(16, 3), LABELS, reduction="none").mean(),
+        cross_entropy(logits(16, 3), LABELS, label_smoothing=0.1),
+        cross_entropy(logits(16, 3).log_softmax(1), LABELS),
+        functional.nll_loss(logits(16, 3).log_softmax(1), LABELS),
+        cross_entropy(logits(2, 3, 4, 4), MAP) + 0.1 * functional.mse_loss(logits(4, 4), torch.ones(4, 4)),
+        cross_entropy(logits(16, 3).softmax(1) @ torch.ones(3, 3), LABELS),
+        functional.binary_cross_entropy_with_logits(logits(16, 1), torch.ones(16, 1)),
+    ],
+)
+def test_a_sound_loss_shows_none(loss: Tensor) -> None:
+    found = anatomy(loss)
+    assert found
+    assert not any(found.values())
+
+
+def test_a_loss_of_other_making_tells_nothing() -> None:
+    assert anatomy((logits(4, 3) ** 2).mean()) == {}
+    assert anatomy(torch.tensor(1.0)) == {}
+
+
+def train(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], lr: float = 0.0, epochs: int = 1) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    for features, labels in [*batches] * epochs:
+        optimizer.zero_grad()
+        cross_entropy(model(features), labels).backward()
+        optimizer.step()
+
+
+def random_batches(count: int, size: int = 16, seed: int = 1) -> list[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        (torch.randn(size, 8, generator=generator), torch.randint(3, (size,), generator=generator))
+        for _ in range(count)
+    ]
+
+
+def sure_of_class_0() -> nn.Module:
+    model = nn.Linear(8, 3)
+    nn.init.zeros_(model.weight)
+    with torch.no_grad():
+        model.bias.copy_(torch.tensor([8.0, 0.0, 0.0]))
+    return model
+
+
+def test_answers_are_compared_with_their_targets(run: Run, told: ToldReader) -> None:
+    model = sure_of_class_0()
+    attach(run, model)
+    train(model, [(torch.randn(16, 8), torch.tensor([0] * 12 + [1] * 4))])
+    (row,) = told().rows
+    assert row.values[tags.FIT_ACCURACY] == 0.75
+    assert row.values[tags.FIT_WRONG] == 0.25
+    assert row.values[tags.FIT_TOP_SHARE] == 1
+    assert row.values[tags.FIT_SPREAD] == 0  # the same answer whatever the input
+
+
+def test_named_classes_are_counted_beside_the_targets(run: Run, told: ToldReader) -> None:
+    model = sure_of_class_0()
+    attach(run, model)
+    train(model, random_batches(3))
+    run.finish()
+    named = [counts for counts in told().counts if counts.kind == "predictions"]
+    assert sum(sum(counts.counts) for counts in named) == 48
+    assert {class_id for counts in named for class_id in counts.classes} == {0}
+
+
+def test_answers_about_pixels_are_sampled(run: Run, told: ToldReader) -> None:
+    model = nn.Conv2d(1, 3, 1)
+    attach(run, model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    cross_entropy(model(torch.randn(2, 1, 32, 32)), torch.zeros(2, 32, 32, dtype=torch.long)).backward()
+    optimizer.step()
+    assert 0 <= told().rows[0].values[tags.FIT_ACCURACY] <= 1
+
+
+def test_inputs_that_come_again_are_not_new(run: Run, told: ToldReader) -> None:
+    model = nn.Linear(8, 3)
+    attach(run, model)
+    train(model, random_batches(3), epochs=2)
+    read = told()
+    assert read.values(tags.ROWS) == [16] * 6
+    assert read.values(tags.ROWS_NEW) == [16] * 3 + [0] * 3
+    assert read.values(tags.BATCH_LAG) == [0, 0, 0, 3, 3, 3]
+
+
+def test_the_order_within_a_batch_tells_batches_apart(run: Run, told: ToldReader) -> None:
+    model = nn.Linear(8, 3)
+    attach(run, model)
+    ((features, labels),) = random_batches(1)
+    train(model, [(features, labels), (features.flip(0), labels.flip(0))])
+    read = told()
+    assert read.values(tags.ROWS_NEW) == [16, 0]
+    assert read.values(tags.BATCH_LAG) == [0, 0]
+
+
+def test_inputs_of_an_evaluation_are_compared_with_those_of_training(run: Run, told: ToldReader) -> None:
+    model = nn.Sequential(nn.Linear(8, 3), nn.Dropout(0.5))
+    attach(run, model)
+    batches = random_batches(3)
+    train(model, batches[:1])
+    model.eval()
+    with torch.no_grad():
+        model(batches[0][0])
+        model(5 * batches[1][0])
+    model.train()
+    train(model, batches[2:])
+    values = told().rows[-1].values
+    assert (values[tags.EVAL_ROWS], values[tags.EVAL_ROWS_TRAINED]) == (32, 16)
+    assert (values[tags.EVAL_PASSES], values[tags.EVAL_PASSES_TRAINING]) == (2, 0)
+    assert values[tags.EVAL_BATCH_STD] > 3 * values[tags.BATCH_STD]
+    assert values[tags.DROPOUT] == 0.5
+
+
+def test_an_evaluation_in_training_mode_is_told(run: Run, told: ToldReader) -> None:
+    model = nn.Sequential(nn.Linear(8, 3), nn.Dropout(0.5))
+    attach(run, model)
+    batches = random_batches(2)
+    train(model, batches[:1])
+    with torch.no_grad():
+        model(batches[0][0])
+    train(model, batches[1:])
+    assert told().rows[-1].values[tags.EVAL_PASSES_TRAINING] == 1
+
+
+def test_random_batches_show_no_order(run: Run, told: ToldReader) -> None:
+    model = nn.Linear(8, 3)
+    attach(run, model)
+    train(model, random_batches(200))
+    read = told()
+    chi2, carry = read.values(tags.ORDER_CHI2), read.values(tags.ORDER_CARRY)
+    assert sum(chi2) / len(chi2) == pytest.approx(1.0, abs=0.35)
+    assert abs(sum(carry) / len(carry)) < 0.2
+
+
+def test_sorted_batches_show_their_order(run: Run, told: ToldReader) -> None:
+    model = nn.Linear(8, 3)
+    attach(run, model)
+    train(model, [(features, torch.full((16,), i // 20)) for i, (features, _) in enumerate(random_batches(60))])
+    carry = told().values(tags.ORDER_CARRY)
+    assert sum(carry) / len(carry) > 0.8
+
+
+def test_ids_of_tokens_are_recognised_and_have_no_statistics(run: Run, told: ToldReader) -> None:
+    model = nn.Sequential(nn.Embedding(10, 3), nn.Flatten(0, 1))
+    attach(run, model)
+    train(model, [(torch.arange(32).reshape(8, 4) % 10, torch.arange(32) % 3)], epochs=2)
+    read = told()
+    assert read.values(tags.BATCH_LAG) == [0, 1]
+    assert read.values(tags.BATCH_MEAN) == []
