@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from dettui.errors import BadUsage, DettuiError
-from dettui_probe import identity, registry
+from dettui_probe import identity, places
 
 OUTPUT_NAME = "output.txt"
 TAIL_LINES = 12
@@ -50,9 +50,9 @@ class Child:
 
 def fresh_run_id(asked: str | None, script: str) -> str:
     """An id that no run in the directory of logs has: the one *asked* for where it is free."""
-    if asked and not (registry.runs_dir() / identity.slug(asked)).exists():
+    if asked and not (places.runs_dir() / identity.slug(asked)).exists():
         return identity.slug(asked)
-    return identity.run_name({}, asked or Path(script).stem, 1, registry.runs_dir()).id
+    return identity.run_name({}, asked or Path(script).stem, 1, places.runs_dir()).id
 
 
 def start_behind_dashboard(command: Sequence[str], run_id: str) -> Child:
@@ -96,7 +96,7 @@ def _popen(
 
 def _output_path(run_id: str) -> Path:
     """A file beside the log of the run, in the first directory that can be written."""
-    for parent in (registry.runs_dir(), registry.runtime_dir() / "runs"):
+    for parent in (places.runs_dir(), places.runtime_dir() / "runs"):
         path = parent / run_id / OUTPUT_NAME
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,4 +104,4 @@ def _output_path(run_id: str) -> Path:
         except OSError:
             continue
         return path
-    raise DettuiError(f"cannot write to {registry.runs_dir()}; set DETTUI_RUNS to a directory that can be written")
+    raise DettuiError(f"cannot write to {places.runs_dir()}; set DETTUI_RUNS to a directory that can be written")

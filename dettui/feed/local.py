@@ -7,15 +7,13 @@ from collections.abc import Sequence
 
 import zmq
 
-from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent import protocol
-from dettui.feed.agent.discovery import StrandKey
+from dettui.feed.agent.service import IDLE_S
 from dettui.feed.agent_process import AgentProcess
 from dettui.feed.base import Arrival
+from dettui.feed.dialogue import Dialogue
 from dettui.feed.listen.notes import NoteReader
-from dettui.feed.reading import StrandReader, safe
 from dettui.store.text import clean
-from dettui_probe.framing import Frame, Scanner
 
 ANSWER_S = protocol.PARK_S + 2.0
 """Without an answer for so long, the agent is given up for dead or stuck."""
@@ -28,7 +26,7 @@ class LocalFeed:
 
     def __init__(self, runs: Sequence[str] = (), budget: int = protocol.MAX_BUDGET) -> None:
         """Watch *runs* (ids; none: all); *budget* bounds the bytes of one answer."""
-        self._runs = list(runs)
+        self._dialogue = Dialogue(runs)
         self._budget = budget
         self._agents = AgentProcess()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -36,7 +34,6 @@ class LocalFeed:
         self._endpoint = ""
         self._asked_at = 0.0
         self._connect_at = 0.0
-        self._readers: dict[StrandKey, StrandReader] = {}
         self._notes = NoteReader()
         self.refusal = ""  # what the agent said, or the socket, where it does not serve us
         self.is_connected = False  # True once the agent has answered on this connection
@@ -84,7 +81,7 @@ class LocalFeed:
     def _hear(self, socket: zmq.Socket[bytes], reply: protocol.Reply | None) -> Sequence[Arrival]:
         if isinstance(reply, protocol.News):
             self._ask(socket)  # the next news gather while these are looked at
-            return [self._arrival(portion) for portion in reply.portions]
+            return self._dialogue.arrivals(reply)
         if isinstance(reply, protocol.Opened):
             self.is_connected, self.refusal = True, ""
             self._ask(socket)
@@ -92,14 +89,6 @@ class LocalFeed:
             self.refusal = clean(reply.text) if isinstance(reply, protocol.Refused) else "the agent speaks no protocol"
             self._disconnect()
         return ()
-
-    def _arrival(self, portion: protocol.Portion) -> Arrival:
-        key = (portion.run, portion.boot, portion.rank)
-        reader = self._readers.get(key)
-        if reader is None:
-            reader = self._readers[key] = StrandReader(*key)
-        frames = [item for item in Scanner().feed(portion.data) if isinstance(item, Frame)]
-        return reader.read(frames, _liveness(portion.state))
 
     def _connect(self) -> bool:
         """Connect to the agent that is announced and open a session; False where there is none yet."""
@@ -110,11 +99,13 @@ class LocalFeed:
         if agent is None or now < self._connect_at:
             return False
         self._connect_at = now + REFUSED_S
+        if agent.version[1] != protocol.VERSION:
+            self.refusal = f"the one that runs (pid {agent.pid}) is of another version: end it, or wait {IDLE_S:.0f} s"
+            return False
         self._endpoint = agent.query
-        have = [protocol.Have(*key, reader.seq) for key, reader in self._readers.items()]
         try:
             self._socket = self._dealer(agent.query)
-            self._send(self._socket, protocol.Open(protocol.VERSION, self._runs, have))
+            self._send(self._socket, self._dialogue.opening())
         except zmq.ZMQError as error:
             self.refusal = f"{clean(agent.query)}: {error}"
             self._disconnect()
@@ -154,11 +145,3 @@ class LocalFeed:
         if self._socket is not None:
             self._socket.close(0)
             self._socket = None
-
-
-def _liveness(state: protocol.State | None) -> Liveness | None:
-    if state is None:
-        return None
-    known = {member.value for member in RunState}
-    kind = RunState(state.state) if state.state in known else RunState.UNKNOWN
-    return safe(Liveness(kind, state.reason, state.exit_code))

@@ -17,7 +17,7 @@ from dettui.feed.logs import strands_at
 from dettui.feed.recorded import RecordedFeed
 from dettui.feed.summaries import RunSummary, list_runs
 from dettui.store.text import clean
-from dettui_probe.registry import ensure_private, runtime_dir
+from dettui_probe.places import ensure_private, runtime_dir
 
 __all__ = ["RunRef", "RunSummary", "list_runs", "open_local", "open_recording", "resolve_run"]
 

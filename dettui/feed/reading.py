@@ -35,12 +35,26 @@ class StrandReader:
                 lost += frame.seq - self.seq - 1
             self.seq = frame.seq
             self._decode(frame, messages, notices)
-        if lost:
-            notices.append(f"{lost} records are missing")
+        return self._arrival(messages, [*notices, *_missing(lost)], liveness, max(holes, jumps))
+
+    def read_extract(self, frames: Iterable[Frame], liveness: Liveness | None, upto: int, lost: int) -> Arrival:
+        """The messages in *frames*, an extract of all frames up to *upto*, of which *lost* are truly missing."""
+        messages: list[wire.AnyMessage] = []
+        notices: list[str] = []
+        for frame in frames:
+            if frame.seq > self.seq:
+                self.seq = frame.seq
+                self._decode(frame, messages, notices)
+        self.seq = max(self.seq, upto)
+        return self._arrival(messages, [*notices, *_missing(lost)], liveness, int(lost > 0))
+
+    def _arrival(
+        self, messages: list[wire.AnyMessage], notices: list[str], liveness: Liveness | None, holes: int
+    ) -> Arrival:
         if self._unknown and not self._told_unknown:
             self._told_unknown = True
             notices.append("some records are of an unknown kind: the probe is newer than this viewer")
-        return Arrival(self.run, self.boot, self.rank, tuple(messages), liveness, max(holes, jumps), "; ".join(notices))
+        return Arrival(self.run, self.boot, self.rank, tuple(messages), liveness, holes, "; ".join(notices))
 
     def _decode(self, frame: Frame, messages: list[wire.AnyMessage], notices: list[str]) -> None:
         message = wire.decode(frame.payload)
@@ -53,6 +67,10 @@ class StrandReader:
         if isinstance(message, wire.Hello) and not self._told_version:
             self._told_version = True
             notices += _version_notice(message.version)
+
+
+def _missing(lost: int) -> list[str]:
+    return [f"{lost} records are missing"] if lost > 0 else []
 
 
 def safe(liveness: Liveness) -> Liveness:

@@ -13,7 +13,7 @@ from dettui.feed.agent.process import GONE, ProcessWatch
 from dettui.feed.logs import is_log
 from dettui.feed.summaries import recorded_members
 from dettui.store.text import clean
-from dettui_probe.registry import runs_dir, runtime_dir
+from dettui_probe.places import runs_dir, runtime_dir
 
 DAY_S = 86_400.0
 _LOG = re.compile(r"r\d+-[0-9A-Za-z]+(\.\d+)?\.dlog")

@@ -18,7 +18,7 @@ from dettui.feed.reading import safe
 from dettui.feed.recorded import NO_GOODBYE
 from dettui.store.text import clean
 from dettui_probe.framing import Frame
-from dettui_probe.registry import runs_dir, runtime_dir
+from dettui_probe.places import runs_dir, runtime_dir
 
 _TAIL_BYTES = 64 << 10
 """Enough for some seconds of any run, and so for a beat."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dettui_probe.identity import slug
-from dettui_probe.registry import ensure_private
+from dettui_probe.places import ensure_private
 
 _PUBLIC: Final = re.compile(r"[0-9a-f]{64}")
 _ADDRESS: Final = re.compile(r"tcp://([0-9a-f]{64})@(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")

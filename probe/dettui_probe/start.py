@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from dettui_probe import identity, registry, wire
+from dettui_probe import identity, places, registry, wire
 from dettui_probe.encode import Encoder, plain
 from dettui_probe.ending import EndWatch, farewell_of
 from dettui_probe.fence import Fence, Ledger
@@ -74,7 +74,7 @@ def _start(
     steps_per_epoch: int | None,
 ) -> Run:
     place = identity.place(os.environ)
-    called = identity.run_name(os.environ, name, place.world, registry.runs_dir())
+    called = identity.run_name(os.environ, name, place.world, places.runs_dir())
     process = identity.process()
     hello = wire.Hello(
         version=(wire.MAJOR, wire.MINOR),
@@ -150,7 +150,7 @@ def _sync_s(env: Mapping[str, str]) -> float:
 
 def _open_log(hello: wire.Hello) -> RunLog | None:
     """The log in the first directory that can be written; None where there is none, and only the agent hears."""
-    for parent in (registry.runs_dir(), registry.runtime_dir() / "runs"):
+    for parent in (places.runs_dir(), places.runtime_dir() / "runs"):
         try:
             return RunLog(parent / hello.run, hello.rank, hello.boot)
         except OSError:

@@ -1,6 +1,6 @@
-"""The local agent: one process per user and host that follows every run and serves any number of viewers.
+"""The agent: one process per user and host that follows every run and serves any number of viewers.
 
-``tail``, ``merge``, ``window``, ``peek``, ``discovery``, ``process``, ``liveness``, ``strand`` and ``session`` use the
-standard library only and treat frames as opaque bytes, so that the same code can be sent to a host that has nothing
-else.  ``protocol``, ``post`` and ``service`` bring msgspec and ZeroMQ.
+``post`` and ``service`` bring ZeroMQ, for probes and viewers of this host.  Everything else uses the standard library
+only and runs under Python 3.8, for ``stdio`` and all that it imports is also sent to hosts that have nothing more
+(``dettui.feed.ssh.bundle``).
 """

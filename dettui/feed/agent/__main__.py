@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dettui.feed.agent.post import Post, take_lock
 from dettui.feed.agent.service import IDLE_S, Service
-from dettui_probe.registry import runtime_dir
+from dettui_probe.places import runtime_dir
 
 
 def main(idle_s: float = IDLE_S) -> int:

@@ -6,7 +6,10 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 StrandKey: TypeAlias = "tuple[str, str, int]"
 """(run, boot, rank)"""
@@ -48,7 +51,7 @@ def member_of(text: bytes) -> Member | None:
         fields = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(fields, dict) or not isinstance(fields.get("started"), int | float):
+    if not isinstance(fields, dict) or not isinstance(fields.get("started"), (int, float)):
         return None
     if any(type(fields.get(name)) is not kind for name, kind in _TYPES.items()):
         return None

@@ -7,7 +7,10 @@ know ends the look; it never raises.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Value: TypeAlias = "str | int | float | bool | bytes | list[Value] | None"
 
@@ -48,6 +51,36 @@ class RowsSeen(NamedTuple):
     step: int
 
 
+class CountsSeen(NamedTuple):
+    """Class counts; *seq* is the frame that they came in."""
+
+    seq: int
+    step: int
+    time: float
+    kind: str
+    counts: dict[int, int]  # class id -> how often
+
+
+def kind_of(payload: bytes) -> str:
+    """The tag of the message in *payload*; "" where there is none."""
+    start = {0xDC: 3, 0xDD: 5}.get(payload[0], 1) if payload else 0
+    length = payload[start] - 0xA0 if len(payload) > start else -1
+    return payload[start + 1 : start + 1 + length].decode("ascii", "replace") if 0 <= length < 0x20 else ""
+
+
+def counts_of(payload: bytes) -> CountsSeen | None:
+    """The class counts in *payload*; None where it is another message, or broken."""
+    fields = _values(payload, 6)
+    if list(map(type, fields)) != [str, int, float, str, list, list]:
+        return None
+    _, step, time, kind, classes, numbers = fields
+    if not isinstance(classes, list) or not isinstance(numbers, list) or len(classes) != len(numbers):
+        return None
+    if {type(entry) for entry in (*classes, *numbers)} - {int}:
+        return None
+    return CountsSeen(-1, step, time, kind, dict(zip(classes, numbers)))  # type: ignore[arg-type]  # noqa: B905
+
+
 def peek(payload: bytes) -> BeatSeen | ByeSeen | None:
     """The beat or goodbye in *payload*; None where it is another message, or broken."""
     if payload[1:4] == b"\xa2hb":
@@ -69,34 +102,64 @@ def is_greeting(payload: bytes) -> bool:
 
 def newest_row(payload: bytes) -> RowsSeen | None:
     """Time and step of the newest row of the batch in *payload*; None where there is none."""
-    match _values(payload, 2):
-        case [_, list(blocks)]:
-            rows = [row for row in map(_last_row, blocks) if row is not None]
-            return max(rows, key=lambda row: row.step, default=None)
-    return None
+    rows = [row for row in map(_last_row, blocks_of(payload)) if row is not None]
+    return max(rows, key=lambda row: row.step, default=None)
 
 
-def _last_row(block: Value) -> RowsSeen | None:
-    match block:
-        case [_, bytes(steps), bytes(times), *_] if len(steps) == len(times) >= 8:
-            return RowsSeen(*struct.unpack("<d", times[-8:]), *struct.unpack("<q", steps[-8:]))
-    return None
+class BlockSeen(NamedTuple):
+    """Rows of a batch as they came: see ``dettui_probe.wire.Block``."""
+
+    columns: tuple[int, ...]
+    steps: bytes
+    times: bytes
+    values: bytes
+
+    @property
+    def rows(self) -> int:
+        """How many rows; 0 where the sizes contradict each other."""
+        count, width = len(self.steps) // 8, len(self.columns)
+        fits = len(self.steps) == len(self.times) == 8 * count and len(self.values) == 8 * count * width
+        return count if fits and width else 0
+
+
+def blocks_of(payload: bytes) -> list[BlockSeen]:
+    """The blocks of the batch in *payload*; none where it is another message, or broken."""
+    fields = _values(payload, 2) if is_batch(payload) else []
+    blocks = fields[1] if len(fields) == 2 and isinstance(fields[1], list) else []
+    return [found for found in map(_block, blocks) if found is not None]
+
+
+def _block(fields: Value) -> BlockSeen | None:
+    if not isinstance(fields, list) or len(fields) < 4 or not isinstance(fields[0], list):
+        return None
+    steps, times, values = fields[1:4]
+    if not (isinstance(steps, bytes) and isinstance(times, bytes) and isinstance(values, bytes)):
+        return None
+    ids = tuple(column for column in fields[0] if isinstance(column, int))
+    return BlockSeen(ids, steps, times, values) if len(ids) == len(fields[0]) else None
+
+
+def _last_row(block: BlockSeen) -> RowsSeen | None:
+    if not 8 <= len(block.steps) == len(block.times):
+        return None
+    return RowsSeen(*struct.unpack("<d", block.times[-8:]), *struct.unpack("<q", block.steps[-8:]))
 
 
 def _beat(fields: list[Value]) -> BeatSeen | None:
-    match fields:
-        case [_, float(time), int(step), str(phase), *_]:
-            return BeatSeen(time, step, phase)
-    return None
+    if list(map(type, fields[1:4])) != [float, int, str]:
+        return None
+    time, step, phase = fields[1:4]
+    return BeatSeen(time, step, phase)  # type: ignore[arg-type]
 
 
 def _bye(fields: list[Value]) -> ByeSeen | None:
-    match fields:
-        case [_, float(time), int(step), str(reason), int() | None as code, str(text)]:
-            return ByeSeen(time, step, reason, code, text)
-        case [_, float(time), int(step), str(reason), *_]:
-            return ByeSeen(time, step, reason, None, "")
-    return None
+    if list(map(type, fields[1:4])) != [float, int, str]:
+        return None
+    time, step, reason = fields[1:4]
+    code, text = (fields[4], fields[5]) if len(fields) >= 6 else (None, "")
+    if not (code is None or isinstance(code, int)) or not isinstance(text, str):
+        code, text = None, ""
+    return ByeSeen(time, step, reason, code, text)  # type: ignore[arg-type]
 
 
 def _values(payload: bytes, count: int) -> list[Value]:

@@ -17,7 +17,8 @@ import zmq
 from dettui.feed.agent import protocol
 from dettui_probe import wire
 from dettui_probe.framing import MAX_PAYLOAD
-from dettui_probe.registry import Announcement, ensure_private
+from dettui_probe.places import ensure_private
+from dettui_probe.registry import Announcement
 
 HANDSHAKE_MS = 3_000
 _HIGH_WATER_IN = 1_000

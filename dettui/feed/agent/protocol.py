@@ -1,41 +1,43 @@
-"""What viewers and the agent say to each other.  Version 1.
+"""What viewers and the agent say to each other, over a local socket or through ssh.  Version 2.
 
-A viewer (DEALER) sends one request and waits for its one reply; the agent (ROUTER) answers in at most PARK_S seconds.
-One request in flight bounds memory and staleness at both ends: nobody pushes.
+A viewer sends one request and waits for its one reply; the agent answers in at most PARK_S seconds.  One request in
+flight bounds memory and staleness at both ends: nobody pushes.
 
     viewer                              agent
     Open(version, runs, have)    ->
                                  <-     Opened(version, pid)      or Refused(text)
-    Next(budget)                 ->
-                                 <-     News(portions)            as soon as there is some, empty after PARK_S;
+    Next(budget, patience)       ->
+                                 <-     News(portions, ...)       as soon as there is some, empty after PARK_S;
                                                                   or Refused where the session is not known (any more)
 
 A portion carries whole frames (``dettui_probe.framing``), of one strand, in order, as the probe packed them: their
-checksums hold from the training process to the viewer.  A jump in their sequence numbers is a loss.
+checksums hold from the training process to the viewer.  A jump in their sequence numbers is a loss.  Only where more
+than *patience* bytes of a strand wait are they thinned, by the agent, and packed anew: such a portion says up to which
+frame it reaches and how many rows were left out.
 
 Probes (PUSH) send multipart messages [run, boot, rank in decimal, frame] and never hear anything.
 
-Messages are msgpack arrays tagged by name; fields are appended, with defaults.
+A message is one line of JSON, then the bytes of its portions one after the other.  The line is a list: the name of
+the message, then its fields; fields are only ever appended.  Standard library only, for the same code speaks on a host
+that has nothing else.
 """
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
-VERSION: Final = 1
-PARK_S: Final = 1.0
-MAX_BUDGET: Final = 1 << 20
-MAX_MESSAGE: Final = 4 << 20
+VERSION = 2
+PARK_S = 1.0
+MAX_BUDGET = 1 << 20
+MAX_MESSAGE = 4 << 20
 """Of the query socket; that of the probes takes 1 MiB and a little."""
 
 
-class _Message(msgspec.Struct, array_like=True, frozen=True):
-    """Base of all messages."""
-
-
-class Have(_Message, frozen=True):
+class Have(NamedTuple):
     """The viewer has the frames of this strand up to *seq*."""
 
     run: str
@@ -44,34 +46,35 @@ class Have(_Message, frozen=True):
     seq: int
 
 
-class Open(_Message, frozen=True, tag="open"):
+class Open(NamedTuple):
     """Begin a session, or begin anew."""
 
     version: int
-    runs: list[str] = []  # none: all
-    have: list[Have] = []
+    runs: tuple[str, ...] = ()  # ids, names, or beginnings of them; none: all
+    have: tuple[Have, ...] = ()
 
 
-class Next(_Message, frozen=True, tag="next"):
+class Next(NamedTuple):
     """Ask for news of at most about *budget* bytes."""
 
     budget: int
+    patience: int = 0  # of more bytes than this the viewer wants an extract; 0: never
 
 
-class Opened(_Message, frozen=True, tag="opened"):
+class Opened(NamedTuple):
     """The session stands."""
 
     version: int
     pid: int
 
 
-class Refused(_Message, frozen=True, tag="refused"):
+class Refused(NamedTuple):
     """The request cannot be served; *text* is one line for the user."""
 
     text: str
 
 
-class State(_Message, frozen=True):
+class State(NamedTuple):
     """A run's state: see ``dettui.domain.run.Liveness``."""
 
     state: str
@@ -79,7 +82,7 @@ class State(_Message, frozen=True):
     exit_code: int | None = None
 
 
-class Portion(_Message, frozen=True):
+class Portion(NamedTuple):
     """News of one strand."""
 
     run: str
@@ -87,40 +90,103 @@ class Portion(_Message, frozen=True):
     rank: int
     data: bytes = b""  # whole frames
     state: State | None = None  # where it changed
+    upto: int = -1  # of an extract: the last frame that it covers; -1 where nothing was thinned
+    left_out: int = 0  # rows of these frames that are not in *data*
+    lost: int = 0  # frames among these that the log does not hold
 
 
-class News(_Message, frozen=True, tag="news"):
+class News(NamedTuple):
     """The answer to ``Next``."""
 
-    portions: list[Portion] = []
+    portions: tuple[Portion, ...] = ()
+    received: float = 0.0  # when the question came and when the answer left, by the agent's clock
+    sent: float = 0.0
 
 
 Request: TypeAlias = "Open | Next"
 Reply: TypeAlias = "Opened | Refused | News"
 
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_REQUESTS: Final = msgspec.msgpack.Decoder(Open | Next)
-_REPLIES: Final = msgspec.msgpack.Decoder(Opened | Refused | News)
-
 
 def encode(message: Request | Reply) -> bytes:
-    """*message* as msgpack."""
-    return _ENCODER.encode(message)
+    """*message* as bytes."""
+    line = [type(message).__name__.lower(), *message]
+    if not isinstance(message, News):
+        return _line(line)
+    line[1] = [portion._replace(data=len(portion.data)) for portion in message.portions]  # type: ignore[arg-type]
+    return b"".join([_line(line), *(portion.data for portion in message.portions)])
 
 
 def request_of(data: bytes) -> Request | None:
     """The request in *data*; None where it is none.  Never raises."""
     try:
-        request: Request = _REQUESTS.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+        name, fields, _ = _parsed(data)
+        return _open(fields) if name == "open" else _next(fields) if name == "next" else None
+    except (ValueError, RecursionError):
         return None
-    return request
 
 
 def reply_of(data: bytes) -> Reply | None:
     """The reply in *data*; None where it is none.  Never raises."""
     try:
-        reply: Reply = _REPLIES.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+        name, fields, body = _parsed(data)
+        if name == "opened":
+            return Opened(*_typed(fields, int, int))
+        if name == "refused":
+            return Refused(*_typed(fields, str))
+        return _news(fields, body) if name == "news" else None
+    except (ValueError, RecursionError):
         return None
-    return reply
+
+
+def _line(fields: list[Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _parsed(data: bytes) -> tuple[str, list[Any], bytes]:
+    """Name, fields and body of a message.  Raises ValueError."""
+    line, _, body = data.partition(b"\n")
+    fields = json.loads(line)
+    (name,) = _typed(fields, str)
+    return name, fields[1:], body
+
+
+def _typed(fields: object, *kinds: type) -> list[Any]:
+    """The first of *fields*, which have to be of these *kinds*.  Raises ValueError."""
+    if not isinstance(fields, list) or list(map(type, fields[: len(kinds)])) != list(kinds):
+        raise ValueError("not the fields that were expected")
+    return fields[: len(kinds)]
+
+
+def _open(fields: list[Any]) -> Open:
+    version, runs, have = _typed(fields, int, list, list)
+    return Open(
+        version,
+        tuple(_typed(runs, *[str] * len(runs))),
+        tuple(Have(*_typed(one, str, str, int, int)) for one in have),
+    )
+
+
+def _next(fields: list[Any]) -> Next:
+    return Next(*_typed(fields, int, int))
+
+
+def _news(fields: list[Any], body: bytes) -> News:
+    portions, received, sent = _typed(fields, list, float, float)
+    found: list[Portion] = []
+    at = 0
+    for portion in portions:
+        run, boot, rank, size = _typed(portion, str, str, int, int)
+        if not 0 <= size <= len(body) - at:
+            raise ValueError("a portion is cut")
+        state, *numbers = portion[4:8]
+        found.append(Portion(run, boot, rank, body[at : at + size], _state(state), *_typed(numbers, int, int, int)))
+        at += size
+    return News(tuple(found), received, sent)
+
+
+def _state(fields: object) -> State | None:
+    if fields is None:
+        return None
+    state, reason = _typed(fields, str, str)
+    code = fields[2] if isinstance(fields, list) and len(fields) > 2 else None
+    return State(state, reason, code if isinstance(code, int) else None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dettui.feed.agent.discovery import Member, Registry, StrandKey
 from dettui.feed.agent.process import GONE, ProcessWatch
+from dettui.feed.agent.session import wanted_runs
 from dettui.feed.agent.strand import Strand
 from dettui_probe.framing import Frame, Scanner
 
@@ -94,7 +95,8 @@ class Runs:
 
     def _worth_following(self, members: Iterable[Member], asked_for: Collection[str]) -> set[str]:
         """Ids of the runs that live, are asked for, or ended lately and still have their log."""
-        followed = set(asked_for)
+        members = list(members)
+        followed = wanted_runs(members, asked_for)
         ended: dict[str, float] = {}
         for member in members:
             if self._lives(member):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
@@ -12,28 +10,15 @@ import zmq
 from dettui.feed.agent import protocol
 from dettui.feed.agent.post import Post
 from dettui.feed.agent.runs import Runs
-from dettui.feed.agent.session import Portion, Session
+from dettui.feed.agent.viewer import Viewer, greeted
 
 IDLE_S = 30.0
 """Without a question from any viewer, the agent goes."""
 WATCHED_TICK_MS = 25
 UNWATCHED_TICK_MS = 250
-GATHER_S = 0.02
-"""Least time between two replies to one viewer: news gather meanwhile, and many runs make no more messages.
-It does not hold back a viewer that is catching up."""
 OWNERSHIP_S = 5.0
 _MOST_MESSAGES = 1_000
 """Taken from the probes before anything else gets a turn."""
-
-
-@dataclass
-class _Viewer:
-    """One viewer and its open question."""
-
-    session: Session
-    asked_at: float
-    budget: int | None = None  # of the question that waits; None where none does
-    replied_at: float = 0.0
 
 
 class Service:
@@ -43,7 +28,7 @@ class Service:
         self._post = post
         self._runs = Runs(home)
         self._idle_s = idle_s
-        self._viewers: dict[bytes, _Viewer] = {}
+        self._viewers: dict[bytes, Viewer] = {}
         self._poller = zmq.Poller()
         self._poller.register(post.inlet, zmq.POLLIN)
         self._poller.register(post.query, zmq.POLLIN)
@@ -70,7 +55,7 @@ class Service:
         self._post.close()
 
     def _is_asked(self) -> bool:
-        return any(viewer.budget is not None for viewer in self._viewers.values())
+        return any(viewer.is_asking for viewer in self._viewers.values())
 
     def _asked_for(self) -> set[str]:
         return {run for viewer in self._viewers.values() for run in viewer.session.runs}
@@ -105,36 +90,23 @@ class Service:
         if viewer is None:
             self._reply(who, protocol.Refused("no such session"))
             return
-        viewer.asked_at = now
-        viewer.budget = max(1, min(request.budget, protocol.MAX_BUDGET))
+        viewer.ask(request, now, time.time())
 
     def _open(self, who: bytes, request: protocol.Open, now: float) -> None:
         self._drop(who)
-        if request.version != protocol.VERSION:
-            self._reply(
-                who, protocol.Refused(f"the agent (pid {os.getpid()}) speaks protocol {protocol.VERSION}: end it first")
-            )
-            return
-        have = {(strand.run, strand.boot, strand.rank): strand.seq for strand in request.have}
-        self._viewers[who] = _Viewer(Session(request.runs, have), now)
-        self._reply(who, protocol.Opened(protocol.VERSION, os.getpid()))
+        reply = greeted(request)
+        if isinstance(reply, protocol.Opened):
+            self._viewers[who] = Viewer(request, now)
+        self._reply(who, reply)
 
     def _answer(self, now: float) -> None:
         """Answer the questions for which there are news, or which have waited long enough; forget silent viewers."""
         for who, viewer in list(self._viewers.items()):
-            if viewer.budget is None:
-                if now - viewer.asked_at > self._idle_s:
-                    self._drop(who)
-            elif now - viewer.replied_at >= GATHER_S:
-                self._answer_one(who, viewer, viewer.budget, now)
-
-    def _answer_one(self, who: bytes, viewer: _Viewer, budget: int, now: float) -> None:
-        portions = viewer.session.portions(self._runs.strands(), budget)
-        if portions or now - viewer.asked_at >= protocol.PARK_S:
-            is_catching_up = 2 * sum(len(portion.data) for portion in portions) > budget
-            viewer.budget = None
-            viewer.replied_at = 0.0 if is_catching_up else now
-            self._reply(who, protocol.News([_on_the_wire(portion) for portion in portions]))
+            news = viewer.answer(self._runs.strands(), now)
+            if news is not None:
+                self._reply(who, news._replace(sent=time.time()))
+            elif not viewer.is_asking and now - viewer.asked_at > self._idle_s:
+                self._drop(who)
 
     def _reply(self, who: bytes, reply: protocol.Reply) -> None:
         """Send *reply*; a viewer that has gone, or takes nothing, loses its session."""
@@ -146,11 +118,4 @@ class Service:
     def _drop(self, who: bytes) -> None:
         viewer = self._viewers.pop(who, None)
         if viewer is not None:
-            viewer.session.close()
-
-
-def _on_the_wire(portion: Portion) -> protocol.Portion:
-    run, boot, rank = portion.key
-    life = portion.liveness
-    state = None if life is None else protocol.State(life.state.value, life.reason, life.exit_code)
-    return protocol.Portion(run, boot, rank, portion.data, state)
+            viewer.close()

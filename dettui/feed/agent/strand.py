@@ -120,3 +120,12 @@ def near_the_end(log: Path, reach: int) -> Position | None:
         return None
     start = Position(last, max(0, size - reach))
     return None if start == Position(0, 0) else start
+
+
+def bytes_behind(log: Path, place: Position) -> int:
+    """Bytes of *log* from *place* to its end, as of now."""
+    size, segment = -place.offset, place.segment
+    while (path := segment_path(log, segment)).exists():
+        size += path.stat().st_size
+        segment += 1
+    return max(size, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import accumulate
 
 from dettui.feed.agent.peek import is_greeting
 from dettui_probe.framing import Frame, pack
@@ -24,6 +25,7 @@ class Window:
         self._bytes = 0
         self._seqs: list[int] = []
         self._frames: list[bytes] = []
+        self._ends: list[int] = []  # bytes up to and with each frame, from some beginning
 
     @property
     def first(self) -> int | None:
@@ -42,6 +44,7 @@ class Window:
             self._greetings.add(frame.seq)
         self._seqs.append(frame.seq)
         self._frames.append(packed)
+        self._ends.append(len(packed) + (self._ends[-1] if self._ends else 0))
         self._bytes += len(packed)
         if self._bytes > self._max_bytes:
             self._forget_oldest_half()
@@ -54,9 +57,17 @@ class Window:
             end += 1
         return self._frames[start:end], self._seqs[end - 1] if end > start else seq
 
+    def bytes_after(self, seq: int) -> int:
+        """Bytes of the frames behind *seq*."""
+        start = bisect_right(self._seqs, seq)
+        if start == len(self._ends):
+            return 0
+        return self._ends[-1] - (self._ends[start - 1] if start else self._ends[0] - len(self._frames[0]))
+
     def _forget_oldest_half(self) -> None:
         middle = max(1, len(self._frames) // 2)
         kept = [place for place in range(middle) if self._seqs[place] in self._greetings]
         self._frames[:middle] = [self._frames[place] for place in kept]
         self._seqs[:middle] = [self._seqs[place] for place in kept]
-        self._bytes = sum(map(len, self._frames))
+        self._ends = list(accumulate(map(len, self._frames)))
+        self._bytes = self._ends[-1]

@@ -11,7 +11,7 @@ import msgspec
 
 from dettui.feed.base import Arrival
 from dettui.store.text import clean
-from dettui_probe.registry import ensure_private, runtime_dir
+from dettui_probe.places import ensure_private, runtime_dir
 
 LOOK_S = 1.0
 MOST = 8

@@ -9,7 +9,7 @@ from dettui.feed.listen.door import Door
 from dettui.feed.listen.intake import Intake
 from dettui.feed.listen.notes import NoteKeeper
 from dettui_probe.keys import allowed, own_pair
-from dettui_probe.registry import ensure_private, runtime_dir
+from dettui_probe.places import ensure_private, runtime_dir
 
 WAIT_MS = 50
 READ_LIST_S = 1.0

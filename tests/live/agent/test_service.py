@@ -18,7 +18,8 @@ from dettui.domain.run import RunState
 from dettui.feed.agent import protocol
 from dettui.feed.local import LocalFeed
 from dettui.feed.opening import open_local
-from dettui_probe.registry import Announcement, announced_agent, ensure_private
+from dettui_probe.places import ensure_private
+from dettui_probe.registry import Announcement, announced_agent
 
 AGENT = [sys.executable, "-m", "dettui.feed.agent"]
 TRAINING = """
@@ -109,7 +110,9 @@ def test_a_refusal_becomes_one_line_for_the_user(home: Path, spawn: Callable[...
         agent.bind(f"ipc://{home}/other.q")
         (home / "agent.json").write_bytes(
             msgspec.json.encode(
-                Announcement(f"ipc://{home}/other.in", f"ipc://{home}/other.q", spawn("wait()").pid, (9, 9))
+                Announcement(
+                    f"ipc://{home}/other.in", f"ipc://{home}/other.q", spawn("wait()").pid, (1, protocol.VERSION)
+                )
             )
         )
         feed = LocalFeed()
@@ -123,6 +126,16 @@ def test_a_refusal_becomes_one_line_for_the_user(home: Path, spawn: Callable[...
             feed.poll(0.05)
         feed.close()
     assert feed.refusal == "end pid 7 first"
+
+
+def test_an_agent_of_another_version_is_told_before_it_is_asked(home: Path, spawn: Callable[..., Any]) -> None:
+    ensure_private(home)
+    older = Announcement(f"ipc://{home}/a.in", f"ipc://{home}/a.q", spawn("wait()").pid, (1, protocol.VERSION - 1))
+    (home / "agent.json").write_bytes(msgspec.json.encode(older))
+    feed = LocalFeed()
+    feed.poll(0.0)
+    feed.close()
+    assert str(older.pid) in feed.refusal and "another version" in feed.refusal
 
 
 def test_an_agent_that_was_stopped_serves_again_when_it_continues(

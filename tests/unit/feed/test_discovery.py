@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dettui.feed.agent.discovery import Registry, member_of
 from dettui.feed.logs import member_of_hello
 from dettui_probe import wire
-from dettui_probe.registry import Entry, publish, runtime_dir
+from dettui_probe.places import runtime_dir
+from dettui_probe.registry import Entry, publish
 
 
 def entry(run: str, started: float = 1.0) -> Entry:

@@ -11,7 +11,7 @@ import pytest
 from dettui.cli.prune import bytes_of, seconds_of
 from dettui.errors import BadUsage
 from dettui.feed.retention import DAY_S, Plan, RetentionPolicy, plan, remove, stored_runs
-from dettui_probe import registry, wire
+from dettui_probe import places, registry, wire
 from dettui_probe.framing import MAGIC, pack
 from dettui_probe.identity import process
 
@@ -35,7 +35,7 @@ def record(
         "pid": pid, "pid_start": 1, "started": NOW - days_ago * DAY_S, "argv": [], "cwd": "/", "python": "p", **other,
     }  # fmt: skip
     hello = wire.Hello(version=(1, 1), probe_version="0", **told)  # type: ignore[arg-type]
-    log = registry.runs_dir() / run / f"r0-{boot}.dlog"
+    log = places.runs_dir() / run / f"r0-{boot}.dlog"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(MAGIC + pack(0, wire.encode(hello)) + bytes(size))
     os.utime(log, (NOW - days_ago * DAY_S,) * 2)

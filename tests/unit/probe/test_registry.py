@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dettui_probe import registry
+from dettui_probe import places, registry
 from dettui_probe.registry import Entry
 
 ENTRY = Entry("r-1", "r", 2, 4, "beef", 1, 2, "h", "hb", "/x/r2-beef.dlog", "py", 1.5, ["a"], "/")
@@ -28,7 +28,7 @@ def announce(home: Path, **fields: object) -> None:
 
 def test_without_a_choice_the_directory_is_short_and_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DETTUI_HOME")
-    assert registry.runtime_dir() == Path(f"/tmp/dettui-{os.getuid()}")
+    assert places.runtime_dir() == Path(f"/tmp/dettui-{os.getuid()}")
 
 
 def test_an_entry_is_written_where_readers_look_and_read_back(home: Path) -> None:
@@ -49,14 +49,14 @@ def test_an_entry_that_is_broken_is_none(tmp_path: Path, text: str) -> None:
 def test_a_directory_open_to_others_is_closed(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
-    assert registry.ensure_private(tmp_path / "open").stat().st_mode & 0o777 == 0o700
+    assert places.ensure_private(tmp_path / "open").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_symlink_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with pytest.raises(PermissionError):
-        registry.ensure_private(tmp_path / "link")
+        places.ensure_private(tmp_path / "link")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
@@ -64,7 +64,7 @@ def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     os.chown(tmp_path / "theirs", 12345, 12345)
     with pytest.raises(PermissionError):
-        registry.ensure_private(tmp_path / "theirs")
+        places.ensure_private(tmp_path / "theirs")
 
 
 def test_an_agent_that_lives_is_found(home: Path) -> None:
