@@ -147,9 +147,15 @@ TIME_DATA: Final = "time/data"
 TIME_FORWARD: Final = "time/forward"
 TIME_BACKWARD: Final = "time/backward"
 TIME_OPTIMIZER: Final = "time/optimizer"
+TIME_SYNC: Final = "time/sync"
 MEM_RSS: Final = "mem/rss"
 MEM_DEVICE: Final = "mem/device"
 MEM_DEVICE_PEAK: Final = "mem/device_peak"
+
+# --- what ranks compare, step by step (jobs of several ranks only) --------------------------------------------
+RANK_PARAMETERS: Final = "ranks/parameters"
+RANK_REPLICATED: Final = "ranks/replicated"
+RANK_BATCH: Final = "ranks/batch"
 
 # --- the probe itself ---------------------------------------------------------------------------------------
 PROBE_OVERHEAD: Final = "probe/overhead"
@@ -259,9 +265,15 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(TIME_FORWARD, "s", "forward pass and loss, up to the start of backward"),
     Tag(TIME_BACKWARD, "s", "backward pass"),
     Tag(TIME_OPTIMIZER, "s", "from the end of backward to the end of the optimizer step"),
+    Tag(
+        TIME_SYNC, "s", "part of backward after its own work: the exchange with the other ranks, and the wait for them"
+    ),
     Tag(MEM_RSS, "bytes", "resident memory of the process"),
     Tag(MEM_DEVICE, "bytes", "memory allocated on the device"),
     Tag(MEM_DEVICE_PEAK, "bytes", "peak of the memory allocated on the device"),
+    Tag(RANK_PARAMETERS, "", "checksum of the parameters after the step, from fixed samples; every 32 steps"),
+    Tag(RANK_REPLICATED, "", "1 where DistributedDataParallel keeps the parameters of all ranks alike"),
+    Tag(RANK_BATCH, "", "checksum of the batch, from a fixed sample; every 32 steps; absent for constant inputs"),
     Tag(PROBE_OVERHEAD, "share", "share of the step that the probe itself took, on the training thread"),
 )
 """Every tag with its unit and meaning: the source of the table in WIRE.md and of the units on screen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from dettui_probe.capture.budget import Budget, Instrument
@@ -18,6 +19,7 @@ IMPORTANCE: Final = {
     "assignment": 4.0,
     "gradients": 4.0,
     "norms": 4.0,
+    "ranks": 4.0,
     "warnings": 4.0,
     "classes": 4.0,
     "updates": 2.0,
@@ -49,13 +51,21 @@ class Collector:
         self.values: dict[str, float] = {}
         self.messages: list[Message] = []
         self._signed: list[Signed] = []
+        self._made: list[Instrument] = []
 
     def instrument(self, name: str, *, at_most_every: int = 1) -> Instrument:
         """A new instrument under the budget; *name* is a key of IMPORTANCE.  *at_most_every*: steps between its
         measurements by its own choice."""
         fences = self._run.fence(name), Fence(name, self._run.ledger)
         made = Instrument(name, *fences, IMPORTANCE[name], exact=name in EXACT, at_most_every=at_most_every)
+        self._made.append(made)
         return self._budget.add(made)
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Switch off every instrument whose name is not among *names*."""
+        for instrument in self._made:
+            if instrument.name not in names:
+                instrument.fence.open = False
 
     def keep(self, instrument: Instrument, reading: Reading | None) -> None:
         """Add *reading* to the step."""

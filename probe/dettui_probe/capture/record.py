@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from dettui_probe import wire
@@ -22,12 +22,28 @@ Message: TypeAlias = wire.Counts | wire.Event | wire.Model | wire.Pictures
 class Sheet:
     """What the decoders of one step fill in, on the writer thread."""
 
-    def __init__(self, step: int, when: float, values: Mapping[str, float], detailed: bool) -> None:
+    def __init__(
+        self,
+        step: int,
+        when: float,
+        values: Mapping[str, float],
+        detailed: bool,
+        kept_tags: Collection[str] | None = None,
+    ) -> None:
+        """*kept_tags*: all that is told of the step; None: everything."""
         self.step = step
         self.time = when
         self.detailed = detailed  # whether per-layer values are wanted
         self.values = dict(values)
         self.messages: list[Message] = []
+        self._kept_tags = kept_tags
+
+    @property
+    def told(self) -> Mapping[str, float]:
+        """The values that are to be told."""
+        if self._kept_tags is None:
+            return self.values
+        return {tag: value for tag, value in self.values.items() if tag in self._kept_tags}
 
     def tell(self, kind: str, text: str, **data: object) -> None:
         """Send an event dated at this step."""
@@ -66,8 +82,9 @@ class StepRecord:
             started = time.thread_time()
             instrument.decoding.run(reading.decode, own, self._sheet)
             instrument.decoded(time.thread_time() - started)
-        if self._sheet.values:
-            yield Row(self._sheet.step, self._sheet.time, self._sheet.values)
+        told = self._sheet.told
+        if told:
+            yield Row(self._sheet.step, self._sheet.time, told)
         yield from self._sheet.messages
 
 

@@ -30,7 +30,7 @@ class SampleMatrix:
     """
 
     def __init__(self, tracked: Tracked) -> None:
-        self.rows: tuple[int, ...] = _eligible(tracked.params)
+        self.rows: tuple[int, ...] = dense_rows(tracked.params)
         self.params = [tracked.params[i] for i in self.rows]
         self.names = [tracked.names[i] for i in self.rows]
         self.lengths = [sample_length(param.numel()) for param in self.params]
@@ -56,7 +56,8 @@ class SampleMatrix:
         return self._views
 
 
-def _eligible(params: Sequence[nn.Parameter]) -> tuple[int, ...]:
+def dense_rows(params: Sequence[nn.Parameter]) -> tuple[int, ...]:
+    """Places of the floating-point parameters that lie densely in the memory of the device that holds the first one."""
     if not params:
         return ()
     device = params[0].device

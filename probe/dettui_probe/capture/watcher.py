@@ -6,13 +6,14 @@ of them completes it.  Every method that torch calls is behind a fence and on th
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
 
-from dettui_probe import tags, wire
+from dettui_probe import identity, tags, wire
 from dettui_probe.capture.assignment import Site
 from dettui_probe.capture.budget import Budget
 from dettui_probe.capture.clock import Phase, StepClock
@@ -20,6 +21,7 @@ from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.inputs import Inputs
 from dettui_probe.capture.memory import MEMORY
 from dettui_probe.capture.parameters import Parameters
+from dettui_probe.capture.ranks import Company
 from dettui_probe.capture.record import Post, Reading, Sheet
 from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, torch
 from dettui_probe.contract import Contract
@@ -89,6 +91,7 @@ class Watcher:
         self._told_dropped = False
         self._closed = False
         self._lit = True  # whether the coming step is measured at all
+        self._company: Company | None = None  # where there are other ranks
 
     # --- called by torch ----------------------------------------------------------------------------------------
 
@@ -167,9 +170,16 @@ class Watcher:
         thread = threading.get_ident()
         if self._thread is None:
             self._thread = thread
+            self._fence.run(self._meet_the_others)
         if thread == self._thread:
             self._fence.run(callback, *args)
             self._probe_s += perf_counter() - started
+
+    def _meet_the_others(self) -> None:
+        """By now a script knows its rank."""
+        place = identity.place(os.environ)
+        if place.world > 1:
+            self._company = Company(self._model, self._collector, place.rank)
 
     def _enter(self, phase: Phase) -> None:
         self._clock.enter(phase, perf_counter())
@@ -198,6 +208,8 @@ class Watcher:
         self._forwards_ever += 1
         if self._lit:
             self._inputs.forward_begins(self._coming_step, args, kwargs, first=self._forwards == 1)
+            if self._company is not None and self._forwards == 1:
+                self._company.forward_begins(self._coming_step, args, kwargs)
             if self._coming_step <= EARLY_STEPS and self._forwards == 1:
                 self._tell_targets_early(self._coming_step)
         if self._forwards_ever == FORWARDS_WITHOUT_BACKWARD and not self._backwards_ever:
@@ -248,12 +260,16 @@ class Watcher:
         losses = [scaled[1] if scaled is not None and tensor is scaled[0] else tensor for tensor in tensors]
         if self._lit:
             self._inputs.backward_begins(self._coming_step, losses, self._forwards)
+            if self._company is not None:
+                self._company.backward_begins(tensors)
 
     def _backward_ended(self) -> None:
         if not self._in_backward:
             return
         self._in_backward = False
         self._enter("optimizer")
+        if self._company is not None and self._lit:
+            self._company.backward_ended()
         if self._lit and self._micro_steps >= self._usual_micro_steps:
             self.parameters.backward_ended(self._coming_step, self._amp_scale)
         late = self._micro_steps - max(PATIENCE, 4 * self._usual_micro_steps)
@@ -305,6 +321,8 @@ class Watcher:
         self._pending = False
         if self._lit:
             self.parameters.step_ends(self._coming_step, self._stepped)
+            if self._company is not None:
+                self._company.step_ends(self._coming_step, self.parameters.optimizers)
         self._recorder.step += 1
         self._usual_micro_steps = max(self._micro_steps, 1)
         self._emit(self._recorder.step)
@@ -335,7 +353,11 @@ class Watcher:
             self._collector.keep(self._memory, MEMORY)
         if self._hearing.due(step):
             self._collector.keep(self._hearing, self._warnings)
-        sheet = Sheet(step, time.time(), values, self.parameters.detailed(step))
+        company = self._company
+        if company is not None:
+            values.update(company.close_step())
+        detailed = self.parameters.detailed(step) and (company is None or company.kept_tags is None)
+        sheet = Sheet(step, time.time(), values, detailed, company.kept_tags if company is not None else None)
         self._recorder.put(self._post.record(sheet, self._collector.close_step(sheet)))
 
     def _own_values(self) -> dict[str, float]:
