@@ -57,7 +57,7 @@ class Context:
         key = tag, points
         if key not in self._windows:
             series = self.series(tag)
-            newest = np.empty(0) if series is None else series.values[-points:]
+            newest = np.empty(0) if series is None else series.values[-points:].astype(np.float64)
             self._windows[key] = newest[is_usable(newest)]
         return self._windows[key]
 

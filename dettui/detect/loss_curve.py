@@ -100,11 +100,11 @@ def read_loss(series: Series | None, whole: Series | None) -> LossCurve | None:
     """The curve of *series*, opened by the first points of *whole*; None where fewer than NOW_POINTS are finite."""
     if series is None or whole is None or len(series) < NOW_POINTS:
         return None
-    values = np.ascontiguousarray(series.values)  # a strided column costs more at every pass
+    values = series.values.astype(np.float64)  # contiguous, and wide enough for sums of squares
     finite = is_usable(values)
     if np.count_nonzero(finite) < NOW_POINTS:
         return None
-    first = whole.values[: 2 * FIRST_POINTS]
+    first = whole.values[: 2 * FIRST_POINTS].astype(np.float64)
     opening = first[is_usable(first)][:FIRST_POINTS]
     if len(opening) == 0:
         opening = values[finite][:FIRST_POINTS]

@@ -41,7 +41,7 @@ class Schedule:
 
 def read_schedule(lr: Series) -> Schedule | None:
     """The schedule behind the points of *lr* (shape (n,)); None where no finite point came."""
-    steps, values = lr.steps, np.ascontiguousarray(lr.values)  # a strided column costs more at every pass
+    steps, values = lr.steps, lr.values.astype(np.float64)
     finite = is_usable(values)
     if not finite.all():
         steps, values = steps[finite], values[finite]

@@ -17,7 +17,8 @@ class Series:
     """An immutable view of one tag: ``steps`` and ``values`` have shape (n,), in order of arrival.
 
     The arrays are read-only views on the store's append-only blocks: taking one copies nothing, and later growth
-    of the store does not show.  Values may be NaN or infinite; those are news, not noise.
+    of the store does not show.  Values may be NaN or infinite; those are news, not noise.  They are float32 or
+    float64: whoever sums them up widens them first.
     """
 
     tag: str

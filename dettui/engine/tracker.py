@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from dettui.detect.battery import EXACT, STATISTICAL
 from dettui.detect.context import Context
@@ -19,15 +16,15 @@ from dettui.domain.frame import RunFrame
 from dettui.domain.link import Link
 from dettui.domain.run import Liveness, RunInfo, RunState
 from dettui.domain.series import Series
-from dettui.engine.grid import GRID, EvaluationGrid
+from dettui.engine.grid import GRID, Due, EvaluationClock, EvaluationGrid
 from dettui.engine.marks import MarkBook
 from dettui.engine.panel import Panel
 from dettui.engine.vitals import read_vitals
 from dettui.feed.base import Arrival
 from dettui.store.checks import CHECK_KIND
 from dettui.store.introductions import run_info
-from dettui.store.rows import rows_of
 from dettui.store.run_store import RunStore
+from dettui.store.table import Block, rows_between
 from dettui_probe import tags, wire
 
 _MOST_NOTICES: Final = 8
@@ -49,7 +46,8 @@ class RunTracker:
         self._exact, self._statistics = Panel(EXACT), Panel(STATISTICAL)
         self._book = MarkBook()
         self._open_cell: int | None = None  # end of the cell that holds rows not evaluated yet
-        self._closed_cell: int | None = None  # end of the newest cell that was evaluated
+        self._closed_cell: int | None = None  # end of the newest cell that is complete
+        self._clock = EvaluationClock(grid)
         self._cut = False  # something later than *until* was left out
         self._history: list[Diagnosis] = [Diagnosis(step=0)]
         self._diagnosis = self._history[0]
@@ -83,13 +81,13 @@ class RunTracker:
     def finish(self) -> None:
         """Evaluate what is left: no further step is expected.  Should one come, its cell is opened again."""
         if not self._cut and self._open_cell is not None:
-            self._close_cell(statistics=True)
+            self._close_cell()
             self._closed_cell = self._store.last_step
 
     def settle(self) -> None:
         """With *until*: evaluate the last cell where it ends no later, as the live run did at that step."""
         if self._open_cell is not None and self._until is not None and self._open_cell <= self._until:
-            self._close_cell(statistics=self._grid.statistics.cell_end(self._open_cell) <= self._until)
+            self._close_cell(following=self._until + 1)
 
     def _take_messages(self, arrival: Arrival, now: float) -> None:
         if arrival.messages:
@@ -112,38 +110,43 @@ class RunTracker:
             self.finish()
         elif isinstance(message, wire.Event) and message.kind == CHECK_KIND and not self._store.last_step:
             # a pre-flight speaks before there is any cell to close
-            self._evaluate(Context(self._store, 0), statistics=False)
+            self._evaluate(Context(self._store, 0), Due(exact=True, statistics=False))
 
     def _begin_again(self) -> None:
         """Another start of the run: its steps may begin anew."""
-        self._close_cell(statistics=True)
+        self._close_cell()
         self._closed_cell = None
+        self._clock = EvaluationClock(self._grid)
         self._history = [replace(self._diagnosis, step=0)]
         self._liveness.pop(0, None)  # what became of the earlier start
 
     def _take_rows(self, batch: wire.Batch) -> None:
-        """Apply *batch* cell by cell, evaluating each cell once a row beyond it is there."""
+        """Take in *batch* cell by cell, evaluating each cell once a row beyond it is there."""
+        blocks = self._store.read(batch)
+        if self._until is not None and any(block.rows.last_step > self._until for block in blocks):
+            self._cut = True
+            blocks = rows_between(blocks, None, self._until)
+        if not blocks:
+            return
+        cell_end = self._grid.exact.cell_end
+        ends = cell_end(min(b.rows.first_step for b in blocks)), cell_end(max(b.rows.last_step for b in blocks))
+        if ends[0] == ends[1]:  # as most batches of a live run do
+            self._take_cell(ends[0], blocks)
+            return
+        steps = {step for block in blocks for step in block.rows.steps.tolist()}
         after: int | None = None
-        for end in self._cells_of(batch):
-            if self._open_cell is not None and end > self._open_cell:
-                self._close_cell(statistics=self._ends_statistics(self._open_cell, end))
-            upto = end if self._until is None else min(end, self._until)
-            self._store.apply_rows(batch, after=after, upto=upto)
-            if self._closed_cell is None or end > self._closed_cell:
-                self._open_cell = max(end, self._open_cell or end)
-            after = upto
+        for end in sorted({cell_end(step) for step in steps}):
+            self._take_cell(end, rows_between(blocks, after, end))
+            after = end
 
-    def _cells_of(self, batch: wire.Batch) -> list[int]:
-        steps = _steps_of(batch)
-        if self._until is not None:
-            self._cut = self._cut or bool((steps > self._until).any())
-            steps = steps[steps <= self._until]
-        return sorted({self._grid.exact.cell_end(step) for step in set(steps.tolist())})
-
-    def _ends_statistics(self, cell: int, following: int) -> bool:
-        """True where *cell* is the last one, before the cell *following*, of a cell of the statistics."""
-        cell_end = self._grid.statistics.cell_end
-        return cell_end(following) > cell_end(cell)
+    def _take_cell(self, end: int, blocks: Sequence[Block]) -> None:
+        """Take in *blocks*, whose rows all lie in the cell that ends with the step *end*."""
+        if self._open_cell is not None and end > self._open_cell:
+            self._close_cell(following=end)
+        self._store.append(blocks)
+        if self._closed_cell is None or end > self._closed_cell:
+            self._open_cell = max(end, self._open_cell or end)
+            self._clock.advance(blocks[0].rows.times.item(0), max(block.rows.last_time for block in blocks))
 
     def _is_later(self, message: wire.AnyMessage) -> bool:
         later = self._until is not None and getattr(message, "step", 0) > self._until
@@ -157,15 +160,20 @@ class RunTracker:
 
     # --- evaluating -------------------------------------------------------------------------------------------
 
-    def _close_cell(self, *, statistics: bool) -> None:
-        if self._open_cell is None:
+    def _close_cell(self, *, following: int | None = None) -> None:
+        """Evaluate the open cell where that is due, *following* being a step behind it; None: it is the last one."""
+        cell, self._open_cell = self._open_cell, None
+        if cell is None:
             return
-        self._closed_cell, self._open_cell = self._open_cell, None
-        self._evaluate(Context(self._store, self._store.last_step), statistics)
+        self._closed_cell = cell
+        due = self._clock.due(cell, following)
+        if due.exact or due.statistics:
+            self._evaluate(Context(self._store, self._store.last_step), due)
 
-    def _evaluate(self, context: Context, statistics: bool) -> None:
-        self._exact.evaluate(context)
-        if statistics:
+    def _evaluate(self, context: Context, due: Due) -> None:
+        if due.exact:
+            self._exact.evaluate(context)
+        if due.statistics:
             self._statistics.evaluate(context)
         abstentions = (*self._exact.abstained, *self._statistics.abstained)
         findings = [self._remember_causes(f) for f in (*self._exact.findings, *self._statistics.findings)]
@@ -251,11 +259,6 @@ def seen_over(link: Link | None, known: Liveness) -> Liveness:
     if link is None or not link.state.is_down or known.state.is_over:
         return known
     return Liveness(RunState.LOST, f"no word from {link.host}; last known: {known.state.value.replace('_', ' ')}")
-
-
-def _steps_of(batch: wire.Batch) -> NDArray[np.int64]:
-    rows = (rows_of(block) for block in batch.blocks)
-    return np.concatenate([np.empty(0, dtype=np.int64), *(r.steps for r in rows if r is not None)])
 
 
 def _progress_of(context: Context) -> Signals:

@@ -17,7 +17,8 @@ HUGE = 1e150
 
 def is_usable(values: Floats) -> NDArray[np.bool_]:
     """Which of *values* are neither NaN nor infinite nor HUGE; same shape."""
-    return np.abs(values) < HUGE
+    usable: NDArray[np.bool_] = np.abs(values) < np.float64(HUGE)  # of float32 values too, where HUGE overflows
+    return usable
 
 
 def median(values: Floats) -> float:

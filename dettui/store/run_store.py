@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dettui.domain.check import BadTarget, Check
@@ -13,8 +13,8 @@ from dettui.domain.series import ClassCounts, Series
 from dettui.store import introductions
 from dettui.store.checks import BAD_TARGET_KIND, CHECK_KIND, bad_target_of, checks_of
 from dettui.store.pictures import given_images
-from dettui.store.rows import Columns, between, rows_of
-from dettui.store.table import Block, Table
+from dettui.store.rows import Columns, rows_of
+from dettui.store.table import Block, Table, rows_between
 from dettui.store.tally import Tally
 from dettui_probe import wire
 
@@ -25,7 +25,7 @@ _KINDS_OF_COUNTS = frozenset({"targets", "predictions"})
 class StorePolicy:
     """Bounds on the memory of one run.  Both sides of each bound have a test."""
 
-    max_points: int = 6_000_000  # about 60 MB; beyond it the oldest half is thinned to extremes
+    max_points: int = 12_000_000  # some 60 MB with 20 tags; beyond it the oldest half is thinned to extremes
     max_tags: int = 20_000
     max_events: int = 5_000  # the oldest go first
     max_bad_targets: int = 100  # handed out; more than anybody opens
@@ -83,16 +83,24 @@ class RunStore:
 
     def apply_rows(self, batch: wire.Batch, *, after: int | None, upto: int | None) -> None:
         """Take in those rows of *batch* whose step s satisfies ``after < s <= upto`` (None: no bound)."""
+        self.append(rows_between(self.read(batch), after, upto))
+
+    def read(self, batch: wire.Batch) -> list[Block]:
+        """The rows of *batch* as named blocks, not taken in yet; what contradicts itself is left out."""
         blocks = []
         for block in batch.blocks:
             rows = rows_of(block)
             if rows is None:
                 self.malformed += 1
-                continue
-            wanted = between(rows, after, upto)
-            if wanted.height:
-                blocks.append(Block(*self._columns.name(block.columns, wanted)))
-                self._advance(int(wanted.steps.max()), float(wanted.times[-1]))
+            elif rows.height:
+                blocks.append(Block(*self._columns.name(block.columns, rows)))
+        return blocks
+
+    def append(self, blocks: Sequence[Block]) -> None:
+        """Take in *blocks*, which came in one message."""
+        for block in blocks:
+            self.last_step = max(self.last_step, block.rows.last_step)
+            self.last_time = max(self.last_time, block.rows.last_time)
         self._table.append([block for block in blocks if block.names])
 
     def tags(self) -> tuple[str, ...]:
@@ -162,6 +170,11 @@ class RunStore:
         return self._table.points
 
     @property
+    def held_bytes(self) -> int:
+        """Memory that the values, their steps and their times take."""
+        return self._table.bytes
+
+    @property
     def thinned(self) -> bool:
         """True once old rows had to be thinned to stay within the bounds."""
         return self._table.thinned
@@ -201,7 +214,3 @@ class RunStore:
         self.malformed += len(message.pictures) - len(images)
         if images:
             self._shown.append(images)
-
-    def _advance(self, step: int, time: float) -> None:
-        self.last_step = max(self.last_step, step)
-        self.last_time = max(self.last_time, time)

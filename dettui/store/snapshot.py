@@ -17,8 +17,9 @@ class Snapshot(Mapping[str, Series]):
     """
 
     def __init__(self, homes: Mapping[str, Family]) -> None:
-        self._homes = dict(homes)
-        self._rows: dict[Family, Rows] = {family: family.rows() for family in dict.fromkeys(self._homes.values())}
+        """*homes* is never changed any more: snapshots share it."""
+        self._homes = homes
+        self._rows: dict[Family, Rows] = {family: family.rows() for family in dict.fromkeys(homes.values())}
         self._made: dict[str, Series] = {}
 
     def __getitem__(self, tag: str) -> Series:

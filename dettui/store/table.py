@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dettui.domain.series import Series
 from dettui.store.columns import Family, Rows, in_order
+from dettui.store.rows import between
 from dettui.store.snapshot import Snapshot
 from dettui_probe import tags as vocabulary
 
@@ -18,6 +19,12 @@ class Block(NamedTuple):
 
     names: tuple[str, ...]
     rows: Rows
+
+
+def rows_between(blocks: Sequence[Block], after: int | None, upto: int | None) -> list[Block]:
+    """Of *blocks*, the rows whose step s satisfies ``after < s <= upto`` (None: no bound)."""
+    cut = (Block(names, between(rows, after, upto)) for names, rows in blocks)
+    return [block for block in cut if block.rows.height]
 
 
 class _Stop(NamedTuple):
@@ -37,6 +44,7 @@ class Table:
         self._homes: dict[str, Family] = {}
         self._routes: dict[tuple[str, ...], tuple[_Stop, ...]] = {}
         self._views: dict[str, Series] = {}
+        self._known_homes: dict[str, Family] | None = None  # as handed out to snapshots, while no tag has moved
 
     @property
     def tags(self) -> Iterable[str]:
@@ -71,7 +79,14 @@ class Table:
 
     def snapshot(self) -> Snapshot:
         """All series as they are now."""
-        return Snapshot(self._homes)
+        if self._known_homes is None:
+            self._known_homes = dict(self._homes)
+        return Snapshot(self._known_homes)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that all families take."""
+        return sum(family.bytes for family in self._families())
 
     def strand_series(self, tag: str) -> Series | None:
         """The points of *tag* since the newest start of the run."""
@@ -108,6 +123,7 @@ class Table:
 
     def _move_in(self, family: Family) -> None:
         self._homes.update(dict.fromkeys(family.tags, family))
+        self._known_homes = None
 
     def _route(self, names: tuple[str, ...]) -> tuple[_Stop, ...]:
         known = self._routes.get(names)

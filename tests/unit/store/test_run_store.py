@@ -300,3 +300,20 @@ def test_a_snapshot_holds_what_there_was_when_it_was_taken() -> None:
     assert taken["loss/total"].values.tolist() == [1.0, 2.0]
     assert taken["loss/total"] is taken["loss/total"]
     assert store.snapshot()["loss/total"].values.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_point_costs_less_than_six_bytes_with_ten_columns() -> None:
+    store = RunStore()
+    store.apply(wire.Tags(0, [f"t{i}" for i in range(10)]))
+    for first in range(0, 20_000, 100):
+        steps = list(range(first, first + 100))
+        store.apply(batch(list(range(10)), steps, [[0.1] * 10] * 100))
+    assert store.held_bytes / store.points < 6.0
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e-300])
+def test_a_value_beyond_float32_is_neither_infinite_nor_zero(store: RunStore, value: float) -> None:
+    store.apply(batch([0, 1], [1, 2], [[1.5, 0.25], [2.5, 0.5]]))
+    store.apply(batch([0, 1], [3], [[value, 0.75]]))
+    store.apply(batch([0, 1], [4], [[float("inf"), float("nan")]]))
+    assert values_of(store, "loss/total") == [1.5, 2.5, value, float("inf")]
