@@ -19,7 +19,7 @@ from dettui.detect.inputs import InputPolicy, read_pixels
 from dettui.detect.opening import OpeningPolicy, read_opening
 from dettui.detect.oscillation import OscillationPolicy, find_swing
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
-from dettui.detect.targets.pairing import mirrors, own_place
+from dettui.detect.targets.pairing import learnt, mirrors, own_place, same_batch, swapped
 from dettui.detect.targets.policy import DEFAULT_POLICY
 from dettui.detect.targets.reading import read_targets
 from dettui.domain.series import Floats
@@ -100,6 +100,12 @@ class Signals:
     mirror_wins: float | None = None  # the same share for the mirror that wins more often
     mirror_wins_at_least: float | None = None  # the greater lower bound of the two mirrors
     mirror_wins_at_most: float | None = None
+    swap_wins: float | None = None  # the same share with the axes of boxes swapped, on square images
+    swap_wins_at_least: float | None = None
+    batch_wins: float | None = None  # of other images of the batch against one of another batch
+    batch_wins_at_least: float | None = None
+    learnt_wins: float | None = None  # share of boxes whose own image some learnt feature tells from another one
+    learnt_wins_at_most: float | None = None
     # inputs
     input_mean: float | None = None
     input_std: float | None = None
@@ -309,6 +315,8 @@ def _classes(context: Context, known: Signals) -> Signals:
 
 def _pairing(context: Context, known: Signals) -> Signals:
     own, mirrored = own_place(context, DEFAULT_POLICY), mirrors(context, DEFAULT_POLICY)
+    turned, elsewhere = swapped(context, DEFAULT_POLICY), same_batch(context, DEFAULT_POLICY)
+    told = learnt(context, DEFAULT_POLICY)
     best = max(mirrored, key=lambda wins: wins.share, default=None)
     return replace(
         known,
@@ -318,6 +326,12 @@ def _pairing(context: Context, known: Signals) -> Signals:
         mirror_wins=None if best is None else best.share,
         mirror_wins_at_least=max((wins.at_least for wins in mirrored), default=None),
         mirror_wins_at_most=None if best is None else best.at_most,
+        swap_wins=None if turned is None else turned.share,
+        swap_wins_at_least=None if turned is None else turned.at_least,
+        batch_wins=None if elsewhere is None else elsewhere.share,
+        batch_wins_at_least=None if elsewhere is None else elsewhere.at_least,
+        learnt_wins=None if told is None else told.share,
+        learnt_wins_at_most=None if told is None else told.at_most,
     )
 
 

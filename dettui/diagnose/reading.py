@@ -88,7 +88,10 @@ _FORMATS: Final = {
 
 
 def _likely_format(numbers: Mapping[str, float], declared: str) -> str:
-    """The format in which most boxes are legal, of those that the head does not read."""
+    """The format in which most boxes are legal, of those that the head does not read; and the one that pixels speak
+    for, where every box of square images is legal in either."""
+    if numbers.get("swap_wins_at_least", 0.0) > 0.54:
+        return "yxyx"
     others = {key: name for key, name in _FORMATS.items() if name != (declared or "xyxy")}
     known = {name: numbers[key] for key, name in others.items() if key in numbers}
     return max(known, key=known.__getitem__) if known else "another format"

@@ -88,6 +88,12 @@ PAIRING_HFLIP_BOXES: Final = "pairing/hflip_boxes"
 PAIRING_HFLIP_FITS: Final = "pairing/hflip_fits"
 PAIRING_VFLIP_BOXES: Final = "pairing/vflip_boxes"
 PAIRING_VFLIP_FITS: Final = "pairing/vflip_fits"
+PAIRING_SWAP_BOXES: Final = "pairing/swapped_boxes"
+PAIRING_SWAP_FITS: Final = "pairing/swapped_fits"
+PAIRING_BATCH_BOXES: Final = "pairing/batch_boxes"
+PAIRING_BATCH_FITS: Final = "pairing/batch_fits"
+PAIRING_LEARNT_BOXES: Final = "pairing/learnt_boxes"
+PAIRING_LEARNT_WINS: Final = "pairing/learnt_wins"
 
 # --- assignment of objects to anchors and proposals (torchvision detectors) ----------------------------------
 ASSIGN_OBJECTS: Final = "assign/objects"
@@ -226,6 +232,12 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(PAIRING_HFLIP_FITS, "boxes", "of these, boxes whose mirror stands out more on their own image"),
     Tag(PAIRING_VFLIP_BOXES, "boxes", "boxes whose vertical mirror was compared so, on their own and another image"),
     Tag(PAIRING_VFLIP_FITS, "boxes", "of these, boxes whose mirror stands out more on their own image"),
+    Tag(PAIRING_SWAP_BOXES, "boxes", "boxes of square images compared so with their axes swapped"),
+    Tag(PAIRING_SWAP_FITS, "boxes", "of these, boxes that stand out more on their own image"),
+    Tag(PAIRING_BATCH_BOXES, "boxes", "boxes compared on another image of their batch and on one of another batch"),
+    Tag(PAIRING_BATCH_FITS, "boxes", "of these, boxes that stand out more on the image of their batch"),
+    Tag(PAIRING_LEARNT_BOXES, "boxes", "boxes whose own image was told from another one by what was learnt before"),
+    Tag(PAIRING_LEARNT_WINS, "boxes", "of these, boxes for which that was right"),
     Tag(ASSIGN_OBJECTS, "boxes", "objects that were there to be assigned in this step"),
     Tag(ASSIGN_RPN, "anchors", "anchors of the RPN that are positives"),
     Tag(ASSIGN_ROI, "proposals", "proposals of the RoI head that are foreground; each object is one of them"),

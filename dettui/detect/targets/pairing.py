@@ -2,6 +2,10 @@
 
 Each place is compared on two images, the box's own and the next one, so that a place which has nothing to do with
 either wins half of the time, whatever the texture.  Boxes that fit win at their own place and not at their mirrors.
+
+That boxes fit elsewhere (at a mirror, with swapped axes, on another image of their batch) is proof against a fair coin.
+That they fit nowhere is weaker: it is said only of boxes in a known format, once a discriminant of brightness, colour,
+texture and edges was asked about many of them and was no better than chance.
 """
 
 from __future__ import annotations
@@ -10,10 +14,10 @@ from dataclasses import dataclass
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
-from dettui.detect.targets.checks import bad_targets
+from dettui.detect.targets.checks import bad_targets, box_format, outside, scale
 from dettui.detect.targets.policy import TargetPolicy
 from dettui.detect.targets.reading import TargetReading
-from dettui.domain.finding import Evidence
+from dettui.domain.finding import Evidence, Severity
 from dettui.numerics.proportions import clustered_bounds
 from dettui_probe import tags
 
@@ -54,21 +58,56 @@ def mirrors(context: Context, policy: TargetPolicy) -> tuple[Wins, ...]:
     return tuple(wins for wins in found if wins is not None)
 
 
+def swapped(context: Context, policy: TargetPolicy) -> Wins | None:
+    """Where it would lie if its axes were swapped; on square images only."""
+    return read_wins(context, policy, "swapped axes", tags.PAIRING_SWAP_FITS, tags.PAIRING_SWAP_BOXES)
+
+
+def same_batch(context: Context, policy: TargetPolicy) -> Wins | None:
+    """On another image of its batch, against an image of another batch: a fair coin for boxes that fit their own."""
+    return read_wins(context, policy, "same batch", tags.PAIRING_BATCH_FITS, tags.PAIRING_BATCH_BOXES)
+
+
+def learnt(context: Context, policy: TargetPolicy) -> Wins | None:
+    """By whatever features were learnt to tell a box's own image from another one."""
+    wins = read_wins(context, policy, "any feature", tags.PAIRING_LEARNT_WINS, tags.PAIRING_LEARNT_BOXES)
+    return wins if wins is not None and wins.compared >= policy.learnt_boxes else None
+
+
 def pairing(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Images flipped without their boxes, or boxes of other images."""
+    """Images flipped without their boxes, boxes with swapped axes, or boxes of other images."""
     own = own_place(reading.context, policy)
-    if own is None:
+    if own is None or _is_misplaced(reading, policy):
         return None
     fitting = tuple(m for m in mirrors(reading.context, policy) if _fits_too(m, own, policy))
+    turned, elsewhere = swapped(reading.context, policy), same_batch(reading.context, policy)
+    if turned is not None and reading.declared_format and _fits_instead(turned, own, policy):
+        return _swapped(reading, policy, own, turned)
     if fitting:
         return _mirrored(reading, policy, own, fitting)
-    return _lost(reading, policy, own) if own.at_most < policy.own_place_at_most else None
+    if own.at_most >= policy.own_place_at_most:
+        return None
+    if elsewhere is not None and elsewhere.at_least > policy.mirror_surely:
+        return _of_the_batch(reading, policy, own, elsewhere)
+    return _lost(reading, policy, own)
 
 
-def _fits_too(mirror: Wins, own: Wins, policy: TargetPolicy) -> bool:
+def _fits_too(place: Wins, own: Wins, policy: TargetPolicy) -> bool:
     """Beyond chance, and not just because scenes are somewhat symmetric."""
-    likely = (mirror.at_least + mirror.share) / 2  # half of the policy's standard errors below the share
-    return mirror.at_least > policy.mirror_surely and likely > 0.5 + policy.mirror_of_own * (own.share - 0.5)
+    likely = (place.at_least + place.share) / 2  # half of the policy's standard errors below the share
+    return place.at_least > policy.mirror_surely and likely > 0.5 + policy.mirror_of_own * (own.share - 0.5)
+
+
+def _fits_instead(place: Wins, own: Wins, policy: TargetPolicy) -> bool:
+    return place.share > own.share and _fits_too(place, own, policy)
+
+
+def _is_misplaced(reading: TargetReading, policy: TargetPolicy) -> bool:
+    """Another check explains why boxes do not lie on their objects."""
+    beyond = outside(reading, policy)
+    if beyond is not None and beyond.severity == "critical":
+        return True
+    return box_format(reading, policy) is not None or scale(reading, policy) is not None
 
 
 def _mirrored(reading: TargetReading, policy: TargetPolicy, own: Wins, fitting: tuple[Wins, ...]) -> Symptom:
@@ -83,12 +122,46 @@ def _mirrored(reading: TargetReading, policy: TargetPolicy, own: Wins, fitting: 
     return bad_targets("pairing", "warning", title, proofs, exact=False, facts={"mirror": fitting[0].share})
 
 
-def _lost(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom:
-    """News only: images too plain to tell look the same."""
+def _swapped(reading: TargetReading, policy: TargetPolicy, own: Wins, turned: Wins) -> Symptom:
+    text = (
+        f"{turned.share:.0%} of {turned.compared:.0f} boxes fit their image with x and y swapped, where chance is "
+        f"50 %; {own.share:.0%} as they are"
+    )
+    proof = Evidence(turned.tag, reading.window, turned.share, policy.mirror_surely, ">", text)
+    title = "Boxes fit their images with x and y swapped"
+    return bad_targets("pairing", "warning", title, (proof,), exact=False, facts={"swapped": turned.share})
+
+
+def _of_the_batch(reading: TargetReading, policy: TargetPolicy, own: Wins, elsewhere: Wins) -> Symptom:
+    text = (
+        f"{elsewhere.share:.0%} of {elsewhere.compared:.0f} comparisons find boxes on another image of their batch "
+        f"rather than on one of another batch, where chance is 50 %; {own.share:.0%} on their own image"
+    )
+    proof = Evidence(elsewhere.tag, reading.window, elsewhere.share, policy.mirror_surely, ">", text)
+    title = "Boxes belong to other images of their batch"
+    return bad_targets("pairing", "warning", title, (proof,), exact=False, facts={"batch": elsewhere.share})
+
+
+def _lost(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom | None:
+    """A warning where no feature tells a box's own image from another one; news until that was asked often enough, and
+    where it is not known that boxes are pixels in a known format (shares may be of an image without its padding)."""
     text = (
         f"{own.share:.0%} of {own.compared:.0f} boxes stand out more on their own image than on the next one; "
         "chance is 50 %"
     )
     proof = Evidence(own.tag, reading.window, own.share, policy.own_place_at_most, "<", text)
     title = "Boxes do not describe their images"
-    return bad_targets("pairing", "info", title, (proof,), exact=False, facts={"own": own.share})
+    told = learnt(reading.context, policy)
+    if told is None:
+        return bad_targets("pairing", "info", title, (proof,), exact=False, facts={"own": own.share})
+    if told.at_most >= policy.learnt_at_most:
+        return None
+    text = (
+        f"brightness, colour, texture and edges told the own image from another one for {told.share:.0%} of "
+        f"{told.compared:.0f} boxes; chance is 50 %"
+    )
+    deeper = Evidence(told.tag, reading.window, told.share, policy.learnt_at_most, "<", text)
+    facts = {"own": own.share, "learnt": told.share}
+    is_readable = bool(reading.declared_format) and reading.expects_pixels
+    severity: Severity = "warning" if is_readable else "info"
+    return bad_targets("pairing", severity, title, (deeper, proof), exact=False, facts=facts)

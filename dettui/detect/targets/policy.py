@@ -33,6 +33,8 @@ class TargetPolicy:
     mirror_surely: float = 0.54  # mirrors win half by chance, three in four under flips at even odds
     mirror_of_own: float = 0.4  # excess over one half as a share of the boxes' own: symmetric scenes stay below
     own_place_at_most: float = 0.58  # boxes that surely win less at their own place tell nothing of their images
+    learnt_boxes: int = 300  # comparisons by what was learnt, before that they tell nothing is a warning
+    learnt_at_most: float = 0.6  # right for 90 % and more of the boxes of every healthy law (pairing_power.py)
 
 
 DEFAULT_POLICY = TargetPolicy()

@@ -72,6 +72,13 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
         Clue(
             "format",
             2,
+            over("swap_wins_at_least", 0.54),
+            "boxes fit their images with x and y swapped ({swap_wins:.0%}, chance is 50%), and not as they are "
+            "({own_place_wins:.0%})",
+        ),
+        Clue(
+            "format",
+            2,
             both(_IN_THE_RIGHT_SCALE, at_least("boxes_seen", 20), either(_OTHER_FORMAT_FITS, _ALL_TOP_LEFT)),
             "{boxes_seen:.0f} boxes so far read better as {likely_format} than as {declared_format}",
         ),
@@ -82,7 +89,7 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
             "{share_legal_declared:.1%} of the boxes are legal as {declared_format}",
         ),
     ),
-    tags=_TARGETS,
+    tags=(*_TARGETS, "pairing/swapped"),
     explains_away=("degenerate_boxes", "boxes_outside_image", "boxes_wrong_scale", "augmentation_drops_boxes"),
     check="Draw one target on its image. A box in the wrong format starts at the right corner and ends in the wrong "
     "place.",
@@ -295,6 +302,25 @@ LABELS_SHUFFLED: Final = CauseRecord(
             under("own_place_wins_at_most", 0.58),
             "{pairing_boxes:.0f} boxes fit their own image no better than the next one ({own_place_wins:.0%}, chance "
             "is 50%)",
+        ),
+        Clue(
+            "pairing",
+            2,
+            both(under("own_place_wins_at_most", 0.58), over("batch_wins_at_least", 0.54)),
+            "boxes fit other images of their batch ({batch_wins:.0%}, chance is 50%) and not their own "
+            "({own_place_wins:.0%})",
+        ),
+        Clue(
+            "pairing",
+            -2,
+            over("learnt_wins", 0.66),
+            "a box's own image is told from another one by brightness, colour, texture or edges ({learnt_wins:.0%})",
+        ),
+        Clue(
+            "swapped",
+            -2,
+            over("swap_wins_at_least", 0.54),
+            "boxes do fit their own images, with x and y swapped ({swap_wins:.0%})",
         ),
         Clue(
             "pairing",

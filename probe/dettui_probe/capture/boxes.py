@@ -42,6 +42,12 @@ def corners(boxes: Tensor, box_format: BoxFormat | None) -> Tensor:
     return readings[box_format](boxes) if box_format in readings else boxes
 
 
+def shares_of_image(boxes: Tensor, size: tuple[int, int], contract: Contract) -> Tensor:
+    """Corners of *boxes* (n, 4), read as *contract* says, as shares of the (height, width) *size* of their image."""
+    read, (height, width) = corners(boxes.float(), contract.box_format), size
+    return read if contract.box_scale == "unit" else read / torch.tensor([width, height] * 2)
+
+
 def legal(placed: Placed, xyxy: Tensor) -> Tensor:
     """Which rows of *xyxy* are finite, have an area, and lie inside their image."""
     x1, y1, x2, y2 = xyxy.unbind(1)

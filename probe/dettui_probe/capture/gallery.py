@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from dettui_probe import wire
-from dettui_probe.capture.boxes import corners
+from dettui_probe.capture.boxes import shares_of_image
 from dettui_probe.capture.record import Sheet
 from dettui_probe.capture.torchlib import Tensor, torch
 from dettui_probe.contract import Contract
@@ -92,11 +92,8 @@ def _corners_in_picture(shot: Shot, contract: Contract) -> Tensor:
     """(n, 4): the boxes as the head reads them (as corners in pixels where that is unknown), in picture pixels."""
     if shot.boxes is None:
         return torch.zeros((0, 4))
-    (height, width), (image_height, image_width) = shot.image.shape[-2:], shot.size
-    read = corners(shot.boxes.float(), contract.box_format)
-    # Shares of the image as they are; pixels of it become shares first.
-    shares = read if contract.box_scale == "unit" else read / torch.tensor([image_width, image_height] * 2)
-    return shares * torch.tensor([width, height] * 2)
+    height, width = shot.image.shape[-2:]
+    return shares_of_image(shot.boxes, shot.size, contract) * torch.tensor([width, height] * 2)
 
 
 def _class_ids(labels: Tensor | None) -> list[int]:

@@ -6,40 +6,47 @@ divided by the image's deviation, is therefore larger at the right place than at
 Each place is compared on two images: the box's own and the next one.  The law of where objects lie cancels out, so
 that a place which has nothing to do with either image wins half of the time, whatever the texture.  Boxes that fit
 win nearly always at their own place and half of the time at their mirrors.  Boxes left behind by a flip win at that
-mirror too (p = 1/2: about three in four, at both places).  Boxes of other images win half of the time everywhere.
+mirror too (p = 1/2: about three in four, at both places), boxes with swapped axes where they are swapped back.  Boxes
+of other images win half of the time everywhere; where their image is in the same batch, they win on it against an
+image of another batch.
+
+That boxes win nowhere proves little: objects may differ from what surrounds them in more than their mean.  So a
+second comparison learns by which features (``features.py``) a box's own image is told from another one, and is asked
+of boxes that it has not learnt from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Final, NamedTuple
 
 from dettui_probe import tags
+from dettui_probe.capture.features import Album, Learner, Scene, album_of, contrast, features
 from dettui_probe.capture.record import Sheet
 from dettui_probe.capture.torchlib import Tensor, torch
 
+__all__ = ["MAX_OVERLAP", "Pairing", "Scene"]
+
 MAX_OVERLAP: Final = 0.3  # IoU with an annotated box from which on a wrong place is too right to compare with
-MIN_SIDE_PX: Final = 2  # of a box in the strided image
-RING: Final = 0.25  # of the side, on each side: the ring then has 1.25 times the area of the box
+SQUARE: Final = 0.02  # difference of the sides from which on swapped axes show in the boxes themselves
 
 
-class Scene(NamedTuple):
-    """A strided image and its boxes."""
+class _Places(NamedTuple):
+    """Places (n, 4), each on the two scenes that are compared."""
 
-    pixels: Tensor  # (C, h, w) float32
-    boxes: Tensor  # (n, 4), as shares of width and height
+    boxes: Tensor
+    here: Tensor  # (n,)
+    there: Tensor
 
 
-class _Album(NamedTuple):
-    """Several scenes at once: some hundred small operations an image would cost more than the arithmetic."""
-
-    summed: Tensor  # (C, total): summed-area tables, one behind the other
-    start: Tensor  # (scenes,) of each table
-    width: Tensor  # (scenes,) in pixels
-    height: Tensor
-    boxes: Tensor  # (n, 4) of all scenes
-    scene: Tensor  # (n,) which one each box belongs to
+_TALLIES: Final = (
+    (tags.PAIRING_BOXES, tags.PAIRING_BEATS_OTHER),
+    (tags.PAIRING_HFLIP_BOXES, tags.PAIRING_HFLIP_FITS),
+    (tags.PAIRING_VFLIP_BOXES, tags.PAIRING_VFLIP_FITS),
+    (tags.PAIRING_SWAP_BOXES, tags.PAIRING_SWAP_FITS),
+    (tags.PAIRING_BATCH_BOXES, tags.PAIRING_BATCH_FITS),
+)
+"""How many places were compared, and how many won: in the order of ``_kinds``."""
 
 
 class Pairing:
@@ -47,10 +54,11 @@ class Pairing:
 
     def __init__(self) -> None:
         self._previous: Scene | None = None  # so that batches of one image have another to compare with
+        self._learner = Learner()
 
     def compare(self, sheet: Sheet, scenes: Sequence[Scene]) -> None:
-        """Adds the comparisons of *scenes* to the values of *sheet*.  The last one is compared with the scene kept
-        from the call before."""
+        """Adds the comparisons of *scenes*, images of one batch, to the values of *sheet*.  The last one is compared
+        with the scene kept from the call before."""
         usable = [scene for scene in scenes if len(scene.boxes) and bool(torch.isfinite(scene.pixels.sum()))]
         if not usable:
             return
@@ -58,41 +66,61 @@ class Pairing:
         shown = usable if kept is None else [*usable, kept]
         alike = [scene for scene in shown if scene.pixels.shape[0] == usable[0].pixels.shape[0]]
         if len(alike) > 1:
-            _count(sheet, _album(alike))
+            album = album_of(alike)
+            kinds = _kinds(album, has_another_batch=kept is not None)
+            _count(sheet, album, kinds)
+            self._learn(sheet, album, kinds[0])
+
+    def _learn(self, sheet: Sheet, album: Album, own: _Places) -> None:
+        """Tell own images from others by what was learnt before, then learn."""
+        apart = features(album, own.boxes, own.here) - features(album, own.boxes, own.there)
+        wins = self._learner.judge(apart[torch.isfinite(apart).all(dim=1)])
+        if wins is not None:
+            _add(sheet, tags.PAIRING_LEARNT_BOXES, len(wins))
+            _add(sheet, tags.PAIRING_LEARNT_WINS, float(wins.sum()))
 
 
-def _album(scenes: Sequence[Scene]) -> _Album:
-    tables = [_integral(scene.pixels) for scene in scenes]
-    sizes = [table.shape[1] for table in tables]
-    counts = torch.tensor([len(scene.boxes) for scene in scenes])
-    return _Album(
-        torch.cat(tables, dim=1),
-        torch.tensor([0, *accumulate(sizes)][:-1]),
-        torch.tensor([scene.pixels.shape[2] for scene in scenes]),
-        torch.tensor([scene.pixels.shape[1] for scene in scenes]),
-        torch.cat([scene.boxes for scene in scenes]),
-        torch.repeat_interleave(torch.arange(len(scenes)), counts),
-    )
-
-
-def _count(sheet: Sheet, album: _Album) -> None:
-    """Compare places of the boxes of every scene but the last: on their own scene and on the following one."""
-    asking = album.scene < len(album.width) - 1
+def _kinds(album: Album, *, has_another_batch: bool) -> tuple[_Places, ...]:
+    """What is compared, in the order of ``_TALLIES``: places of the boxes of every scene but the last."""
+    last = len(album.width) - 1
+    asking = album.scene < last
     boxes, scene = album.boxes[asking], album.scene[asking]
-    for places, compared_tag, wins_tag in (
-        (boxes, tags.PAIRING_BOXES, tags.PAIRING_BEATS_OTHER),
-        (_mirrored(boxes, 0), tags.PAIRING_HFLIP_BOXES, tags.PAIRING_HFLIP_FITS),
-        (_mirrored(boxes, 1), tags.PAIRING_VFLIP_BOXES, tags.PAIRING_VFLIP_FITS),
-    ):
-        fair = _is_apart(album, places, scene + 1)
-        if places is not boxes:
-            fair &= _is_apart(album, places, scene)
-        here = _contrast(album, places[fair], scene[fair])
-        there = _contrast(album, places[fair], scene[fair] + 1)
-        comparable = torch.isfinite(here) & torch.isfinite(there)
-        wins = (here > there).double() + (here == there).double() / 2
-        _add(sheet, compared_tag, float(comparable.sum()))
-        _add(sheet, wins_tag, float(wins[comparable].sum()))
+    own = _Places(boxes, scene, scene + 1)
+    kinds = [own]
+    if len(boxes):
+        apart = _is_apart(album, boxes, scene + 1)
+        kinds = [_Places(*(part[apart] for part in own))]
+        square = ((album.width - album.height).abs() <= SQUARE * album.height)[scene]
+        mirrors = (_mirrored(boxes, 0), _mirrored(boxes, 1), boxes[:, [1, 0, 3, 2]])
+        for places, possible in zip(mirrors, (None, None, square), strict=True):
+            fair = _is_apart(album, places, scene) & _is_apart(album, places, scene + 1)
+            fair = fair if possible is None else fair & possible
+            kinds.append(_Places(places[fair], scene[fair], scene[fair] + 1))
+    if has_another_batch and last > 1:
+        kinds.append(_elsewhere(boxes, scene, last))
+    return tuple(kinds)
+
+
+def _elsewhere(boxes: Tensor, scene: Tensor, last: int) -> _Places:
+    """Each box on every other scene of its batch, against the *last* one, which is of another batch."""
+    others = torch.arange(last).expand(len(boxes), last)
+    row, other = (others != scene[:, None]).nonzero().unbind(1)
+    return _Places(boxes[row], other, torch.full_like(other, last))
+
+
+def _count(sheet: Sheet, album: Album, kinds: Sequence[_Places]) -> None:
+    """All kinds at once: some hundred small operations a kind would cost more than the arithmetic."""
+    boxes, here, there = (torch.cat(parts) for parts in zip(*kinds, strict=True))
+    both = contrast(album, torch.cat([boxes, boxes]), torch.cat([here, there]))
+    first, second = both[: len(boxes)], both[len(boxes) :]
+    comparable = torch.isfinite(first) & torch.isfinite(second)
+    wins = torch.where(comparable, (first > second).double() + (first == second).double() / 2, 0.0)
+    lengths = [len(places.boxes) for places in kinds]
+    pieces = zip(_TALLIES, torch.split(comparable.double(), lengths), torch.split(wins, lengths), strict=False)
+    for (compared_tag, wins_tag), compared, won in pieces:
+        if float(compared.sum()):
+            _add(sheet, compared_tag, float(compared.sum()))
+            _add(sheet, wins_tag, float(won.sum()))
 
 
 def _add(sheet: Sheet, tag: str, amount: float) -> None:
@@ -106,7 +134,7 @@ def _mirrored(boxes: Tensor, axis: int) -> Tensor:
     return mirrored
 
 
-def _is_apart(album: _Album, places: Tensor, where: Tensor) -> Tensor:
+def _is_apart(album: Album, places: Tensor, where: Tensor) -> Tensor:
     """Which *places* (n, 4) of the scenes *where* (n,) overlap no box there by more than MAX_OVERLAP; shape (n,)."""
     low = torch.maximum(places[:, None, :2], album.boxes[None, :, :2])
     high = torch.minimum(places[:, None, 2:], album.boxes[None, :, 2:])
@@ -118,39 +146,3 @@ def _is_apart(album: _Album, places: Tensor, where: Tensor) -> Tensor:
 
 def _areas(boxes: Tensor) -> Tensor:
     return (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1)
-
-
-def _integral(pixels: Tensor) -> Tensor:
-    """Summed-area table of the image in units of its deviation, shape (C, (h + 1) * (w + 1)): float64, or its
-    differences would drown in rounding."""
-    scaled = pixels.double()
-    deviation = scaled.std()
-    sums = (scaled / deviation if deviation > 0 else scaled).cumsum(dim=1).cumsum(dim=2)
-    return torch.nn.functional.pad(sums, (1, 0, 1, 0)).flatten(1)
-
-
-def _contrast(album: _Album, boxes: Tensor, where: Tensor) -> Tensor:
-    """s(b) for each of *boxes* (n, 4; shares of width and height) on the scenes *where* (n,), shape (n,); NaN where a
-    box or its ring is too small."""
-    inside, inside_area = _sums(album, boxes, where)
-    around, around_area = _sums(album, _grown(boxes), where)
-    ring_area = around_area - inside_area
-    contrast = (inside / inside_area - (around - inside) / ring_area).abs().sum(dim=0)
-    usable = (inside_area >= MIN_SIDE_PX**2) & (ring_area >= MIN_SIDE_PX**2)
-    return torch.where(usable, contrast, torch.nan)
-
-
-def _grown(boxes: Tensor) -> Tensor:
-    margin = (boxes[:, 2:] - boxes[:, :2]) * RING
-    return torch.cat([boxes[:, :2] - margin, boxes[:, 2:] + margin], dim=1)
-
-
-def _sums(album: _Album, boxes: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum of the pixels in each box, shape (C, n), and how many pixels that are, shape (n,)."""
-    size = torch.stack([album.width[where], album.height[where]], dim=1)
-    corners = (boxes.nan_to_num().view(-1, 2, 2) * size[:, None]).round().long()
-    (x1, y1), (x2, y2) = corners.clamp(min=0).minimum(size[:, None]).permute(1, 2, 0)
-    start, row = album.start[where], album.width[where] + 1
-    at = torch.stack([start + y2 * row + x2, start + y1 * row + x2, start + y2 * row + x1, start + y1 * row + x1])
-    both, above, left, corner = album.summed[:, at].unbind(1)
-    return both - above - left + corner, ((x2 - x1) * (y2 - y1)).clamp(min=0)

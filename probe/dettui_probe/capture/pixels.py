@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from dettui_probe import tags
+from dettui_probe.capture.boxes import shares_of_image
 from dettui_probe.capture.gallery import Gallery, Shot
 from dettui_probe.capture.pairing import Pairing, Scene
 from dettui_probe.capture.record import Reading, Sheet
@@ -81,7 +82,7 @@ class Pixels:
             ranges = [tuple(map(float, image.aminmax())) for image in images]  # a NaN anywhere makes both NaN
             sheet.values[tags.IMAGE_CONSTANT] = sum(low == high for low, high in ranges)
             sheet.values[tags.IMAGE_NONFINITE] = sum(not math.isfinite(low + high) for low, high in ranges)
-            self._pairing.compare(sheet, _scenes(taken, images, arrived[len(images) :]))
+            self._pairing.compare(sheet, _scenes(taken, images, arrived[len(images) :], contract))
             if taken.is_to_be_shown:
                 self._gallery.show(sheet, _shots(taken, arrived), contract)
 
@@ -98,13 +99,10 @@ class Pixels:
         return Reading([strided(batch.detach()[:IMAGES])[..., ::2, ::2].clone()], decode)
 
 
-def _scenes(taken: PixelSample, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Scene]:
+def _scenes(taken: PixelSample, images: Sequence[Tensor], boxes: Sequence[Tensor], contract: Contract) -> list[Scene]:
     rest = iter(boxes)
-    scenes = []
-    for image, own, (height, width) in zip(images, taken.boxes, taken.sizes, strict=True):
-        if own is not None:
-            scenes.append(Scene(image, next(rest) / torch.tensor([width, height, width, height])))
-    return scenes
+    present = [(i, next(rest)) for i, own in enumerate(taken.boxes) if own is not None]
+    return [Scene(images[i], shares_of_image(own, taken.sizes[i], contract)) for i, own in present]
 
 
 def _present(tensors: Sequence[Tensor | None]) -> list[Tensor]:

@@ -21,6 +21,7 @@ from dettui_probe.prechecks.batches import Delivery, deliver
 from dettui_probe.prechecks.library_warnings import ignored_arguments
 from dettui_probe.prechecks.oracle import check_evaluator
 from dettui_probe.prechecks.overfit import check_overfit
+from dettui_probe.prechecks.pairing import check_pairing
 from dettui_probe.prechecks.parameters import batch_norm_size, batch_norm_state, optimizer_coverage
 from dettui_probe.prechecks.progress import Progress
 from dettui_probe.prechecks.report import Check, PreflightReport, abstained
@@ -68,6 +69,7 @@ def _stages(subject: Subject, caught: Sequence[warnings.WarningMessage]) -> list
         Stage("optimizer", lambda: [optimizer_coverage(subject.model, subject.optimizers)]),
         Stage("batch norm", lambda: _batch_norm(subject.model, delivery)),
         Stage("transform", lambda: check_transform(subject.transform, subject.loader, contract)),
+        Stage("pairing", lambda: [check_pairing(delivery, subject.loader, contract)]),
         Stage("arguments", lambda: [ignored_arguments(caught)]),
         Stage("evaluator", lambda: check_evaluator(subject.evaluator, delivery)),
         Stage("anchors", lambda: _assignment(subject, delivery, contract)),

@@ -42,6 +42,18 @@ MARKER_MIN_DECIDED: Final = 20
 MARKER_WRONG_SHARE: Final = 0.05
 MARKER_BUDGET_S: Final = 20.0
 
+# A17.  Mirrors, swapped axes and other images are fair coins on healthy data: 4.5 standard errors (3 in a million) and
+# an excess of .04 besides.  Healthy boxes are told from other images by a learnt discriminant 9 times in 10 and more
+# (tests/bench/pairing_power.py); "no better than chance" is said below .65.
+PAIRING_MIN_BOXES: Final = 60
+PAIRING_MIN_CLUSTERS: Final = 8
+PAIRING_ERRORS: Final = 4.5
+PAIRING_SURELY: Final = 0.54
+PAIRING_OF_OWN: Final = 0.4
+PAIRING_LEARNT_AT_MOST: Final = 0.65
+PAIRING_NEIGHBOURS: Final = 64
+PAIRING_SHIFTS: Final = 4
+
 # G3-G5, G7
 KEPT_MIN: Final = 0.70
 EMPTIED_MAX: Final = 0.20

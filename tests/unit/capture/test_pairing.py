@@ -25,6 +25,19 @@ def scene(generator: torch.Generator) -> Scene:
     return Scene(pixels, torch.tensor(boxes))
 
 
+def batches(scenes: list[Scene]) -> dict[str, float]:
+    """All values of *scenes*, four a batch."""
+    sheet, pairing = Sheet(1, 0.0, {}, False), Pairing()
+    for start in range(0, len(scenes), 4):
+        pairing.compare(sheet, scenes[start : start + 4])
+    return sheet.values
+
+
+def share(values: dict[str, float], name: str) -> float:
+    won = "wins" if name == "learnt" else "fits"
+    return values[f"pairing/{name}_{won}"] / values[f"pairing/{name}_boxes"]
+
+
 COMPARISONS = {
     "own": (tags.PAIRING_BOXES, tags.PAIRING_BEATS_OTHER),
     "hflip": (tags.PAIRING_HFLIP_BOXES, tags.PAIRING_HFLIP_FITS),
@@ -98,4 +111,47 @@ def test_broken_pixels_and_boxes_take_no_part() -> None:
     good, other = scenes()[:2]
     broken = good._replace(boxes=torch.full((2, 4), torch.nan))
     Pairing().compare(sheet, [broken, good._replace(pixels=good.pixels * torch.nan), other])
-    assert sheet.values[tags.PAIRING_BOXES] <= len(other.boxes)
+    assert sheet.values.get(tags.PAIRING_BOXES, 0.0) <= len(other.boxes)
+
+
+def test_swapped_axes_win_where_they_are_swapped_back() -> None:
+    made = [image._replace(boxes=image.boxes[:, [1, 0, 3, 2]]) for image in scenes()]
+    assert share(batches(made), "swapped") > 0.85
+    assert 0.4 < share(batches(scenes()), "swapped") < 0.6
+
+
+def test_axes_are_not_swapped_on_images_that_are_not_square() -> None:
+    wide = [image._replace(pixels=image.pixels[:, :48]) for image in scenes()]
+    assert "pairing/swapped_boxes" not in batches(wide)
+
+
+def test_boxes_of_the_next_image_of_a_batch_win_in_their_batch() -> None:
+    made, moved = scenes(), []
+    for start in range(0, len(made), 4):
+        batch = made[start : start + 4]
+        rolled = batch[1:] + batch[:1]
+        moved += [image._replace(boxes=other.boxes) for image, other in zip(batch, rolled, strict=True)]
+    assert share(batches(moved), "batch") > 0.58
+    assert 0.45 < share(batches(made), "batch") < 0.55
+
+
+def texture_only(made: Scene, dice: torch.Generator, strength: float) -> Scene:
+    """Objects that differ from what surrounds them in their texture alone."""
+    pixels = torch.rand(3, 64, 64, generator=dice)
+    for x1, y1, x2, y2 in (made.boxes * 64).round().long().tolist():
+        pixels[:, y1:y2, x1:x2] = 0.5 + strength * (pixels[:, y1:y2, x1:x2] - 0.5)
+    return made._replace(pixels=pixels)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.5])
+def test_objects_of_another_texture_are_learnt_to_be_told(strength: float) -> None:
+    dice = torch.Generator().manual_seed(3)
+    values = batches([texture_only(made, dice, strength) for made in scenes()])
+    assert values[tags.PAIRING_BEATS_OTHER] / values[tags.PAIRING_BOXES] < 0.7
+    assert share(values, "learnt") > 0.9
+
+
+def test_nothing_is_learnt_from_boxes_of_other_images() -> None:
+    made = scenes()
+    shuffled = [image._replace(boxes=other.boxes) for image, other in zip(made, made[7:] + made[:7], strict=True)]
+    assert 0.4 < share(batches(shuffled), "learnt") < 0.6

@@ -137,6 +137,48 @@ def test_mirrors_that_fit_accuse_the_augmentation(own: float, hflip: float, vfli
     assert (None if found is None else found.severity) == severity
 
 
+def coin(tag: str, share: float, per_step: float = 12.0) -> dict[str, Values]:
+    """A comparison that is won with that *share*, in every step alike."""
+    return {
+        f"pairing/{tag}_boxes": per_step,
+        f"pairing/{tag}_{'wins' if tag == 'learnt' else 'fits'}": share * per_step,
+    }
+
+
+def lost(own: float, **shares_won: float) -> tuple[str, str] | None:
+    """Severity and title for boxes that win with that share at their *own* place, and with *shares_won* elsewhere."""
+    series = pairing(300, np.random.default_rng(5), own=own, boxes=12.0)
+    for tag, share in shares_won.items():
+        series |= coin(tag, share)
+    found = judge(series, steps=300).get("pairing")
+    return None if found is None else (found.severity, found.title)
+
+
+def test_swapped_axes_of_square_images_show_in_the_pixels() -> None:
+    assert lost(0.5, swapped=0.9) == ("warning", "Boxes fit their images with x and y swapped")
+    assert lost(0.95, swapped=0.62) is None  # somewhat symmetric scenes
+
+
+def test_boxes_that_fit_another_image_of_the_batch_are_a_warning() -> None:
+    assert lost(0.2, batch=0.65) == ("warning", "Boxes belong to other images of their batch")
+    assert lost(0.9, batch=0.65) is None  # batches of look-alikes
+
+
+def test_boxes_that_fit_nowhere_are_a_warning_once_everything_was_asked() -> None:
+    assert lost(0.5) == ("info", "Boxes do not describe their images")
+    assert lost(0.5, learnt=0.5) == ("warning", "Boxes do not describe their images")
+    assert lost(0.5, learnt=0.7) is None  # texture, say
+    series = pairing(300, np.random.default_rng(5), own=0.5, boxes=12.0) | coin("learnt", 0.5)
+    assert judge(series, steps=300, family="unknown")["pairing"].severity == "info"
+
+
+def test_boxes_in_another_format_are_not_said_to_be_of_other_images() -> None:
+    series = pairing(300, np.random.default_rng(5), own=0.5, boxes=12.0) | coin("learnt", 0.5)
+    found = judge({**boxes(10.0, legal_xyxy=6.0, legal_xywh=10.0), **series}, steps=300)
+    assert "pairing" not in found
+    assert "format" in found
+
+
 def test_boxes_of_one_batch_that_share_a_fate_count_as_few() -> None:
     rng = np.random.default_rng(6)
     series = pairing(60, rng, own=0.9, boxes=8.0)

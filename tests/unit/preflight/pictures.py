@@ -18,11 +18,15 @@ WIDTH, HEIGHT = 128, 96
 
 
 class Pictures(Dataset[Row]):
-    """*count* images of noise with one to four boxes each; *change* spoils them."""
+    """*count* images of noise with one to four boxes each; *change* spoils them.  *painted*: there is an object in each
+    box, of one colour."""
 
-    def __init__(self, count: int = 32, change: Change = lambda image, target: (image, target)) -> None:
+    def __init__(
+        self, count: int = 32, change: Change = lambda image, target: (image, target), *, painted: bool = False
+    ) -> None:
         self.count = count
         self.change = change
+        self.painted = painted
 
     def __len__(self) -> int:
         return self.count
@@ -37,7 +41,10 @@ class Pictures(Dataset[Row]):
             "labels": torch.randint(1, 4, (boxes,), generator=dice),
             "image_id": torch.tensor([index]),
         }
-        return self.change(torch.rand(3, HEIGHT, WIDTH, generator=dice), target)
+        image = torch.rand(3, HEIGHT, WIDTH, generator=dice)
+        for x1, y1, x2, y2 in target["boxes"].round().long().tolist() if self.painted else ():
+            image[:, y1:y2, x1:x2] = torch.rand(3, 1, 1, generator=dice)
+        return self.change(image, target)
 
 
 def collate(rows: Sequence[Any]) -> tuple[list[Any], list[Any]]:
