@@ -65,7 +65,7 @@ class RunStore:
         if isinstance(message, wire.Batch):
             self.apply_rows(message, after=None, upto=None)
         elif isinstance(message, wire.Beat):
-            self._beat = message
+            self._beat = introductions.clean_beat(message)
         elif isinstance(message, wire.Tags):
             self._columns.learn(message.first, introductions.tag_names(message))
         elif isinstance(message, wire.Counts):

@@ -167,6 +167,6 @@ def decode(payload: bytes) -> AnyMessage | None:
     """The message in *payload*; None where it is of an unknown kind or broken.  Never raises."""
     try:
         message: AnyMessage = _DECODER.decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return message
