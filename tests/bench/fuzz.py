@@ -28,15 +28,17 @@ from bench.hostile import hostile_message, valid_payloads
 
 from dettui.feed.agent import protocol
 from dettui.feed.agent.discovery import member_of
+from dettui.feed.agent.extract import Extract
 from dettui.feed.agent.liveness import Pulse, judge
 from dettui.feed.agent.peek import is_greeting, newest_row, peek
 from dettui.feed.agent.process import ProcessSight
+from dettui.feed.agent.stream import Assembler, cut
 from dettui.feed.agent.tail import LogTail
 from dettui.feed.listen.intake import _frame_of, _key_of
 from dettui.feed.listen.notes import Notes
 from dettui.store.run_store import RunStore
 from dettui_probe import keys, wire
-from dettui_probe.framing import HEAD_BYTES, MAGIC, MAX_PAYLOAD, SYNC, Hole, Scanner, pack
+from dettui_probe.framing import HEAD_BYTES, MAGIC, MAX_PAYLOAD, SYNC, Frame, Hole, Scanner, pack
 
 CHUNK = 2_000
 MOST_GROWTH = 64 << 20
@@ -166,6 +168,29 @@ class _Tails:
         self._path.unlink()
 
 
+class _Extracts:
+    """What the agent thins for a slow link, out of broken payloads and of typed nonsense."""
+
+    def __init__(self) -> None:
+        self._extract, self._fed = Extract(-1, 1 << 12), 0
+
+    def read(self, data: bytes, chance: random.Random) -> None:
+        payload = wire.encode(hostile_message(chance)) if chance.random() < 0.5 else data
+        self._extract.add(Frame(self._fed, payload))
+        self._fed += 1
+        if self._fed % 50 == 0:
+            packed, _ = self._extract.packed()
+            assert all(isinstance(found, Frame) for found in Scanner().feed(packed))
+            self._extract, self._fed = Extract(-1, 1 << 12), 0
+
+
+def read_stream(data: bytes, chance: random.Random) -> None:
+    """What comes through ssh, with noise in it."""
+    assembler = Assembler(1 << 16)
+    for piece in _pieces(data, chance):
+        assert all(len(message) <= 1 << 16 for message in assembler.feed(piece))
+
+
 def read_envelope(data: bytes, chance: random.Random) -> None:
     """What a peer on TCP sends: parts of any number and content."""
     parts = _pieces(data, chance)
@@ -205,14 +230,16 @@ def targets() -> list[Target]:
     asked = [
         protocol.encode(request)
         for request in (
-            protocol.Open(protocol.VERSION, ["run"], [protocol.Have("run", "b" * 16, 0, 7)]),
+            protocol.Open(protocol.VERSION, ("run",), (protocol.Have("run", "b" * 16, 0, 7),)),
             protocol.Next(1 << 20),
         )
     ]
     answered = [
         protocol.encode(protocol.Opened(protocol.VERSION, 77)),
         protocol.encode(protocol.Refused("no")),
-        protocol.encode(protocol.News([protocol.Portion("run", "b" * 16, 0, frames[0], protocol.State("running"))])),
+        protocol.encode(
+            protocol.News((protocol.Portion("run", "b" * 16, 0, frames[0], protocol.State("running")),), 1.0, 2.0)
+        ),
     ]
     entry = json.dumps(
         {"run": "r", "boot": "b", "rank": 0, "name": "n", "host": "h", "host_boot": "x", "pid": 1, "pid_start": 2,
@@ -224,6 +251,8 @@ def targets() -> list[Target]:
         Target("signs of life", 2.0, payloads, read_signs),
         Target("requests", 1.0, asked, lambda data, _: protocol.request_of(data)),
         Target("replies", 1.0, answered, lambda data, _: protocol.reply_of(data)),
+        Target("extract", 0.1, payloads, _Extracts().read),
+        Target("stream", 0.5, [b"motd\n" + cut(asked[0]) + cut(answered[2]), cut(bytes(100))], read_stream),
         Target("registry", 1.0, [entry], lambda data, _: member_of(data)),
         Target("typed nonsense", 1.0, [b"-"], _Stores().read),
         Target("tail", 0.3, [log], _Tails().read),

@@ -9,6 +9,7 @@ import os
 import random
 import unicodedata
 
+import msgspec
 import pytest
 from bench import fuzz
 from bench.hostile import ESCAPES, hostile_message, text
@@ -18,11 +19,13 @@ from dettui.cli.export import points_of
 from dettui.diagnose.report import exit_code, to_json, to_text
 from dettui.domain.run import Liveness, RunState
 from dettui.engine import Engine
+from dettui.feed.agent.extract import Extract
 from dettui.feed.base import Arrival
 from dettui.feed.reading import safe
 from dettui.feed.scripted import ScriptedFeed
 from dettui.store.text import clean
 from dettui_probe import wire
+from dettui_probe.framing import Frame, Scanner
 
 SEEDS = range(int(os.environ.get("DETTUI_TEST_HOSTILE_RUNS", "25")))
 
@@ -91,6 +94,16 @@ def test_an_escape_sequence_is_taken_out_of_every_string(escape: str) -> None:
 @pytest.mark.parametrize("target", fuzz.targets(), ids=lambda target: target.name)
 def test_no_decoder_raises_on_broken_input(target: fuzz.Target) -> None:
     fuzz.run_chunk(target, seed=0, chunk=0, size=1_000)
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+def test_sums_beyond_64_bits_do_not_stop_the_agent(number: int) -> None:
+    extract = Extract(-1, 4096)
+    for seq in range(3):
+        extract.add(Frame(seq, wire.encode(wire.Counts(1, 1.0, "targets", [number], [number]))))
+    extract.add(Frame(3, msgspec.msgpack.encode(["b", [[[2**64 - 1], bytes(8), bytes(8), bytes(8)]]])))
+    packed, _ = extract.packed()
+    assert len(list(Scanner().feed(packed))) == 2
 
 
 def test_text_that_is_not_utf8_is_an_unknown_message_and_no_error() -> None:
