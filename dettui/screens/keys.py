@@ -99,12 +99,14 @@ KEYS: tuple[Key, ...] = (
     Key("pagedown", "page down", "scroll(10)", "a page down", "finding"),
     Key("n", "n", "other(1)", "next finding", "finding", "next"),
     Key("N", "N", "other(-1)", "previous finding", "finding"),
+    Key("i", "i", "images", "images that it was raised for, with their boxes", "finding", "images"),
     Key("escape,enter,e,backspace", "esc", "back", "back to the run", "finding", "back"),
     # --- checks
     Key("up,k", "↑ k", "move(-1)", "open the previous check", "checks"),
     Key("down,j", "↓ j", "move(1)", "open the next check", "checks", "next"),
     Key("pageup", "page up", "scroll(-10)", "a page up", "checks"),
     Key("pagedown", "page down", "scroll(10)", "a page down", "checks"),
+    Key("i", "i", "images", "images with targets that cannot be right", "checks", "images"),
     Key("escape,enter,c,backspace", "esc", "back", "back to the run", "checks", "back"),
     # --- images
     Key("right,l", "→ l", "move(1)", "next image", "images"),
