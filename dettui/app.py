@@ -20,6 +20,8 @@ from dettui.domain.frame import Frame
 from dettui.engine import Engine
 from dettui.errors import DettuiError
 from dettui.feed.base import Feed
+from dettui.feed.ssh.desk import Hosts
+from dettui.screens.ask import AskScreen
 from dettui.screens.base import DashboardScreen, Showing
 from dettui.screens.checks import ChecksAsked, ChecksScreen
 from dettui.screens.driver import driver_for_this_terminal
@@ -67,6 +69,10 @@ class FrameMade(Message):
         return isinstance(message, FrameMade)
 
 
+class QuestionsChanged(Message):
+    """A host asks something, or no longer does."""
+
+
 class DettuiApp(App[int]):
     """The dashboard.  *source*, and *close* at the end, are called in the thread that uses what *source* returns."""
 
@@ -83,11 +89,13 @@ class DettuiApp(App[int]):
         title: str = "",
         ascii_only: bool = False,
         light: bool = False,
+        hosts: Hosts | None = None,
     ) -> None:
         refresh.install()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._source = source
         self._close = close
+        self._hosts = hosts
         self._heading = title
         self._ascii_only = ascii_only
         self._first_theme = LIGHT if light else DARK
@@ -111,6 +119,9 @@ class DettuiApp(App[int]):
         self.register_theme(LIGHT)
         self.theme = self._first_theme.name
         self.push_screen(RunsScreen())
+        if self._hosts is not None:
+            self._hosts.desk.on_change = lambda: self.post_message(QuestionsChanged())
+            self.on_questions_changed()
         self.read()
 
     @work(thread=True, exclusive=True)
@@ -138,8 +149,11 @@ class DettuiApp(App[int]):
         self._show()
 
     async def on_event(self, event: events.Event) -> None:
-        """From the first key on, the reader decides which screen to see.  Keys with a binding never reach on_key."""
-        if isinstance(event, events.Key):
+        """From the first key on, the reader decides which screen to see; an answer to a host is no such key.
+
+        Keys with a binding never reach on_key.
+        """
+        if isinstance(event, events.Key) and not isinstance(self.screen, AskScreen):
             self._opening.is_over = True
         await super().on_event(event)
 
@@ -159,8 +173,27 @@ class DettuiApp(App[int]):
 
     def on_images_asked(self, event: ImagesAsked) -> None:
         """Open the images of a run."""
-        self.push_screen(ImagesScreen(event.run, event.checks))
+        self.push_screen(ImagesScreen(event.run))
         self._show()
+
+    def on_questions_changed(self) -> None:
+        """Ask what the hosts ask, one question after the other; take back what they no longer ask."""
+        if self._hosts is None:
+            return
+        desk = self._hosts.desk
+        waiting = desk.questions
+        shown = next((screen for screen in self.screen_stack if isinstance(screen, AskScreen)), None)
+        if shown is not None:
+            if shown.question not in waiting and shown.is_current:
+                shown.dismiss(None)
+        elif waiting:
+            question = waiting[0]
+            self.push_screen(AskScreen(question), lambda answer: desk.answer(question.id, answer))
+
+    def action_log_in(self) -> None:
+        """Call the hosts again that are down."""
+        if self._hosts is not None:
+            self._hosts.log_in()
 
     def action_help(self) -> None:
         """Open the help, or close it."""
@@ -181,6 +214,8 @@ class DettuiApp(App[int]):
 
     def _open_on_the_right_thing(self, frame: Frame) -> None:
         wanted = self._opening.run_to_open(frame)
+        if isinstance(self.screen, AskScreen):
+            return
         is_on_a_run = len(self.screen_stack) > BASE_SCREENS
         if wanted is not None and not is_on_a_run:
             self._open(wanted)
@@ -241,10 +276,14 @@ def pump(engine: FrameSource, post: Callable[[Frame], None], is_cancelled: Calla
             posted_at, is_dirty = time.monotonic(), False
 
 
-def run_app(feed: Feed, *, title: str = "", ascii_only: bool = False, light: bool = False) -> int:
+def run_app(
+    feed: Feed, *, title: str = "", ascii_only: bool = False, light: bool = False, hosts: Hosts | None = None
+) -> int:
     """Show the dashboard on *feed* until the user quits; the exit code.  Closes *feed*.  Raises DettuiError where the
     feed fails in a way that the user can mend."""
-    app = DettuiApp(lambda: Engine(feed), close=feed.close, title=title, ascii_only=ascii_only, light=light)
+    app = DettuiApp(
+        lambda: Engine(feed), close=feed.close, title=title, ascii_only=ascii_only, light=light, hosts=hosts
+    )
     app.run()
     if app.failure is not None:
         raise app.failure

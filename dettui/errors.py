@@ -4,6 +4,7 @@ DettuiError                one line that says what to do; exit code 2
 |- RunNotFound             no run of that name or path
 |- NotARun                 the path exists and holds no run log
 |- AgentUnavailable        the local agent could not be started or reached
+|- HostUnreachable         a host cannot be reached, or not without asking the user
 |- NoTerminal              a screen was asked for and there is no terminal
 |- NotADataset             the path or name leads to no dataset that can be read
 |- MissingExtra            a package is needed that an extra of ours brings
@@ -29,6 +30,10 @@ class NotARun(DettuiError):
 
 class AgentUnavailable(DettuiError):
     """The local agent could not be started or reached."""
+
+
+class HostUnreachable(DettuiError):
+    """A host cannot be reached, or not without asking the user."""
 
 
 class NoTerminal(DettuiError):

@@ -43,14 +43,16 @@ class Command:
         return code
 
 
-DASHBOARD = Command("", "dashboard", "[PATH | RUN] [--once]", "the dashboard, over all local runs or one")
+DASHBOARD = Command(
+    "", "dashboard", "[HOST | RUN | PATH ...] [--once]", "the dashboard, over local runs, hosts, or one run"
+)
 
 COMMANDS = {
     command.name: command
     for command in (
         Command("run", "launch", "run [--name NAME] [--] COMMAND ...", "start a training command and watch it"),
-        Command("ls", "listing", "ls [--json | --names]", "list the runs of this host"),
-        Command("doctor", "doctor", "doctor RUN [--json] [--at STEP]", "say what is wrong with a run, and why"),
+        Command("ls", "listing", "ls [HOST] [--json | --names]", "list the runs of this host, or of another"),
+        Command("doctor", "doctor", "doctor [HOST:]RUN [--json] [--at STEP]", "say what is wrong with a run, and why"),
         Command("audit", "audit", "audit DATA [--val DATA] [--browse]", "check a dataset before it costs a run"),
         Command("explain", "explain", "explain [ID]", "explain a finding or a cause"),
         Command("export", "export", "export RUN [--csv | --jsonl]", "print the numbers of a run"),

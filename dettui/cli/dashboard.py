@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dettui import __version__
-from dettui.cli import terminal
+from dettui.cli import terminal, way
 from dettui.cli.commands import COMMANDS
 
 EXAMPLES = """\
@@ -13,6 +13,9 @@ examples:
   dettui                               every run of this host, worst first
   dettui mask-rcnn-3f2a                one of them, by its name
   dettui old/.dettui/mask-rcnn-3f2a    a recorded run
+  dettui gpu01 me@gpu02                the runs of two hosts, over ssh; nothing needs to be installed there
+  dettui local gpu01:mask-rcnn         the runs of this host, and one of another
+  dettui slurm:4711@login              the runs of a Slurm job, over its login node
   dettui run python train.py           start a training, watched, with no line of it changed
   dettui --once | less                 one picture, no terminal needed
 
@@ -22,7 +25,14 @@ Press ? in the dashboard for its keys.  Leaving it never touches the training.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("target", nargs="?", metavar="PATH | RUN", help="a recorded run, or the name of a run")
+    parser.add_argument(
+        "targets",
+        nargs="*",
+        metavar="HOST | RUN | PATH",
+        help="what ssh can reach (HOST, user@HOST, HOST:RUN, slurm:JOBID[@LOGIN]), the name of a run of this host, "
+        "a recorded run, or `local` for every run of this host",
+    )
+    way.add_way(parser)
     parser.add_argument("--once", action="store_true", help="print one frame and leave; needs no terminal")
     parser.add_argument("--width", type=int, help="columns of the frame (default: the terminal's)")
     parser.add_argument("--height", type=int, help="rows of the frame (default: the terminal's)")
@@ -40,10 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the dashboard, or print one frame."""
     if not arguments.once:
         terminal.require_terminal()
-    from dettui.cli.show import feed_of, open_dashboard, print_once  # noqa: PLC0415 - `--help` need not wait for numpy
+    from dettui.cli import show  # noqa: PLC0415 - `--help` need not wait for numpy
 
-    feed, title = feed_of(arguments.target)
     if arguments.once:
         size = terminal.size(arguments.width, arguments.height)
-        return print_once(feed, size, ascii_only=arguments.ascii)
-    return open_dashboard(feed, title, arguments)
+        return show.once(arguments.targets, way.way_of(arguments), size, ascii_only=arguments.ascii)
+    return show.watch(arguments.targets, way.way_of(arguments), arguments)

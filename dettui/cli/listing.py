@@ -1,7 +1,8 @@
-"""List the runs of this host, newest first.
+"""List the runs of this host, newest first, or those of another, over ssh.
 
 examples:
   dettui ls
+  dettui ls gpu01
   dettui ls --json | jq '.[] | select(.state == "running") | .id'
 """
 
@@ -11,14 +12,23 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from dettui.cli import way
+from dettui.errors import BadUsage
 from dettui.feed.summaries import RunSummary, list_runs
+
+if TYPE_CHECKING:
+    from dettui.feed.ssh.target import Way
 
 HEADS = ("RUN", "STATE", "STEP", "STARTED", "HOST")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
+    parser.add_argument("host", nargs="?", metavar="HOST", help="another host, or HOST:RUN; all that ssh can reach")
+    way.add_way(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="a JSON list")
     form.add_argument("--names", action="store_true", help="the names alone, one a line")
@@ -26,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the list."""
-    runs = list_runs()
+    runs = runs_of(arguments.host, way.way_of(arguments)) if arguments.host else list_runs()
     if arguments.json:
         print(json.dumps([as_dict(run) for run in runs], indent=1))
     elif arguments.names:
@@ -34,6 +44,30 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(table(runs, time.time()) if runs else "no runs yet; start one with `dettui run python train.py`")
     return 0
+
+
+def runs_of(word: str, how: Way) -> tuple[RunSummary, ...]:
+    """The runs of the host that *word* means.  Raises BadUsage where it is none, HostUnreachable."""
+    from dettui.cli.show import frame_of_host  # noqa: PLC0415 - the list of this host needs no numpy
+
+    frame = frame_of_host(word, how)
+    if frame is None:
+        raise BadUsage(f"{word} is no host; `dettui ls` lists the runs of this one")
+    runs = [
+        RunSummary(
+            id=run.info.id,
+            name=run.info.name,
+            host=run.info.host,
+            liveness=run.liveness,
+            step=run.vitals.step or None,
+            started=run.info.started,
+            updated=None if run.vitals.data_age_s is None else frame.made_at - run.vitals.data_age_s,
+            ranks=run.info.world,
+            path=Path(),
+        )
+        for run in frame.runs
+    ]
+    return tuple(sorted(runs, key=lambda run: run.started, reverse=True))
 
 
 def as_dict(run: RunSummary) -> dict[str, object]:

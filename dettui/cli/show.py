@@ -7,60 +7,81 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from dettui.cli import terminal
 from dettui.diagnose.report import exit_code, to_json, to_text
-from dettui.domain.frame import RunFrame
-from dettui.domain.run import RunState
+from dettui.domain.frame import Frame, RunFrame
 from dettui.engine import Engine, replay
-from dettui.errors import BadUsage
+from dettui.errors import BadUsage, HostUnreachable, NotARun, RunNotFound
 from dettui.feed.base import Feed
-from dettui.feed.opening import RunRef, open_local, open_recording, resolve_run
+from dettui.feed.opening import open_desk, open_recording, resolve_run
+from dettui.feed.sources import Opened, sources_of
+from dettui.feed.ssh.desk import Hosts
+from dettui.feed.ssh.once import OnceFeed
+from dettui.feed.ssh.target import Way
 from dettui_probe import tags
 
-LOCAL_TITLE: Final = "local runs"
 CURVE_ROWS: Final = 12
 FIRST_S: Final = 1.5  # an agent that has just started looks for runs first
 PAUSE_S: Final = 0.3  # an agent that has had nothing to say for so long has said all it knew
 LONGEST_S: Final = 5.0
 
 
-def feed_of(target: str | None) -> tuple[Feed, str]:
-    """The feed of *target* and its title: all local runs for None; a run live while it goes on, else recorded."""
-    if target is None:
-        return open_local(), LOCAL_TITLE
-    found = resolve_run(target)
-    return open_local([found.id]) if is_live(found) else open_recording(found.path), found.name
+def watch(words: Sequence[str], way: Way, look: argparse.Namespace) -> int:
+    """Show the dashboard on what *words* mean until it is left; the exit code."""
+    sources = sources_of(words, way)
+    desk = open_desk() if sources.hosts else None
+    opened = Opened(sources, way, desk)
+    try:
+        return open_dashboard(opened.feed, sources.title, look, Hosts(desk, opened.log_in) if desk else None)
+    finally:
+        if desk is not None:
+            desk.close()
 
 
-def is_live(found: RunRef) -> bool:
-    """True where more of the run may come.  Of a recording without an end, UNKNOWN, nothing more will."""
-    state = found.liveness.state if found.liveness else RunState.UNKNOWN
-    return not state.is_over and state is not RunState.UNKNOWN
-
-
-def open_dashboard(feed: Feed, title: str, look: argparse.Namespace) -> int:
+def open_dashboard(feed: Feed, title: str, look: argparse.Namespace, hosts: Hosts | None = None) -> int:
     """Show the dashboard on *feed* until it is left; the exit code."""
     terminal.require_terminal()
     from dettui.app import run_app  # noqa: PLC0415 - Textual is only for those who look
 
-    return run_app(feed, title=title, ascii_only=look.ascii, light=look.light)
+    return run_app(feed, title=title, ascii_only=look.ascii, light=look.light, hosts=hosts)
 
 
-def print_once(feed: Feed, size: os.terminal_size, *, ascii_only: bool = False) -> int:
-    """Print one frame of *feed*, as of when it has said all it knows now; exit code 0."""
+def once(words: Sequence[str], way: Way, size: os.terminal_size, *, ascii_only: bool = False) -> int:
+    """Print one frame of what *words* mean, as of when everything known has come; exit code 0."""
+    opened = Opened(sources_of(words, way), way)
+    return print_once(opened.feed, size, lambda: opened.is_pending, ascii_only=ascii_only)
+
+
+def print_once(
+    feed: Feed, size: os.terminal_size, is_pending: Callable[[], bool] = lambda: False, *, ascii_only: bool = False
+) -> int:
+    """Print one frame of *feed*, as of when it has said all it knows now; exit code 0.
+
+    Raises HostUnreachable where nothing came because a host could not be reached.
+    """
     from dettui.app import render_once  # noqa: PLC0415 - as above
 
     engine = Engine(feed)
-    read_what_is_known(engine, feed)
-    print(render_once(engine.frame(), size.columns, size.lines, terminal.wants_colour(), ascii_only))
+    read_what_is_known(engine, feed, is_pending)
+    frame = engine.frame()
     feed.close()
+    down = [link for link in frame.links if link.state.is_down]
+    if down and not frame.runs:
+        raise HostUnreachable("; ".join(link.text for link in down))
+    print(render_once(frame, size.columns, size.lines, terminal.wants_colour(), ascii_only))
     return 0
 
 
-def read_what_is_known(engine: Engine, feed: Feed) -> None:
-    """Take in what *feed* has, until it is exhausted or pauses; at most LONGEST_S of a run that never pauses."""
+def read_what_is_known(engine: Engine, feed: Feed, is_pending: Callable[[], bool] = lambda: False) -> None:
+    """Take in what *feed* has, until it is exhausted or pauses; at most LONGEST_S of a run that never pauses.
+
+    While *is_pending*, a host has not told everything yet: it is waited for.
+    """
+    while is_pending() and not feed.exhausted():
+        engine.pump(PAUSE_S)
     began = time.monotonic()
     has_come = False
     while not feed.exhausted() and time.monotonic() - began < (LONGEST_S if has_come else FIRST_S):
@@ -70,17 +91,51 @@ def read_what_is_known(engine: Engine, feed: Feed) -> None:
         has_come = has_come or arrived
 
 
-def print_diagnosis(run: str, *, at_step: int | None = None, as_json: bool = False) -> int:
+def frame_of_host(word: str, way: Way) -> Frame | None:
+    """What the host that *word* means knows of its runs now; None where *word* means no host.
+
+    Raises HostUnreachable.
+    """
+    sources = sources_of([word], way)
+    if not sources.hosts:
+        return None
+    feed = OnceFeed(Opened(sources, way).hosts[0])
+    engine = Engine(feed)
+    try:
+        while not feed.exhausted():
+            engine.pump(PAUSE_S)
+    finally:
+        feed.close()
+    return engine.frame()
+
+
+def print_diagnosis(run: str, way: Way | None = None, *, at_step: int | None = None, as_json: bool = False) -> int:
     """Print what is known of *run*, at the end or at *at_step*; the exit code of ``dettui doctor``."""
     if at_step is not None and at_step < 0:
         raise BadUsage("--at takes a step, 0 or above")
-    frame = replay(open_recording(resolve_run(run).path), at_step=at_step)
+    frame = replayed(run, way or Way(), at_step)
     if as_json:
         print(json.dumps(to_json(frame), allow_nan=False, ensure_ascii=False))
     else:
         width = min(terminal.width(), 100)
         print(to_text(frame, width, terminal.wants_colour(), loss_curve(frame, width)), end="")
     return exit_code(frame.diagnosis)
+
+
+def replayed(word: str, way: Way, at_step: int | None) -> RunFrame:
+    """The run that *word* means, of this host or, as HOST:RUN, of another, as it was known at the end or *at_step*."""
+    sources = sources_of([word], way)
+    if not sources.hosts:
+        found = sources.runs[0] if sources.runs else resolve_run(word)
+        return replay(open_recording(found.path), at_step=at_step)
+    (host,) = sources.hosts
+    feed = OnceFeed(Opened(sources, way, is_exact=True).hosts[0])
+    try:
+        return replay(feed, at_step=at_step)
+    except NotARun:
+        raise RunNotFound(f"no run {host.run or 'at all'} there: `dettui ls {host.target.text}` shows them") from None
+    finally:
+        feed.close()
 
 
 def loss_curve(frame: RunFrame, width: int) -> str | None:

@@ -15,6 +15,7 @@ from dettui.feed.base import Feed
 from dettui.feed.local import LocalFeed
 from dettui.feed.logs import strands_at
 from dettui.feed.recorded import RecordedFeed
+from dettui.feed.ssh.desk import Desk
 from dettui.feed.summaries import RunSummary, list_runs
 from dettui.store.text import clean
 from dettui_probe.places import ensure_private, runtime_dir
@@ -54,6 +55,12 @@ def open_local(runs: Sequence[str] | None = None) -> Feed:
     return feed
 
 
+def open_desk() -> Desk:
+    """Where what ssh asks arrives.  Raises AgentUnavailable where that cannot be."""
+    _check(runtime_dir())
+    return Desk()
+
+
 def _check(home: Path) -> None:
     """Raises AgentUnavailable where sockets cannot be kept in *home*, or would not be safe there."""
     advice = "set DETTUI_HOME to a short path in a directory of your own"
@@ -81,16 +88,26 @@ def resolve_run(text: str) -> RunRef:
     if "/" in text or text.endswith(".dlog"):
         raise RunNotFound(f"no run at {clean(text)}: `dettui ls` shows the runs that are known")
     known = list_runs()
-    for matches in (
-        [run for run in known if run.id == text],
-        [run for run in known if run.name == text],
-        [run for run in known if run.id.startswith(text) or run.name.startswith(text)],
-    ):
-        if len(matches) == 1:
-            return RunRef(matches[0].id, matches[0].name, matches[0].path, matches[0].liveness)
-        if matches:
-            raise BadUsage(f"{clean(text)} could be {_listed(run.id for run in matches)}: say which")
+    exactly = known_exactly(text, known)
+    if exactly is not None:
+        return exactly
+    begun = _the_one(text, [run for run in known if run.id.startswith(text) or run.name.startswith(text)])
+    if begun is not None:
+        return begun
     raise RunNotFound(_not_found(text, known))
+
+
+def known_exactly(text: str, known: Sequence[RunSummary] | None = None) -> RunRef | None:
+    """The run of this host, or of *known*, whose id or name is *text*.  Raises BadUsage where it could be several."""
+    known = list_runs() if known is None else known
+    by_id = _the_one(text, [run for run in known if run.id == text])
+    return by_id or _the_one(text, [run for run in known if run.name == text])
+
+
+def _the_one(text: str, matches: Sequence[RunSummary]) -> RunRef | None:
+    if len(matches) > 1:
+        raise BadUsage(f"{clean(text)} could be {_listed(run.id for run in matches)}: say which")
+    return RunRef(matches[0].id, matches[0].name, matches[0].path, matches[0].liveness) if matches else None
 
 
 def _run_at(path: Path) -> RunRef:

@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from dettui.app import DettuiApp
 from dettui.domain.frame import Frame
+from dettui.feed.ssh.desk import Hosts
 
 SIZES = ((80, 24), (140, 45), (200, 50))
 
@@ -88,11 +89,16 @@ def screen_text(app: DettuiApp) -> str:
 
 @asynccontextmanager
 async def on_stage(
-    first: Frame, size: tuple[int, int] = (140, 45), *, ascii_only: bool = False, light: bool = False
+    first: Frame,
+    size: tuple[int, int] = (140, 45),
+    *,
+    ascii_only: bool = False,
+    light: bool = False,
+    hosts: Hosts | None = None,
 ) -> AsyncIterator[Stage]:
     """The application at *size*, showing *first*."""
     script = Script(first)
-    app = DettuiApp(lambda: script, ascii_only=ascii_only, light=light)
+    app = DettuiApp(lambda: script, ascii_only=ascii_only, light=light, hosts=hosts)
     async with app.run_test(size=size) as pilot:
         stage = Stage(app, pilot, script)
         await stage.shows(first)

@@ -101,6 +101,7 @@ class News(NamedTuple):
     portions: tuple[Portion, ...] = ()
     received: float = 0.0  # when the question came and when the answer left, by the agent's clock
     sent: float = 0.0
+    waiting: int = 0  # about how many bytes more there are already
 
 
 Request: TypeAlias = "Open | Next"
@@ -171,7 +172,7 @@ def _next(fields: list[Any]) -> Next:
 
 
 def _news(fields: list[Any], body: bytes) -> News:
-    portions, received, sent = _typed(fields, list, float, float)
+    portions, received, sent, waiting = _typed(fields, list, float, float, int)
     found: list[Portion] = []
     at = 0
     for portion in portions:
@@ -181,7 +182,7 @@ def _news(fields: list[Any], body: bytes) -> News:
         state, *numbers = portion[4:8]
         found.append(Portion(run, boot, rank, body[at : at + size], _state(state), *_typed(numbers, int, int, int)))
         at += size
-    return News(tuple(found), received, sent)
+    return News(tuple(found), received, sent, waiting)
 
 
 def _state(fields: object) -> State | None:

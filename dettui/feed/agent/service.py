@@ -104,7 +104,7 @@ class Service:
         for who, viewer in list(self._viewers.items()):
             news = viewer.answer(self._runs.strands(), now)
             if news is not None:
-                self._reply(who, news._replace(sent=time.time()))
+                self._reply(who, viewer.stamped(news, time.monotonic()))
             elif not viewer.is_asking and now - viewer.asked_at > self._idle_s:
                 self._drop(who)
 

@@ -69,6 +69,10 @@ class Session:
                 break
         return portions
 
+    def waiting(self, strands: Iterable[Strand]) -> int:
+        """About how many bytes there are that the viewer has not got."""
+        return sum(self._waiting(lineage) for lineage in _lineages(self._wanted(strands)))
+
     def close(self) -> None:
         """Let go of files."""
         for cursor in self._cursors.values():

@@ -33,7 +33,7 @@ class StdioService:
         self._home = home
         self._read, self._write = read, write
         self._quiet_s = quiet_s
-        self._requests: queue.Queue[tuple[float, bytes] | None] = queue.Queue()
+        self._requests: queue.Queue[tuple[bytes, float, float] | None] = queue.Queue()
         self._runs = Runs(home)
         self._viewer: Viewer | None = None
 
@@ -65,15 +65,15 @@ class StdioService:
         assembler = Assembler(protocol.MAX_MESSAGE)
         while True:
             data = self._read.read1(_READ_BYTES)
-            wall = time.time()
+            now, wall = time.monotonic(), time.time()
             for message in assembler.feed(data):
-                self._requests.put((wall, message))
+                self._requests.put((message, now, wall))
             if not data:
                 self._requests.put(None)
                 return
 
-    def _take(self, wall: float, message: bytes) -> None:
-        request, now = protocol.request_of(message), time.monotonic()
+    def _take(self, message: bytes, now: float, wall: float) -> None:
+        request = protocol.request_of(message)
         if isinstance(request, protocol.Open):
             self._open(request, now)
         elif request is not None and self._viewer is not None:
@@ -91,7 +91,7 @@ class StdioService:
         self._runs.pump(time.monotonic(), time.time(), self._viewer.session.runs)
         news = self._viewer.answer(self._runs.strands(), time.monotonic())
         if news is not None:
-            self._reply(news._replace(sent=time.time()))
+            self._reply(self._viewer.stamped(news, time.monotonic()))
 
     def _reply(self, reply: protocol.Reply) -> None:
         self._write.write(cut(protocol.encode(reply)))

@@ -35,7 +35,7 @@ class Viewer:
         self.asked_at, self._received, self._question = now, wall, question
 
     def answer(self, strands: Iterable[Strand], now: float) -> protocol.News | None:
-        """The answer, once there are news or the question has waited long enough; its ``sent`` is not filled in."""
+        """The answer, once there are news or the question has waited long enough."""
         question = self._question
         if question is None or now - self._replied_at < GATHER_S:
             return None
@@ -46,7 +46,11 @@ class Viewer:
         is_catching_up = 2 * sum(len(portion.data) for portion in portions) > budget
         self._replied_at = 0.0 if is_catching_up else now
         self._question = None
-        return protocol.News(tuple(portions), self._received)
+        return protocol.News(tuple(portions), self._received, self._received, self.session.waiting(strands))
+
+    def stamped(self, news: protocol.News, now: float) -> protocol.News:
+        """*news* as they leave.  By the clock of the question, so that one that jumps meanwhile makes no delay."""
+        return news._replace(sent=news.received + max(now - self.asked_at, 0.0))
 
     def close(self) -> None:
         """Let go of files."""

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dettui.cli.show import is_live, read_what_is_known
+from dettui.cli.show import read_what_is_known
 from dettui.domain.run import Liveness, RunState
 from dettui.engine import Engine
 from dettui.feed.base import Arrival
 from dettui.feed.opening import RunRef
 from dettui.feed.scripted import ScriptedFeed
+from dettui.feed.sources import is_live
 
 
 def found(state: RunState | None) -> RunRef:

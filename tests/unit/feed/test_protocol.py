@@ -21,6 +21,7 @@ NEWS = News(
     ),
     received=1.5,
     sent=2.25,
+    waiting=4_096,
 )
 
 
@@ -47,9 +48,9 @@ def test_a_portion_that_is_cut_is_no_reply() -> None:
     "line",
     [
         b"", b"\n", b"null\n", b"[]\n", b"[1]\n", b'["open"]\n', b'["open",2,[3],[]]\n', b'["open",2,[],[["r"]]]\n',
-        b'["open",true,[],[]]\n', b'["next","5",0]\n', b'["news",[["a","b",0,-1,null,-1,0,0]],0.0,0.0]\n',
-        b'["news",[["a","b",0,5,null,-1,0,0]],0.0,0.0]\n1234', b'["news",[["a","b",0,0]],0.0,0.0]\n',
-        b'["news",[["a","b",0,0,["x"],-1,0,0]],0.0,0.0]\n', b"[" * 100_000, b"\xff\xfe\n", b"1" * 10_000 + b"\n",
+        b'["open",true,[],[]]\n', b'["next","5",0]\n', b'["news",[["a","b",0,-1,null,-1,0,0]],0.0,0.0,0]\n',
+        b'["news",[["a","b",0,5,null,-1,0,0]],0.0,0.0,0]\n1234', b'["news",[["a","b",0,0]],0.0,0.0,0]\n',
+        b'["news",[["a","b",0,0,["x"],-1,0,0]],0.0,0.0,0]\n', b"[" * 100_000, b"\xff\xfe\n", b"1" * 10_000 + b"\n",
     ],
 )  # fmt: skip
 def test_garbage_is_nothing(line: bytes) -> None:

@@ -1,0 +1,86 @@
+"""How much to ask of a link, by what it has carried so far; and what its round trips tell of the host's clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dettui.feed.agent.protocol import MAX_BUDGET, Next
+
+
+@dataclass(frozen=True)
+class PacePolicy:
+    """What is shown must not grow old: an answer may take *answer_s*, and what waits *patience_s* before it is thinned.
+
+    Over a link of *fast* bytes per second a long history comes whole, though it takes longer: it is the catching up of
+    a new viewer, and on such a link it ends.
+    """
+
+    start: int = 8 << 10  # bytes of the first answer of any size: 0.4 s at 20 kB/s
+    least: int = 1 << 10
+    answer_s: float = 0.4
+    patience_s: float = 0.8
+    fast: float = 1e6
+    patience_fast_s: float = 10.0
+    growth: int = 4  # of the budget after an answer that was full and took no time
+    told_apart_s: float = 0.02  # a transfer shorter than this tells no rate
+    memory: int = 512  # round trips: on a slow link those of some minutes, of which some were almost empty
+    weight: float = 0.5  # of the newest rate
+
+
+class _Trip(NamedTuple):
+    delay_s: float
+    clock_offset_s: float
+
+
+class Pace:
+    """Fed with every answer; says how much to ask for next."""
+
+    def __init__(self, policy: PacePolicy | None = None) -> None:
+        self._policy = policy or PacePolicy()
+        self._budget = self._policy.start
+        self._trips: deque[_Trip] = deque(maxlen=self._policy.memory)
+        self.bytes_per_s: float | None = None  # None where the link was never full enough to tell
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """The least of late, which is what the way itself takes."""
+        return min((trip.delay_s for trip in self._trips), default=None)
+
+    @property
+    def clock_offset_s(self) -> float:
+        """The host's clock minus ours, by the quickest round trip of late: half of its delay bounds the error."""
+        return min(self._trips, key=lambda trip: trip.delay_s).clock_offset_s if self._trips else 0.0
+
+    def question(self) -> Next:
+        """The next one.  The first asks for next to nothing: its answer tells what the way alone takes."""
+        if not self._trips:
+            return Next(1)
+        return Next(self._budget, self._patience())
+
+    def note(self, asked: float, took_s: float, received: float, sent: float, size: int) -> None:
+        """An answer of *size* bytes came *took_s* after the question, which was *asked* by our clock; *received* and
+        *sent* are by the host's."""
+        delay_s = max(took_s - (sent - received), 0.0)
+        self._trips.append(_Trip(delay_s, received - asked - delay_s / 2))
+        if 2 * size >= self._budget:  # one that did not fill the link tells how late it was, not what it carries
+            self._learn(size, delay_s - (self.round_trip_s or 0.0))
+
+    def _learn(self, size: int, transfer_s: float) -> None:
+        policy = self._policy
+        if transfer_s >= policy.told_apart_s:
+            rate, before = size / transfer_s, self.bytes_per_s
+            self.bytes_per_s = rate if before is None else before + policy.weight * (rate - before)
+            self._budget = round(self.bytes_per_s * policy.answer_s)
+        else:
+            self._budget *= policy.growth
+        self._budget = min(max(self._budget, policy.least), MAX_BUDGET)
+
+    def _patience(self) -> int:
+        """Bytes that may wait before they are thinned; 0, without end, while the rate is not known."""
+        if self.bytes_per_s is None:
+            return 0
+        policy = self._policy
+        is_fast = self.bytes_per_s >= policy.fast
+        return max(round(self.bytes_per_s * (policy.patience_fast_s if is_fast else policy.patience_s)), 1)
