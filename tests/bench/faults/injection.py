@@ -1,0 +1,68 @@
+"""What an injection is: one mistake, its true cause, where it applies, and how strong it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from bench.faults.plan import Plan
+
+Harm: TypeAlias = Literal["score", "gap", "time", "memory"]
+Severity: TypeAlias = Literal["mild", "medium", "severe"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("mild", "medium", "severe")
+
+IMAGES: Final = ("cnn_bn", "cnn", "resnet")
+TRANSFORMERS: Final = ("chars", "vit")
+DETECTORS: Final = ("two_stage", "one_stage")
+PERCEPTRONS: Final = ("mlp", "regressor")
+WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet")
+WITH_SGD: Final = ("cnn_bn", "two_stage", "cnn", "resnet")
+CLASSIFIERS: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit")
+
+
+@dataclass(frozen=True)
+class Injection:
+    """A mistake that can be made in several programs, in three strengths."""
+
+    name: str
+    cause: str
+    accepted: tuple[str, ...]  # causes that say the same of this mistake, or that it brings about by itself
+    programs: tuple[str, ...]
+    levels: tuple[Any, Any, Any]  # mild, medium, severe
+    apply: Callable[[Plan, Any], None]
+    harm: Harm = "score"  # what it has to worsen to be effective
+    from_onset: bool = False  # it begins at the plan's onset
+
+    def inject(self, plan: Plan, severity: Severity) -> Plan:
+        """*plan* with the mistake in it."""
+        self.apply(plan, self.levels[SEVERITIES.index(severity)])
+        return plan
+
+    @property
+    def family(self) -> str:
+        """The module that it stands in: learning_rate, optimizer, ..."""
+        return self.apply.__module__.rpartition(".")[2]
+
+
+REGISTER: Final[dict[str, Injection]] = {}
+"""All injections, by name."""
+
+
+def injection(
+    cause: str,
+    *,
+    on: tuple[str, ...],
+    levels: tuple[Any, Any, Any],
+    also: tuple[str, ...] = (),
+    harm: Harm = "score",
+    from_onset: bool = False,
+) -> Callable[[Callable[[Plan, Any], None]], Callable[[Plan, Any], None]]:
+    """Registers the decorated function under its own name."""
+
+    def register(apply: Callable[[Plan, Any], None]) -> Callable[[Plan, Any], None]:
+        name = apply.__name__
+        REGISTER[name] = Injection(name, cause, also, on, levels, apply, harm, from_onset)
+        return apply
+
+    return register

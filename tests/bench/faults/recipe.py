@@ -1,0 +1,76 @@
+"""How a program is trained: optimizer, learning rate, schedule, batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+ScheduleName: TypeAlias = Literal["constant", "step", "cosine", "one_cycle", "restarts", "plateau"]
+OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw"]
+
+
+@dataclass
+class Recipe:
+    """Plain numbers of one training; a fault or a variant changes some of them."""
+
+    steps: int
+    batch: int
+    optimizer: OptimizerName
+    lr: float  # at its peak
+    schedule: ScheduleName = "constant"
+    warmup: int = 0  # steps of a linear rise
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    milestones: tuple[float, ...] = (0.6, 0.85)  # of "step", as shares of the run
+    drop: float = 0.1  # factor at each milestone
+    floor: float = 0.0  # of "cosine", as a share of the peak
+    clip: float | None = None  # max_norm
+    accumulate: int = 1  # backward passes per step
+    divide: bool = True  # the loss by *accumulate*
+    shuffle: bool = True
+    evaluations: int = 14
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+
+
+def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """The optimizer of *recipe* over those of *parameters* that are to be trained."""
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if recipe.optimizer == "sgd":
+        return SGD(trained, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    kind = AdamW if recipe.optimizer == "adamw" else Adam
+    return kind(trained, recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay)
+
+
+def make_scheduler(recipe: Recipe, optimizer: Optimizer) -> LambdaLR | ReduceLROnPlateau:
+    """The scheduler of *recipe*, stepped after every optimizer step; one on a plateau after every evaluation."""
+    if recipe.schedule == "plateau":
+        return ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
+    return LambdaLR(optimizer, lambda step: lr_share(recipe, step))
+
+
+def lr_share(recipe: Recipe, step: int) -> float:
+    """LR over its peak before step number *step* (from 0)."""
+    if step < recipe.warmup:
+        return (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
+    if recipe.schedule == "step":
+        return recipe.drop ** sum(step / recipe.steps >= milestone for milestone in recipe.milestones)
+    if recipe.schedule == "cosine":
+        return recipe.floor + (1 - recipe.floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    if recipe.schedule == "one_cycle":
+        rise = 0.3
+        if done < rise:
+            return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * done / rise))
+        return 1e-4 + 0.5 * (1 + math.cos(math.pi * min((done - rise) / (1 - rise), 1.0)))
+    if recipe.schedule == "restarts":
+        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * ((3 * done) % 1)))
+    return 1.0

@@ -1,0 +1,286 @@
+"""Record the runs of the fault bench: ``python tests/bench/faults/record.py tune`` (or ``test``).
+
+    --out DIR            where recordings and manifest.jsonl go; $DETTUI_FAULTS, else ./.faults
+    --workers N          processes at a time (default 2; each at nice 19)
+    --only WORD ...      runs whose name holds every word (fault/mlp/lr_high/medium/0, healthy/cnn/base/3)
+    --budget-s S         stop after so many seconds
+    --again              also what was recorded with an earlier probe
+    --list               print the plan and what is done of it
+
+A run that is in the manifest is not recorded again; a run that was cut off leaves no line there.  The order of the
+plan makes every beginning of it useful: one seed of every injection at medium strength, with healthy runs in between,
+then more seeds, then the other strengths.
+
+Each run trains in a process of its own, forked from one that has imported torch and not the probe, and is recorded by
+``dettui_probe.watch`` as in any script.  Two runs of three give the probe a quarter of the step, which on steps of
+some milliseconds buys what the default of 1 % buys on those of a real detector; the third keeps the default, so that
+thinned recordings are among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, get_args
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import torch
+import torchvision  # noqa: F401 - imported once, before the forks
+from torch import nn
+
+from bench.faults import injections
+from bench.faults.healthy import VARIANTS, variants_of
+from bench.faults.injection import REGISTER, Severity
+from bench.faults.loop import train
+from bench.faults.plan import Plan, plan_of
+from bench.faults.programs import program_named
+from bench.faults.split import SIDES, Side
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+THINNED_SEED: Final = 2  # of every three seeds the one with the probe's default budget
+PATIENCE_S: Final = 600
+MEDIUM_FIRST: Final = ("medium", "severe", "mild")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be recorded."""
+
+    kind: str  # "healthy" or "fault"
+    program: str
+    what: str  # variant or injection
+    severity: str  # "" for healthy runs
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Readable and unique."""
+        return "/".join(filter(None, (self.kind, self.program, self.what, self.severity, str(self.seed))))
+
+    @property
+    def run_id(self) -> str:
+        """The directory of the recording."""
+        return self.name.replace("/", "-")
+
+    def plan(self) -> Plan:
+        """What is to be trained."""
+        plan = plan_of(program_named(self.program), self.seed)
+        if self.seed % 3 == THINNED_SEED:
+            plan.budget = 0.01
+        if self.kind == "healthy":
+            VARIANTS[self.what](plan)
+        else:
+            severity: Severity = self.severity  # type: ignore[assignment]
+            REGISTER[self.what].inject(plan, severity)
+        return plan
+
+
+# --- the order ----------------------------------------------------------------------------------------------------
+
+
+def jobs(side: Side) -> Iterator[Job]:
+    """Everything of *side*, the most useful first."""
+    programs = SIDES[side]
+    first = _faults(programs, "medium", 0)
+    yield from (Job("healthy", program, "base", "", seed) for seed in (0, 1, 2) for program in programs)
+    yield from _woven(first, _healthy(programs, 0))
+    for seed in (1, 2):
+        yield from _woven(_faults(programs, "medium", seed), _healthy(programs, seed))
+    for severity, seed in itertools.product(("severe", "mild"), (0, 1, 2)):
+        yield from _woven(_faults(programs, severity, seed), _more_healthy(programs, severity, seed))
+
+
+def _faults(programs: tuple[str, ...], severity: str, seed: int) -> list[Job]:
+    """By rounds: each injection in its first program, then each in its second one, ..."""
+    rows = [
+        [Job("fault", program, name, severity, seed) for program in injection.programs if program in programs]
+        for name, injection in REGISTER.items()
+    ]
+    return [job for column in itertools.zip_longest(*rows) for job in column if job is not None]
+
+
+def _healthy(programs: tuple[str, ...], seed: int) -> list[Job]:
+    columns = [[Job("healthy", p, v, "", seed) for v in variants_of(p) if v != "base"] for p in programs]
+    return [job for row in itertools.zip_longest(*columns) for job in row if job is not None]
+
+
+def _more_healthy(programs: tuple[str, ...], severity: str, seed: int) -> list[Job]:
+    base = 3 + 3 * ("severe", "mild").index(severity) + seed
+    return [Job("healthy", program, "base", "", base) for program in programs]
+
+
+def _woven(faults: list[Job], healthy: list[Job]) -> Iterator[Job]:
+    """*healthy* runs spread evenly among *faults*."""
+    every = max(len(faults) // max(len(healthy), 1), 1)
+    calm = iter(healthy)
+    for number, job in enumerate(faults, start=1):
+        yield job
+        if number % every == 0:
+            yield from itertools.islice(calm, 1)
+    yield from calm
+
+
+# --- recording ----------------------------------------------------------------------------------------------------
+
+
+def probe_revision() -> str:
+    """Digest of the sources of the probe: what a recording depends on beside the job."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "probe" / "dettui_probe").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def git_revision() -> str:
+    """The commit, "" where there is no repository."""
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """The newest line of every job that was recorded, by its name."""
+    path = folder / "manifest.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = (json.loads(line) for line in lines if line.endswith("}"))
+    return {row["name"]: row for row in rows}
+
+
+class Recorder:
+    """Keeps *workers* children busy until the jobs are done."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.folder, self.workers = folder, workers
+        self.runs = folder / "runs"
+        self.runs.mkdir(parents=True, exist_ok=True)
+        self.stamp = {"probe": probe_revision(), "commit": git_revision()}
+        self.busy: dict[int, tuple[Job, int, float]] = {}  # pid -> job, pipe, deadline
+        self.done = 0
+
+    def work(self, todo: list[Job], until: float) -> None:
+        """Record *todo*; start nothing after *until*."""
+        waiting, started = iter(todo), time.monotonic()
+        job = next(waiting, None)
+        while self.busy or (job is not None and time.time() < until):
+            while job is not None and len(self.busy) < self.workers and time.time() < until:
+                self._start(job)
+                job = next(waiting, None)
+            self._reap(len(todo), started)
+
+    def _start(self, job: Job) -> None:
+        shutil.rmtree(self.runs / job.run_id, ignore_errors=True)
+        ours, theirs = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(ours)
+            os._exit(_record(job, self.runs, theirs))
+        os.close(theirs)
+        self.busy[child] = (job, ours, time.monotonic() + PATIENCE_S)
+
+    def _reap(self, count: int, started: float) -> None:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            self._end_the_stuck()
+            time.sleep(0.05)
+            return
+        job, pipe, _ = self.busy.pop(pid)
+        with os.fdopen(pipe) as answer:
+            text = answer.read()
+        self.done += 1
+        outcome = json.loads(text) if text else {"error": f"the process ended with status {status}", "steps": 0}
+        row = {
+            "name": job.name,
+            "run": job.run_id,
+            **asdict(job),
+            **self.stamp,
+            "outcome": outcome,
+            "time": time.time(),
+        }
+        with (self.folder / "manifest.jsonl").open("a") as manifest:
+            manifest.write(json.dumps(row) + "\n")
+        pace = (time.monotonic() - started) / self.done
+        print(f"{self.done}/{count} {pace:.1f} s a run  {job.name}  {_brief(outcome)}", flush=True)
+
+    def _end_the_stuck(self) -> None:
+        for pid, (_, _, deadline) in self.busy.items():
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _brief(outcome: dict[str, Any]) -> str:
+    if outcome.get("error"):
+        return str(outcome["error"])[:80]
+    return f"score {outcome['score']:.3f} hidden {outcome['hidden']:.3f} loss {outcome['last_loss']:.3f}"
+
+
+def _record(job: Job, runs: Path, pipe: int) -> int:
+    """In the child: train under the probe and tell the outcome."""
+    os.nice(19 - os.nice(0))
+    os.environ["DETTUI_RUNS"], os.environ["DETTUI_RUN"] = str(runs), job.run_id
+    os.environ["DETTUI_HOME"] = str(runs.parent / "home")
+    sys.argv = [f"{job.program}.py"]
+    outcome = asdict(train(job.plan()))
+    with os.fdopen(pipe, "w") as out:
+        out.write(json.dumps(outcome))
+    return 0
+
+
+def warm_up() -> None:
+    """Import what torch imports at its first step, once for all children."""
+    layer = nn.Linear(2, 2)
+    for kind in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW):
+        optimizer = kind(layer.parameters(), 0.1)
+        layer(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+    for names in SIDES.values():
+        for name in names:
+            program_named(name)
+
+
+def main() -> int:
+    """Record what is missing."""
+    arguments = parse()
+    folder = arguments.out / arguments.side
+    known = read_manifest(folder)
+    stamp = probe_revision()
+    wanted = [job for job in jobs(arguments.side) if all(word in job.name for word in arguments.only)]
+    todo = [job for job in wanted if job.name not in known or (arguments.again and known[job.name]["probe"] != stamp)]
+    print(f"{len(wanted)} runs, {len(wanted) - len(todo)} recorded, {len(todo)} to do", flush=True)
+    if arguments.list:
+        print("\n".join(("  " if job in todo else "* ") + job.name for job in wanted))
+        return 0
+    torch.set_num_threads(1)
+    warm_up()
+    Recorder(folder, arguments.workers).work(todo, time.time() + arguments.budget_s)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("side", choices=get_args(Side))
+    parser.add_argument("--out", type=Path, default=Path(os.environ.get("DETTUI_FAULTS", ".faults")))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD")
+    parser.add_argument("--budget-s", type=float, default=1e9)
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    assert injections.__all__
+    sys.exit(main())
