@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from bench.faults.plan import Examples, Gradients, Plan, Sets
+from torch import Tensor, nn
+from torch.nn import functional
 
 Variant = Callable[[Plan], None]
 
@@ -127,7 +126,7 @@ def label_smoothing(plan: Plan) -> None:
     def smoothed(model: nn.Module, x: Any, y: Any) -> Tensor:
         outputs = model(x)
         outputs, y = (outputs.flatten(0, 1), y.flatten()) if plan.program.kind == "language" else (outputs, y)
-        return F.cross_entropy(outputs, y, label_smoothing=0.1)
+        return functional.cross_entropy(outputs, y, label_smoothing=0.1)
 
     plan.loss = smoothed
 
@@ -247,7 +246,7 @@ def scaled_loss(plan: Plan) -> None:
 def weighted_by_class(plan: Plan) -> None:
     """Class weights in the loss."""
     weights = torch.linspace(0.6, 1.4, plan.program.classes)
-    plan.loss = lambda model, x, y: F.cross_entropy(model(x), y, weight=weights)
+    plan.loss = lambda model, x, y: functional.cross_entropy(model(x), y, weight=weights)
 
 
 @variant()

@@ -9,15 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
+from bench.faults.plan import Examples, Gradients, Plan, Sets
+from bench.faults.recipe import make_optimizer, make_scheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-
-from bench.faults.plan import Examples, Gradients, Plan, Sets
-from bench.faults.recipe import make_optimizer, make_scheduler
 
 if TYPE_CHECKING:
     from dettui_probe import Run
@@ -98,7 +97,7 @@ class Training:
         return self._outcome(seconds, _resident_mib() - warm_mib, error)
 
     def _watch(self) -> Run:
-        import dettui_probe as probe  # noqa: PLC0415 - only in the process that trains, as in a user's script
+        import dettui_probe as probe
 
         recipe, program = self.recipe, self.plan.program
         return probe.watch(

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
+from bench.faults.recipe import Recipe
 from torch import Tensor, nn
 from torch.optim import Optimizer
-
-from bench.faults.recipe import Recipe
 
 Kind: TypeAlias = Literal["classification", "language", "segmentation", "detection", "regression"]
 

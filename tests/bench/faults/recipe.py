@@ -65,12 +65,18 @@ def lr_share(recipe: Recipe, step: int) -> float:
     if recipe.schedule == "step":
         return recipe.drop ** sum(step / recipe.steps >= milestone for milestone in recipe.milestones)
     if recipe.schedule == "cosine":
-        return recipe.floor + (1 - recipe.floor) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        return recipe.floor + (1 - recipe.floor) * _cosine(done)
     if recipe.schedule == "one_cycle":
-        rise = 0.3
-        if done < rise:
-            return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * done / rise))
-        return 1e-4 + 0.5 * (1 + math.cos(math.pi * min((done - rise) / (1 - rise), 1.0)))
+        return _one_cycle(done)
     if recipe.schedule == "restarts":
-        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * ((3 * done) % 1)))
+        return 0.02 + 0.98 * _cosine((3 * done) % 1)
     return 1.0
+
+
+def _one_cycle(done: float, rise: float = 0.3) -> float:
+    return 0.04 + 0.96 * (1 - _cosine(done / rise)) if done < rise else 1e-4 + _cosine((done - rise) / (1 - rise))
+
+
+def _cosine(done: float) -> float:
+    """From 1 at 0 to 0 at 1."""
+    return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

@@ -38,8 +38,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 import torchvision  # noqa: F401 - imported once, before the forks
-from torch import nn
-
 from bench.faults import injections
 from bench.faults.healthy import VARIANTS, variants_of
 from bench.faults.injection import REGISTER, Severity
@@ -47,11 +45,11 @@ from bench.faults.loop import train
 from bench.faults.plan import Plan, plan_of
 from bench.faults.programs import program_named
 from bench.faults.split import SIDES, Side
+from torch import nn
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 THINNED_SEED: Final = 2  # of every three seeds the one with the probe's default budget
 PATIENCE_S: Final = 600
-MEDIUM_FIRST: Final = ("medium", "severe", "mild")
 
 
 @dataclass(frozen=True)
@@ -93,43 +91,46 @@ class Job:
 def jobs(side: Side) -> Iterator[Job]:
     """Everything of *side*, the most useful first."""
     programs = SIDES[side]
-    first = _faults(programs, "medium", 0)
     yield from (Job("healthy", program, "base", "", seed) for seed in (0, 1, 2) for program in programs)
-    yield from _woven(first, _healthy(programs, 0))
-    for seed in (1, 2):
-        yield from _woven(_faults(programs, "medium", seed), _healthy(programs, seed))
-    for severity, seed in itertools.product(("severe", "mild"), (0, 1, 2)):
-        yield from _woven(_faults(programs, severity, seed), _more_healthy(programs, severity, seed))
+    calm = itertools.chain.from_iterable(_healthy(programs, seed) for seed in itertools.count())
+    for severity, place, seed in _rounds():
+        faults = _faults(programs, severity, place, seed)
+        yield from _woven(faults, calm, every=2)
 
 
-def _faults(programs: tuple[str, ...], severity: str, seed: int) -> list[Job]:
-    """By rounds: each injection in its first program, then each in its second one, ..."""
-    rows = [
-        [Job("fault", program, name, severity, seed) for program in injection.programs if program in programs]
-        for name, injection in REGISTER.items()
+def _rounds() -> Iterator[tuple[str, int, int]]:
+    """Severity, which of the programs of an injection, seed."""
+    yield from (("medium", 0, 0), ("medium", 0, 1), ("medium", 1, 0), ("medium", 0, 2))
+    yield from (("severe", 0, 0), ("mild", 0, 0), ("medium", 1, 1), ("medium", 1, 2))
+    every = itertools.product((0, 1, 2), (0, 1, 2, 3, 4), ("medium", "severe", "mild"))
+    done = {("medium", 0, 0), ("medium", 0, 1), ("medium", 1, 0), ("medium", 0, 2)}
+    done |= {("severe", 0, 0), ("mild", 0, 0), ("medium", 1, 1), ("medium", 1, 2)}
+    yield from ((severity, place, seed) for seed, place, severity in every if (severity, place, seed) not in done)
+
+
+def _faults(programs: tuple[str, ...], severity: str, place: int, seed: int) -> list[Job]:
+    """Each injection in one program; they begin with different ones, so that every round meets all programs."""
+    rows = [(name, [p for p in injection.programs if p in programs]) for name, injection in REGISTER.items()]
+    return [
+        Job("fault", mine[(place + turn) % len(mine)], name, severity, seed)
+        for turn, (name, mine) in enumerate(rows)
+        if place < len(mine)
     ]
-    return [job for column in itertools.zip_longest(*rows) for job in column if job is not None]
 
 
 def _healthy(programs: tuple[str, ...], seed: int) -> list[Job]:
-    columns = [[Job("healthy", p, v, "", seed) for v in variants_of(p) if v != "base"] for p in programs]
+    """Every variant in every program; of the slow detectors only the first seeds."""
+    quick = [program for program in programs if seed < 1 or program_named(program).kind != "detection"]
+    columns = [[Job("healthy", p, v, "", seed) for v in variants_of(p) if v != "base" or seed > 2] for p in quick]
     return [job for row in itertools.zip_longest(*columns) for job in row if job is not None]
 
 
-def _more_healthy(programs: tuple[str, ...], severity: str, seed: int) -> list[Job]:
-    base = 3 + 3 * ("severe", "mild").index(severity) + seed
-    return [Job("healthy", program, "base", "", base) for program in programs]
-
-
-def _woven(faults: list[Job], healthy: list[Job]) -> Iterator[Job]:
-    """*healthy* runs spread evenly among *faults*."""
-    every = max(len(faults) // max(len(healthy), 1), 1)
-    calm = iter(healthy)
+def _woven(faults: list[Job], healthy: Iterator[Job], *, every: int) -> Iterator[Job]:
+    """A *healthy* run after *every* so many faults."""
     for number, job in enumerate(faults, start=1):
         yield job
         if number % every == 0:
-            yield from itertools.islice(calm, 1)
-    yield from calm
+            yield from itertools.islice(healthy, 1)
 
 
 # --- recording ----------------------------------------------------------------------------------------------------
@@ -229,6 +230,7 @@ def _brief(outcome: dict[str, Any]) -> str:
 def _record(job: Job, runs: Path, pipe: int) -> int:
     """In the child: train under the probe and tell the outcome."""
     os.nice(19 - os.nice(0))
+    os.setsid()
     os.environ["DETTUI_RUNS"], os.environ["DETTUI_RUN"] = str(runs), job.run_id
     os.environ["DETTUI_HOME"] = str(runs.parent / "home")
     sys.argv = [f"{job.program}.py"]

@@ -1,4 +1,4 @@
-"""Which programs may be used to tune, and which only to measure.  Fixed before any threshold was set; never to be moved.
+"""Which programs may be used to tune, and which only to measure.  Fixed before tuning, never to be moved.
 
 By program, because a fault is recognised far more easily in a program that was tuned on: published systems lose a
 fifth of their accuracy from one to the other.  Each side has a detector, a network with BatchNorm and one without, a

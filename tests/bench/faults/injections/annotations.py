@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
-
 from bench.faults.injection import CLASSIFIERS, DETECTORS, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan
 from bench.faults.programs.detection import SIDE
+from torch import Tensor
 
 Target = dict[str, Tensor]
 

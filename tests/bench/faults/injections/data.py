@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from bench.faults.injection import CLASSIFIERS, IMAGES, injection
 from bench.faults.plan import Examples, Plan, Sets
+from torch import Tensor
 
 
 def on_training(plan: Plan, change: Callable[[Examples], Examples]) -> None:
@@ -66,7 +65,7 @@ def _kept(plan: Plan, examples: Examples, odds: dict[int, float]) -> Examples:
 @injection("class_imbalance", also=("class_missing",), on=CLASSIFIERS, levels=(20, 100, 1000))
 def imbalance(plan: Plan, ratio: float) -> None:
     """Two classes are common, and so rare are the others."""
-    odds = {k: 1 / ratio for k in range(2, plan.program.classes)}
+    odds = dict.fromkeys(range(2, plan.program.classes), 1 / ratio)
     on_training(plan, lambda examples: _kept(plan, examples, odds))
 
 
@@ -190,8 +189,7 @@ def overfit(plan: Plan, count: int) -> None:
 
     def few(examples: Examples) -> Examples:
         some = examples.at(torch.arange(min(count, len(examples))))
-        noisy = _relabelled(plan, some, 0.2)
-        return noisy
+        return _relabelled(plan, some, 0.2)
 
     on_training(plan, few)
 

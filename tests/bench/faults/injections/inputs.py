@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn import functional as F
-
 from bench.faults.injection import DETECTORS, IMAGES, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan, Sets
+from torch.nn import functional
 
 
 def on_all_inputs(plan: Plan, scale: float, offset: float = 0.0) -> None:
@@ -113,7 +112,7 @@ def blur_augmentation(plan: Plan, size: int) -> None:
     """Pictures blurred and darkened until classes look alike, in training only."""
 
     def spoil(step: int, x: Any, y: Any) -> tuple[Any, Any]:
-        return 0.4 * F.avg_pool2d(x, size, 1, size // 2, count_include_pad=False), y
+        return 0.4 * functional.avg_pool2d(x, size, 1, size // 2, count_include_pad=False), y
 
     plan.on_batch.append(spoil)
 
@@ -139,7 +138,7 @@ def crops_lose_boxes(plan: Plan, share: float) -> None:
         side = x.shape[-1]
         small = int(side * (1 - share) ** 0.5)
         left, top = torch.randint(side - small + 1, (2,), generator=plan.generator).tolist()
-        part = F.interpolate(x[..., top : top + small, left : left + small], (side, side))
+        part = functional.interpolate(x[..., top : top + small, left : left + small], (side, side))
         return part, [_cropped(target, left, top, small, side / small) for target in y]
 
     plan.on_batch.append(crop)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch.optim import Optimizer
-
 from bench.faults.injection import TRANSFORMERS, injection
 from bench.faults.plan import Gradients, Plan
+from torch.optim import Optimizer
 
 
 @injection(

@@ -6,10 +6,9 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
 from bench.faults.injection import injection
 from bench.faults.plan import Plan
+from torch import Tensor, nn
 
 
 @injection(

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from bench.faults.injection import CLASSIFIERS, DETECTORS, IMAGES, injection
 from bench.faults.plan import Plan
+from torch import Tensor, nn
+from torch.nn import functional
 
 Initialise = Callable[[nn.Module], None]
 
@@ -35,7 +34,7 @@ def on_layers(plan: Plan, change: Callable[[nn.Conv2d | nn.Linear], None], *, he
 @injection("softmax_twice", on=CLASSIFIERS, levels=(2.0, 1.0, 0.5))
 def softmax_twice(plan: Plan, sharpness: float) -> None:
     """The network ends in a softmax, and so does the loss."""
-    plan.loss = lambda model, x, y: F.cross_entropy(F.softmax(sharpness * model(x), dim=1), y)
+    plan.loss = lambda model, x, y: functional.cross_entropy(functional.softmax(sharpness * model(x), dim=1), y)
 
 
 @injection(
@@ -158,7 +157,7 @@ def heavy_penalty(plan: Plan, weight: float) -> None:
 
 @injection("loss_terms_unbalanced", on=DETECTORS, levels=(30, 100, 1000))
 def one_term_rules(plan: Plan, factor: float) -> None:
-    """The terms of the boxes weigh so much more that the classes are not learnt; LR lowered to keep it from diverging."""
+    """The terms of the boxes weigh so much more that the classes are not learnt."""
 
     def weighted(model: nn.Module, x: Any, y: Any) -> Tensor:
         terms = model(list(x), y)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
-
 from bench.faults.injection import DETECTORS, TRANSFORMERS, WITH_BATCHNORM, WITH_SGD, injection
 from bench.faults.plan import Gradients, Plan
 from bench.faults.recipe import make_optimizer
+from torch import nn
+from torch.optim import Optimizer
 
 
 @injection(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from bench.faults.plan import Examples, Program, Sets, Shape
 from bench.faults.programs.common import dropout_of, width_of
 from bench.faults.programs.transformer import Block
 from bench.faults.recipe import Recipe
+from torch import Tensor, nn
+from torch.nn import functional
 
 LETTERS, LENGTH = 16, 16
 
@@ -60,21 +59,24 @@ class CharTransformer(nn.Module):
 
 def loss(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Of the next character."""
-    return F.cross_entropy(network(x).flatten(0, 1), y.flatten())
+    return functional.cross_entropy(network(x).flatten(0, 1), y.flatten())
 
 
 def scores(network: nn.Module, examples: Examples) -> dict[str, float]:
     """Accuracy of the next character, and mean cross-entropy."""
     outputs = network(examples.x).flatten(0, 1)
     y = examples.y.flatten()
-    return {"accuracy": float((outputs.argmax(1) == y).float().mean()), "loss": float(F.cross_entropy(outputs, y))}
+    return {
+        "accuracy": float((outputs.argmax(1) == y).float().mean()),
+        "loss": float(functional.cross_entropy(outputs, y)),
+    }
 
 
 PROGRAM = Program(
     "chars",
     "language",
     LETTERS,
-    Recipe(steps=360, batch=12, optimizer="adamw", lr=4e-3, schedule="cosine", warmup=40, weight_decay=0.02, clip=1.0),
+    Recipe(steps=300, batch=12, optimizer="adamw", lr=4e-3, schedule="cosine", warmup=40, weight_decay=0.02, clip=1.0),
     data,
     CharTransformer,
     loss,

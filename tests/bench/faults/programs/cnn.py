@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
-
 from bench.faults.plan import Examples, Program, Sets, Shape
 from bench.faults.programs.common import classification_scores, cross_entropy, dropout_of, width_of
 from bench.faults.recipe import Recipe
+from torch import nn
 
 CLASSES = 8
 SIDE = 12
@@ -47,7 +46,7 @@ PROGRAM = Program(
     "cnn",
     "classification",
     CLASSES,
-    Recipe(steps=320, batch=16, optimizer="sgd", lr=0.03, schedule="cosine", weight_decay=1e-4),
+    Recipe(steps=300, batch=16, optimizer="sgd", lr=0.03, schedule="cosine", weight_decay=1e-4),
     data,
     model,
     cross_entropy,

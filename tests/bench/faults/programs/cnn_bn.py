@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
-
 from bench.faults.plan import Examples, Program, Sets, Shape
 from bench.faults.programs.common import (
     classification_scores,
@@ -15,6 +13,7 @@ from bench.faults.programs.common import (
     width_of,
 )
 from bench.faults.recipe import Recipe
+from torch import nn
 
 CLASSES = 6
 
@@ -46,7 +45,7 @@ PROGRAM = Program(
     "cnn_bn",
     "classification",
     CLASSES,
-    Recipe(steps=320, batch=16, optimizer="sgd", lr=0.03, schedule="step", weight_decay=5e-4),
+    Recipe(steps=280, batch=16, optimizer="sgd", lr=0.03, schedule="step", weight_decay=5e-4),
     data,
     model,
     cross_entropy,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from bench.faults.plan import Examples
+from torch import Tensor, nn
+from torch.nn import functional
 
 Drawn = tuple[Tensor, Tensor]
 
@@ -47,7 +46,7 @@ def pictures(count: int, generator: torch.Generator, *, side: int, channels: int
 
 def cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Of a classifier."""
-    return F.cross_entropy(model(x), y)
+    return functional.cross_entropy(model(x), y)
 
 
 def classification_scores(model: nn.Module, examples: Examples) -> dict[str, float]:
@@ -55,7 +54,7 @@ def classification_scores(model: nn.Module, examples: Examples) -> dict[str, flo
     outputs = torch.cat([model(part) for part in examples.x.split(256)])
     return {
         "accuracy": float((outputs.argmax(1) == examples.y).float().mean()),
-        "loss": float(F.cross_entropy(outputs, examples.y)),
+        "loss": float(functional.cross_entropy(outputs, examples.y)),
     }
 
 

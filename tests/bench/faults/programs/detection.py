@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torchvision.ops import box_iou
-
 from bench.faults.plan import Examples, Sets, Shape
 from bench.faults.programs.common import stamps, width_of
+from torch import Tensor, nn
+from torchvision.ops import box_iou
 
 CLASSES = ("disc", "square", "cross")
 KINDS = (0, 2, 4)  # of them, among the stamps

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
-
 from bench.faults.plan import Examples, Program, Sets, Shape
 from bench.faults.programs.common import classification_scores, cross_entropy, dropout_of, width_of
 from bench.faults.recipe import Recipe
+from torch import nn
 
 FEATURES, CLASSES, CLUSTERS = 20, 10, 3
 
@@ -39,7 +38,7 @@ PROGRAM = Program(
     "mlp",
     "classification",
     CLASSES,
-    Recipe(steps=420, batch=32, optimizer="adam", lr=2e-3),
+    Recipe(steps=320, batch=32, optimizer="adam", lr=2e-3),
     data,
     model,
     cross_entropy,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from torch import nn
-from torchvision.models.detection import RetinaNet
-from torchvision.models.detection.anchor_utils import AnchorGenerator
-
 from bench.faults.plan import Program, Sets, Shape
 from bench.faults.programs import detection
 from bench.faults.recipe import Recipe
+from torch import nn
+from torchvision.models.detection import RetinaNet
+from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 
 def data(seed: int) -> Sets:
@@ -34,7 +33,7 @@ PROGRAM = Program(
     "detection",
     len(detection.CLASSES),
     Recipe(
-        steps=280,
+        steps=260,
         batch=2,
         optimizer="adamw",
         lr=4e-3,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from bench.faults.plan import Examples, Program, Sets, Shape
 from bench.faults.programs.common import dropout_of, width_of
 from bench.faults.recipe import Recipe
+from torch import Tensor, nn
+from torch.nn import functional
 
 FEATURES = 6
 
@@ -38,12 +37,12 @@ def model(shape: Shape) -> nn.Module:
 
 def loss(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Squared error."""
-    return F.mse_loss(network(x), y)
+    return functional.mse_loss(network(x), y)
 
 
 def scores(network: nn.Module, examples: Examples) -> dict[str, float]:
     """Share of variance explained, and the squared error."""
-    error = float(F.mse_loss(network(examples.x), examples.y))
+    error = float(functional.mse_loss(network(examples.x), examples.y))
     return {"r2": 1 - error / float(examples.y.var()), "loss": error}
 
 
@@ -51,7 +50,7 @@ PROGRAM = Program(
     "regressor",
     "regression",
     0,
-    Recipe(steps=420, batch=32, optimizer="adam", lr=2e-3, schedule="plateau", evaluations=16),
+    Recipe(steps=340, batch=32, optimizer="adam", lr=2e-3, schedule="plateau", evaluations=16),
     data,
     model,
     loss,

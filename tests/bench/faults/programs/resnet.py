@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from bench.faults.plan import Examples, Program, Sets, Shape
 from bench.faults.programs.common import classification_scores, cross_entropy, dropout_of, width_of
 from bench.faults.recipe import Recipe
+from torch import Tensor, nn
+from torch.nn import functional
 
 CLASSES = 10
 SIDE = 12
@@ -17,7 +16,9 @@ SIDE = 12
 def data(seed: int) -> Sets:
     """Ten classes of smooth random templates, shifted and warped by noise, as CIFAR would be at its smallest."""
     draw = torch.Generator().manual_seed(4000 + seed)
-    templates = F.interpolate(torch.randn(CLASSES, 3, 6, 6, generator=draw), (SIDE + 8, SIDE + 8), mode="bicubic")
+    templates = functional.interpolate(
+        torch.randn(CLASSES, 3, 6, 6, generator=draw), (SIDE + 8, SIDE + 8), mode="bicubic"
+    )
 
     def examples(count: int) -> Examples:
         y = torch.randint(CLASSES, (count,), generator=draw)
@@ -67,7 +68,7 @@ PROGRAM = Program(
     "resnet",
     "classification",
     CLASSES,
-    Recipe(steps=320, batch=16, optimizer="sgd", lr=0.1, schedule="one_cycle", weight_decay=5e-4),
+    Recipe(steps=300, batch=16, optimizer="sgd", lr=0.1, schedule="one_cycle", weight_decay=5e-4),
     data,
     ResNet,
     cross_entropy,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from bench.faults.plan import Examples, Program, Sets, Shape
 from bench.faults.programs.common import convolution, dropout_of, stamps, width_of
 from bench.faults.recipe import Recipe
+from torch import Tensor, nn
+from torch.nn import functional
 
 CLASSES = 4  # the ground, disc, square, cross
 SIDE = 16
@@ -50,12 +49,12 @@ class UNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         fine = self.down1(x)
         coarse = self.drop(self.body(self.down2(fine)))
-        return self.head(self.up(torch.cat([fine, F.interpolate(coarse, scale_factor=2.0)], 1)))  # type: ignore[no-any-return]
+        return self.head(self.up(torch.cat([fine, functional.interpolate(coarse, scale_factor=2.0)], 1)))  # type: ignore[no-any-return]
 
 
 def loss(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Mean over the pixels."""
-    return F.cross_entropy(network(x), y)
+    return functional.cross_entropy(network(x), y)
 
 
 def scores(network: nn.Module, examples: Examples) -> dict[str, float]:
@@ -66,14 +65,14 @@ def scores(network: nn.Module, examples: Examples) -> dict[str, float]:
         float(((found == k) & (examples.y == k)).sum() / ((found == k) | (examples.y == k)).sum().clamp(min=1))
         for k in range(1, CLASSES)
     ]
-    return {"mIoU": sum(overlaps) / len(overlaps), "loss": float(F.cross_entropy(outputs, examples.y))}
+    return {"mIoU": sum(overlaps) / len(overlaps), "loss": float(functional.cross_entropy(outputs, examples.y))}
 
 
 PROGRAM = Program(
     "segmentation",
     "segmentation",
     CLASSES,
-    Recipe(steps=320, batch=8, optimizer="adam", lr=3e-3, schedule="plateau", evaluations=14),
+    Recipe(steps=280, batch=8, optimizer="adam", lr=3e-3, schedule="plateau", evaluations=14),
     data,
     UNet,
     loss,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from bench.faults.plan import Program, Sets, Shape
+from bench.faults.programs import detection
+from bench.faults.recipe import Recipe
 from torch import nn
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.ops import MultiScaleRoIAlign
-
-from bench.faults.plan import Program, Sets, Shape
-from bench.faults.programs import detection
-from bench.faults.recipe import Recipe
 
 
 def data(seed: int) -> Sets:
@@ -43,7 +42,7 @@ PROGRAM = Program(
     "detection",
     len(detection.CLASSES),
     Recipe(
-        steps=280, batch=2, optimizer="sgd", lr=0.03, schedule="cosine", warmup=30, weight_decay=1e-4, evaluations=8
+        steps=240, batch=2, optimizer="sgd", lr=0.03, schedule="cosine", warmup=30, weight_decay=1e-4, evaluations=8
     ),
     data,
     model,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-
 from bench.faults.plan import Examples, Program, Sets, Shape
 from bench.faults.programs.common import classification_scores, cross_entropy, dropout_of, width_of
 from bench.faults.programs.transformer import Block
 from bench.faults.recipe import Recipe
+from torch import Tensor, nn
 
 CLASSES = 5
 SIDE, PATCH = 16, 4
@@ -56,7 +55,7 @@ PROGRAM = Program(
     "vit",
     "classification",
     CLASSES,
-    Recipe(steps=340, batch=16, optimizer="adamw", lr=3e-3, schedule="cosine", warmup=40, weight_decay=0.05, clip=1.0),
+    Recipe(steps=300, batch=16, optimizer="adamw", lr=3e-3, schedule="cosine", warmup=40, weight_decay=0.05, clip=1.0),
     data,
     ViT,
     cross_entropy,
