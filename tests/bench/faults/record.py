@@ -198,18 +198,13 @@ class Recorder:
             time.sleep(0.05)
             return
         job, pipe, _ = self.busy.pop(pid)
-        with os.fdopen(pipe) as answer:
-            text = answer.read()
+        with os.fdopen(pipe) as told:
+            text = told.read()
         self.done += 1
-        outcome = json.loads(text) if text else {"error": f"the process ended with status {status}", "steps": 0}
-        row = {
-            "name": job.name,
-            "run": job.run_id,
-            **asdict(job),
-            **self.stamp,
-            "outcome": outcome,
-            "time": time.time(),
-        }
+        broken = {"onset": 0, "outcome": {"error": f"the process ended with status {status}", "steps": 0}}
+        answered = json.loads(text) if text else broken
+        outcome = answered["outcome"]
+        row = {"name": job.name, "run": job.run_id, **asdict(job), **self.stamp, **answered, "time": time.time()}
         with (self.folder / "manifest.jsonl").open("a") as manifest:
             manifest.write(json.dumps(row) + "\n")
         pace = (time.monotonic() - started) / self.done
@@ -234,9 +229,11 @@ def _record(job: Job, runs: Path, pipe: int) -> int:
     os.environ["DETTUI_RUNS"], os.environ["DETTUI_RUN"] = str(runs), job.run_id
     os.environ["DETTUI_HOME"] = str(runs.parent / "home")
     sys.argv = [f"{job.program}.py"]
-    outcome = asdict(train(job.plan()))
+    plan = job.plan()
+    midway = job.kind == "fault" and REGISTER[job.what].from_onset
+    answer = {"onset": plan.onset if midway else 0, "outcome": asdict(train(plan))}
     with os.fdopen(pipe, "w") as out:
-        out.write(json.dumps(outcome))
+        out.write(json.dumps(answer))
     return 0
 
 
