@@ -50,6 +50,7 @@ from torch import nn
 ROOT: Final = Path(__file__).resolve().parents[3]
 THINNED_SEED: Final = 2  # of every three seeds the one with the probe's default budget
 PATIENCE_S: Final = 600
+QUICK: Final = ("mlp", "cnn_bn", "regressor", "cnn")  # programs that train in a second or two
 
 
 @dataclass(frozen=True)
@@ -91,21 +92,21 @@ class Job:
 def jobs(side: Side) -> Iterator[Job]:
     """Everything of *side*, the most useful first."""
     programs = SIDES[side]
-    yield from (Job("healthy", program, "base", "", seed) for seed in (0, 1, 2) for program in programs)
-    calm = itertools.chain.from_iterable(_healthy(programs, seed) for seed in itertools.count())
+    yield from (Job("healthy", program, "base", "", seed) for seed in (0, 1) for program in programs)
+    calm = itertools.chain.from_iterable(_healthy(programs, turn) for turn in itertools.count())
     for severity, place, seed in _rounds():
-        faults = _faults(programs, severity, place, seed)
-        yield from _woven(faults, calm, every=2)
+        yield from _woven(_faults(programs, severity, place, seed), calm)
 
 
 def _rounds() -> Iterator[tuple[str, int, int]]:
-    """Severity, which of the programs of an injection, seed."""
-    yield from (("medium", 0, 0), ("medium", 0, 1), ("medium", 1, 0), ("medium", 0, 2))
-    yield from (("severe", 0, 0), ("mild", 0, 0), ("medium", 1, 1), ("medium", 1, 2))
-    every = itertools.product((0, 1, 2), (0, 1, 2, 3, 4), ("medium", "severe", "mild"))
-    done = {("medium", 0, 0), ("medium", 0, 1), ("medium", 1, 0), ("medium", 0, 2)}
-    done |= {("severe", 0, 0), ("mild", 0, 0), ("medium", 1, 1), ("medium", 1, 2)}
-    yield from ((severity, place, seed) for seed, place, severity in every if (severity, place, seed) not in done)
+    """Severity, which of the programs of an injection, seed.  Two seeds before the next program: harm is judged by
+    several."""
+    first = [("medium", 0, 0), ("medium", 0, 1), ("severe", 0, 0), ("severe", 0, 1), ("medium", 1, 0), ("medium", 1, 1)]
+    every = [
+        (severity, place, seed)
+        for seed, place, severity in itertools.product(range(3), range(5), ("medium", "severe", "mild"))
+    ]
+    yield from (*first, *(turn for turn in every if turn not in first))
 
 
 def _faults(programs: tuple[str, ...], severity: str, place: int, seed: int) -> list[Job]:
@@ -118,18 +119,23 @@ def _faults(programs: tuple[str, ...], severity: str, place: int, seed: int) -> 
     ]
 
 
-def _healthy(programs: tuple[str, ...], seed: int) -> list[Job]:
-    """Every variant in every program; of the slow detectors only the first seeds."""
-    quick = [program for program in programs if seed < 1 or program_named(program).kind != "detection"]
-    columns = [[Job("healthy", p, v, "", seed) for v in variants_of(p) if v != "base" or seed > 2] for p in quick]
-    return [job for row in itertools.zip_longest(*columns) for job in row if job is not None]
+def _healthy(programs: tuple[str, ...], turn: int) -> list[Job]:
+    """Every variant in every program: three new seeds a turn of the quick ones, one of the slow ones."""
+    jobs_ = [
+        Job("healthy", program, variant, "", seed)
+        for offset in range(3)
+        for variant, program in itertools.product(VARIANTS, programs)
+        for seed in [3 * turn + offset if program in QUICK else turn]
+        if variant in variants_of(program) and (offset == 0 or program in QUICK)
+    ]
+    return [job for job in jobs_ if job.what != "base" or job.seed > 1]
 
 
-def _woven(faults: list[Job], healthy: Iterator[Job], *, every: int) -> Iterator[Job]:
-    """A *healthy* run after *every* so many faults."""
-    for number, job in enumerate(faults, start=1):
+def _woven(faults: list[Job], healthy: Iterator[Job]) -> Iterator[Job]:
+    """Two healthy runs after every three faults."""
+    for number, job in enumerate(faults):
         yield job
-        if number % every == 0:
+        if number % 3 != 0:
             yield from itertools.islice(healthy, 1)
 
 
@@ -195,7 +201,7 @@ class Recorder:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             self._end_the_stuck()
-            time.sleep(0.05)
+            time.sleep(0.2)
             return
         job, pipe, _ = self.busy.pop(pid)
         with os.fdopen(pipe) as told:
