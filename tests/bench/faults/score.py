@@ -293,9 +293,8 @@ def print_wrong(side: SideScore) -> None:
     for one in sorted(side.faults, key=lambda one: one.name.split("/")[2:]):
         if not one.is_first_right:
             named = ", ".join(f"{cause.id} {cause.score:.2f}" for cause in one.verdict.causes[:TOP])
-            print(
-                f"  {one.name} is {REGISTER[one.what].cause}: {one.first} [{named}] {'; '.join(all_findings(one.verdict))}"
-            )
+            said = "; ".join(all_findings(one.verdict))
+            print(f"  {one.name} is {REGISTER[one.what].cause}: {one.first} [{named}] {said}")
     print("\nleft out")
     for one, reason in side.left_out:
         print(f"  {one.name}: {reason}")
