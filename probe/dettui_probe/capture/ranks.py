@@ -96,8 +96,14 @@ class Replica:
 
 
 def checksum(dots: Sequence[float], norms: Sequence[float]) -> float:
-    """One number for many tensors; each tells in proportion to its own size, so that a bias is not lost among them."""
-    return sum((1 + row % 7) * dot / norm for row, (dot, norm) in enumerate(zip(dots, norms, strict=True)) if norm > 0)
+    """One number for many tensors, by direction and size of each: both are relative, so that a bias is not lost among
+    large matrices."""
+    told = (
+        (1 + row % 7) * (dot / norm + math.log(norm))
+        for row, (dot, norm) in enumerate(zip(dots, norms, strict=True))
+        if norm > 0
+    )
+    return sum(told)
 
 
 def _weights(count: int, like: Tensor) -> Tensor:

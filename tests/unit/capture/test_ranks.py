@@ -52,8 +52,20 @@ def test_equal_parameters_have_equal_checksums_and_a_small_change_anywhere_shows
         assert abs(parameters_of(changed) - before) > 1e-4
 
 
+def test_a_tensor_that_was_scaled_shows() -> None:
+    model = net()
+    before = parameters_of(model)
+    next(model.parameters()).data *= 1.01
+    assert abs(parameters_of(model) - before) > 1e-3
+
+
 def test_a_small_tensor_tells_as_much_as_a_large_one() -> None:
-    assert checksum([1e-6, 1e6], [1e-6, 1e6]) == checksum([1.0, 1.0], [1.0, 1.0])
+    whole = checksum([1.0, 1e6], [1.0, 1e6])
+    assert checksum([1.001, 1e6], [1.0, 1e6]) - whole == pytest.approx(1e-3)
+    assert checksum([1.0, 1.001e6], [1.0, 1e6]) - whole == pytest.approx(2e-3)
+
+
+def test_a_tensor_of_zeros_tells_nothing() -> None:
     assert checksum([0.0, 1.0], [0.0, 1.0]) == 2.0
 
 
