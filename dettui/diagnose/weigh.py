@@ -102,6 +102,21 @@ def diagnose(
     )
 
 
+def joined(diagnosis: Diagnosis, findings: Sequence[Finding]) -> Diagnosis:
+    """*diagnosis* with *findings* that have nothing to do with its own: what ranks say of each other."""
+    if not findings:
+        return diagnosis
+    shown = tuple(sorted((*diagnosis.findings, *map(_explained_alone, findings)), key=_worst_first))
+    return replace(diagnosis, findings=shown, causes=_over_the_run(shown))
+
+
+def _explained_alone(finding: Finding) -> Finding:
+    """*finding* with the causes that it had while it was active."""
+    active = replace(finding, state="active", causes=())
+    reading = read(Signals(), None, [active])
+    return replace(finding, causes=_causes_of(active, _standing_causes([active], reading), reading))
+
+
 def _worst_first(finding: Finding) -> tuple[bool, int, int, str]:
     return finding.state != "active", -SEVERITY_ORDER[finding.severity], finding.first_step, finding.kind
 

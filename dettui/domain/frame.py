@@ -10,6 +10,7 @@ from dettui.domain.check import BadTarget, Check
 from dettui.domain.finding import Diagnosis
 from dettui.domain.given import GivenImage
 from dettui.domain.link import Link
+from dettui.domain.ranks import RankTable
 from dettui.domain.run import Liveness, ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Series
 
@@ -57,6 +58,7 @@ class RunFrame:
     checks: tuple[Check, ...] = ()  # of the pre-flight, the newest answer to each question
     bad_targets: tuple[BadTarget, ...] = ()  # newest first
     given: tuple[GivenImage, ...] = ()  # what the model was last given to look at, newest batch first
+    ranks: RankTable | None = None  # None for a process on its own
     link: Link | None = None  # to the host that it is watched on; None where that is this machine
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
+
+import numpy as np
 
 from dettui.detect.lifecycle import Lifecycle
 from dettui.detect.ranks.desync import Desync
 from dettui.detect.ranks.hang import RankEnd, hangs
-from dettui.detect.ranks.reading import Ranks, SeriesOf
+from dettui.detect.ranks.reading import Ranks
 from dettui.detect.ranks.same_batch import SameBatch
 from dettui.detect.ranks.straggler import Straggler
 from dettui.domain.finding import Abstention, Finding
@@ -17,7 +20,7 @@ from dettui.engine.grid import EvaluationGrid
 from dettui.engine.pauses import PauseLog
 from dettui.store.rows import rows_of
 from dettui.store.run_store import RunStore, StorePolicy
-from dettui_probe import wire
+from dettui_probe import tags, wire
 
 RULES: Final = (Desync(), Straggler(), SameBatch())
 STORE: Final = StorePolicy(max_points=2_000_000)
@@ -42,7 +45,7 @@ class Member:
             return None
         is_bad = bye.reason == "exception" or bool(bye.exit_code)
         text = bye.text.strip().rpartition("\n")[2] or f"exit code {bye.exit_code}"
-        return RankEnd(self.rank, max(self.store.last_step, bye.step), text if is_bad else "")
+        return RankEnd(self.rank, max(self.store.last_step, bye.step), text if is_bad else "", bye.exit_code)
 
 
 class Roster:
@@ -60,6 +63,7 @@ class Roster:
         self._until = until
         self._members: dict[int, Member] = {}
         self._compared: tuple[tuple[int, str], ...] = ()  # rank and boot of those that were compared so far
+        self._hung: tuple[tuple[Finding, int | None], ...] | None = None  # while nothing came
         self._begin_comparison()
 
     # --- taking in --------------------------------------------------------------------------------------------
@@ -79,7 +83,9 @@ class Roster:
                 self._take_rows(member, message)
             elif self._until is None or getattr(message, "step", 0) <= self._until:
                 self._take_message(member, message)
-        self._compare()
+        if messages:
+            self._hung = None
+            self._compare()
 
     def _take_message(self, member: Member, message: wire.AnyMessage) -> None:
         if isinstance(message, wire.Hello) and (member.hello is None or member.hello.boot != message.boot):
@@ -133,7 +139,8 @@ class Roster:
 
     def _begin_comparison(self) -> None:
         self._lifecycle = Lifecycle()
-        self._closed = 0  # end of the last cell that was evaluated
+        self._closed = 0  # end of the last cell that is done with
+        self._evaluated_at = -math.inf  # by the clock of the lead
         self._slow: dict[str, frozenset[int]] = {}  # kind -> ranks that its newest symptom points at
         self.abstained: tuple[Abstention, ...] = ()
         self.history: list[tuple[int, tuple[Finding, ...]]] = []  # at step, where they changed
@@ -148,7 +155,21 @@ class Roster:
             return
         frontier = self._frontier()
         while (end := self._grid.statistics.cell_end(self._closed + 1)) <= frontier:
-            self._evaluate(end)
+            if self._is_due(end):
+                self._evaluate(end)
+            self._closed = end
+
+    def _is_due(self, step: int) -> bool:
+        """Whether enough of the run's own time has passed since the last comparison: fast runs are spared."""
+        lead = self.lead
+        series = lead.store.strand_series(tags.TIME_STEP) if lead is not None else None
+        if series is None or not len(series):
+            return True
+        place = max(int(np.searchsorted(series.steps, step, side="right")) - 1, 0)
+        time, began = float(series.times[place]), float(series.times[0])
+        is_due = self._grid.statistics_pace.is_due(time - self._evaluated_at, time - began)
+        self._evaluated_at = time if is_due else self._evaluated_at
+        return is_due
 
     def _frontier(self) -> int:
         """The last step that every rank has told."""
@@ -157,7 +178,7 @@ class Roster:
 
     def _evaluate(self, step: int) -> None:
         self._closed = step
-        ranks = Ranks({member.rank: _series_of(member.store) for member in self.members}, step)
+        ranks = Ranks({member.rank: member.store.strand_series for member in self.members}, step)
         answers = [rule.evaluate(ranks) for rule in RULES]
         self.abstained = tuple(answer for answer in answers if isinstance(answer, Abstention))
         symptoms = [symptom for answer in answers if not isinstance(answer, Abstention) for symptom in answer]
@@ -170,6 +191,10 @@ class Roster:
         if _gist(after) != _gist(before):
             self.history.append((step, after))
 
+    def compared_at(self, step: int) -> tuple[Finding, ...]:
+        """What the comparison had found at *step*."""
+        return next((findings for at, findings in reversed(self.history) if at <= step), ())
+
     @property
     def compared(self) -> tuple[Finding, ...]:
         """What the comparison found, without causes."""
@@ -178,6 +203,11 @@ class Roster:
     @property
     def hung(self) -> tuple[tuple[Finding, int | None], ...]:
         """Hangs with the rank that is behind, the newest first."""
+        if self._hung is None:
+            self._hung = self._find_hangs()
+        return self._hung
+
+    def _find_hangs(self) -> tuple[tuple[Finding, int | None], ...]:
         members = self.members
         ends = [end for member in members if (end := member.end) is not None]
         ended = {end.rank for end in ends}
@@ -188,10 +218,6 @@ class Roster:
         """Ranks at which the active finding of *kind* points."""
         is_active = any(f.kind == kind and f.state == "active" for f in self._lifecycle.findings)
         return self._slow.get(kind, frozenset()) if is_active else frozenset()
-
-
-def _series_of(store: RunStore) -> SeriesOf:
-    return store.strand_series
 
 
 def _gist(findings: Sequence[Finding]) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,31 +11,39 @@ from typing import Final
 from dettui.detect.battery import EXACT, STATISTICAL
 from dettui.detect.context import Context
 from dettui.detect.signals import Signals, signals_of
-from dettui.diagnose.weigh import diagnose
+from dettui.diagnose.weigh import diagnose, joined
 from dettui.domain.finding import Cause, Diagnosis, Finding
 from dettui.domain.frame import RunFrame
 from dettui.domain.link import Link
+from dettui.domain.ranks import RankTable
 from dettui.domain.run import Liveness, RunInfo, RunState
 from dettui.domain.series import Series
 from dettui.engine.grid import GRID, Due, EvaluationClock, EvaluationGrid
 from dettui.engine.marks import MarkBook
 from dettui.engine.panel import Panel
+from dettui.engine.rank_table import of_all, rank_table, state_of
+from dettui.engine.roster import Roster
 from dettui.engine.vitals import read_vitals
 from dettui.feed.base import Arrival
 from dettui.store.checks import CHECK_KIND
-from dettui.store.introductions import run_info
 from dettui.store.run_store import RunStore
 from dettui.store.table import Block, rows_between
 from dettui_probe import tags, wire
 
 _MOST_NOTICES: Final = 8
+_MOST_ILL_RANKS: Final = 3
+_TABLE_EVERY_S: Final = 1.0
+"""Medians of fifty steps do not change faster than they can be read."""
+_WORTH_A_NOTICE: Final = frozenset(
+    {RunState.CRASHED, RunState.KILLED, RunState.STOPPED, RunState.GIL_BLOCKED, RunState.DISK_WAIT}
+)
 
 
 class RunTracker:
     """Everything the engine holds of one run.  Used by the engine's thread only.
 
-    Rank 0 feeds the store; of the other ranks only the liveness is kept.  With *until*, rows and messages of later
-    steps are left out, as if the run had been looked at then.
+    Rank 0 feeds the store; the roster compares all ranks.  With *until*, rows and messages of later steps are left
+    out, as if the run had been looked at then.
     """
 
     def __init__(self, run: str, grid: EvaluationGrid = GRID, until: int | None = None) -> None:
@@ -52,8 +61,9 @@ class RunTracker:
         self._history: list[Diagnosis] = [Diagnosis(step=0)]
         self._diagnosis = self._history[0]
         self._causes: dict[tuple[object, ...], tuple[Cause, ...]] = {}  # of the findings of the last evaluation
-        self._liveness: dict[int, Liveness] = {}
-        self._stand_in: RunInfo | None = None  # introduction of another rank, until rank 0 speaks
+        self._roster = Roster(self._store, grid, until)
+        self._joined: tuple[object, Diagnosis] | None = None  # the diagnosis with what ranks say, and what it is of
+        self._table: tuple[float, RankTable | None] = (-math.inf, None)  # when it was made
         self._arrived_at: float | None = None
         self._holes = 0
         self._left_out = 0
@@ -70,16 +80,27 @@ class RunTracker:
             self._take_messages(arrival, now)
         else:
             self.host = self.host or arrival.host
-            self._meet_other_rank(arrival)
+            if arrival.messages and self._lead_store is not self._store:
+                self._arrived_at, self._series = now, None
+        self._roster.take(arrival.rank, arrival.messages)
         if arrival.liveness is not None:
-            self._liveness[arrival.rank] = arrival.liveness
+            self._roster.member(arrival.rank).liveness = arrival.liveness
+            self._table = (-math.inf, None)
         if arrival.notice and arrival.notice not in self._notices:
             self._notices = [*self._notices, arrival.notice][-_MOST_NOTICES:]
         if arrival.rank == 0 and arrival.liveness is not None and arrival.liveness.state.is_over:
+            self._finish_own()
+        if arrival.liveness is not None and all(state_of(m).state.is_over for m in self._roster.members):
             self.finish()
 
     def finish(self) -> None:
         """Evaluate what is left: no further step is expected.  Should one come, its cell is opened again."""
+        self._finish_own()
+        if not self._cut:
+            self._roster.finish()
+
+    def _finish_own(self) -> None:
+        """The same, of rank 0 alone."""
         if not self._cut and self._open_cell is not None:
             self._close_cell()
             self._closed_cell = self._store.last_step
@@ -107,7 +128,7 @@ class RunTracker:
             self._begin_again()
         self._store.apply(message)
         if isinstance(message, wire.Bye):
-            self.finish()
+            self._finish_own()
         elif isinstance(message, wire.Event) and message.kind == CHECK_KIND and not self._store.last_step:
             # a pre-flight speaks before there is any cell to close
             self._evaluate(Context(self._store, 0), Due(exact=True, statistics=False))
@@ -118,7 +139,6 @@ class RunTracker:
         self._closed_cell = None
         self._clock = EvaluationClock(self._grid)
         self._history = [replace(self._diagnosis, step=0)]
-        self._liveness.pop(0, None)  # what became of the earlier start
 
     def _take_rows(self, batch: wire.Batch) -> None:
         """Take in *batch* cell by cell, evaluating each cell once a row beyond it is there."""
@@ -153,10 +173,11 @@ class RunTracker:
         self._cut = self._cut or later
         return later
 
-    def _meet_other_rank(self, arrival: Arrival) -> None:
-        for message in arrival.messages:
-            if isinstance(message, wire.Hello) and self._stand_in is None:
-                self._stand_in = run_info(message)
+    @property
+    def _lead_store(self) -> RunStore:
+        """The store of the rank whose curves stand for the run."""
+        lead = self._roster.lead
+        return self._store if lead is None or self._store.info is not None else lead.store
 
     # --- evaluating -------------------------------------------------------------------------------------------
 
@@ -195,63 +216,81 @@ class RunTracker:
     def known_at(self, step: int) -> Diagnosis:
         """What was known at *step* of the newest start; between changes, what the last change left."""
         steps = [diagnosis.step for diagnosis in self._history]
-        return self._history[max(bisect_right(steps, step) - 1, 0)]
+        own = self._history[max(bisect_right(steps, step) - 1, 0)]
+        hung = [finding for finding, _ in self._roster.hung if finding.first_step <= step]
+        return joined(own, (*self._roster.compared_at(step), *hung))
+
+    @property
+    def _diagnosis_of_all(self) -> Diagnosis:
+        """What is known of the run and of its ranks."""
+        others = (*self._roster.compared, *(finding for finding, _ in self._roster.hung))
+        key = self._diagnosis, others
+        if self._joined is None or self._joined[0] != key:
+            self._joined = key, joined(self._diagnosis, others)
+        return self._joined[1]
 
     # --- showing ----------------------------------------------------------------------------------------------
 
     def frame(self, now: float, link: Link | None = None) -> RunFrame:
         """The picture of this run as of *now*, over *link* where it is of another host."""
-        store, liveness = self._store, seen_over(link, self.liveness)
+        store, liveness = self._lead_store, seen_over(link, self.liveness)
+        diagnosis = self._diagnosis_of_all
         clock_offset_s = link.clock_offset_s if link else 0.0
         self._book.look(store)
         return RunFrame(
-            info=store.info or self._stand_in or RunInfo(id=self._run, name=self._run),
+            info=store.info or RunInfo(id=self._run, name=self._run),
             liveness=liveness,
             vitals=read_vitals(
                 store, self._data_age(now, clock_offset_s), liveness.state.is_over, self._holes, self._left_out
             ),
-            diagnosis=self._diagnosis,
+            diagnosis=diagnosis,
             model=store.model,
             series=self._all_series(),
             classes=tuple(c for kind in ("targets", "predictions") if (c := store.counts(kind)) is not None),
-            marks=self._book.marks(self._diagnosis.findings),
+            marks=self._book.marks(diagnosis.findings),
             notices=(*self._notices, *self._notices_of_ranks()),
             checks=store.checks,
             bad_targets=store.bad_targets,
             given=store.given,
+            ranks=self._rank_table(now),
             link=link,
         )
 
     @property
     def liveness(self) -> Liveness:
-        """The state of rank 0, as its host or its own goodbye tells it."""
+        """The state of the run, as the hosts of its ranks or their own goodbyes tell it."""
         if self._cut:
-            return Liveness(RunState.RUNNING, f"as of step {self._store.last_step}")
-        reported = self._liveness.get(0)
-        if self._store.bye is not None and (reported is None or not reported.state.is_over):
-            return _liveness_of(self._store.bye)
-        if reported is not None and (reported.state is not RunState.RUNNING or self._store.last_time):
-            return reported
-        return Liveness(RunState.RUNNING if self._store.last_time else RunState.STARTING)
+            return Liveness(RunState.RUNNING, f"as of step {self._lead_store.last_step}")
+        return of_all(self._roster.members)
+
+    def _rank_table(self, now: float) -> RankTable | None:
+        made_at, table = self._table
+        if not 0 <= now - made_at < _TABLE_EVERY_S:
+            table = rank_table(self._roster)
+            self._table = now, table
+        return table
 
     def _all_series(self) -> Mapping[str, Series]:
         if self._series is None:
-            self._series = self._store.snapshot()
+            self._series = self._lead_store.snapshot()
         return self._series
 
     def _data_age(self, now: float, clock_offset_s: float) -> float | None:
         """Seconds since the newest datum, where its host's clock is *clock_offset_s* ahead of ours.  Clocks of hosts
         may differ by more: it is never younger than its arrival here."""
-        if self._arrived_at is None or not self._store.last_time:
+        last_time = self._lead_store.last_time
+        if self._arrived_at is None or not last_time:
             return None
-        return max(now + clock_offset_s - self._store.last_time, now - self._arrived_at, 0.0)
+        return max(now + clock_offset_s - last_time, now - self._arrived_at, 0.0)
 
     def _notices_of_ranks(self) -> list[str]:
-        return [
-            f"rank {rank}: {liveness.state.value} {liveness.reason}".rstrip()
-            for rank, liveness in sorted(self._liveness.items())
-            if rank != 0 and liveness.state in (RunState.CRASHED, RunState.KILLED)
-        ]
+        """Ranks, other than the one that stands for the run, whose process is not well."""
+        others = ((member.rank, state_of(member)) for member in self._roster.members[1:])
+        ill = [f"rank {rank}: {told.state.value.replace('_', ' ')} {told.reason}".rstrip() for rank, told in others
+               if told.state in _WORTH_A_NOTICE]  # fmt: skip
+        return (
+            ill if len(ill) <= _MOST_ILL_RANKS else [*ill[:_MOST_ILL_RANKS], f"and {len(ill) - _MOST_ILL_RANKS} more"]
+        )
 
 
 def seen_over(link: Link | None, known: Liveness) -> Liveness:
@@ -269,13 +308,6 @@ def _progress_of(context: Context) -> Signals:
 
 def _identity(finding: Finding) -> tuple[object, ...]:
     return finding.kind, finding.first_step, finding.last_step, finding.raised_at_step, finding.tags
-
-
-def _liveness_of(bye: wire.Bye) -> Liveness:
-    last_line = bye.text.strip().rpartition("\n")[2]
-    if bye.reason == "exception" or bye.exit_code:
-        return Liveness(RunState.CRASHED, last_line or f"exit code {bye.exit_code}", bye.exit_code)
-    return Liveness(RunState.FINISHED, "", bye.exit_code)
 
 
 def _gist(diagnosis: Diagnosis) -> tuple[object, ...]:

@@ -43,6 +43,7 @@ class RankEnd:
     rank: int
     step: int
     text: str  # "" where it ended well
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ a meeting point makes the others wait at it, never before it; that tells the two
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -50,13 +51,16 @@ class StragglerPolicy:
     """When a rank is slow enough, and steadily enough, to be named."""
 
     settle_steps: int = 20  # the first ones, with caches cold and workers starting
-    window: int = 50  # steps of the medians
+    window: int = 50  # steps of the medians, at least
+    windows: int = 3  # in a row that must name the same rank: a busy host slows one rank now and another then
+    lasts_s: float = 20.0  # together
+    most_steps: int = 3000
     least_share: float = 0.05  # of the step
     least_s: float = 0.002  # below it nobody would gain by mending it
     mads: float = 3.0  # of the other ranks, where there are enough of them
     ranks_for_mads: int = 4
     waited_share: float = 0.5  # of the delay, that the others must be seen to wait
-    steady_share: float = 0.7  # of the steps, in which the rank is slow and waited for
+    steady_share: float = 0.6  # of the steps, in which the rank is slow and waited for
 
 
 @dataclass(frozen=True)
@@ -80,21 +84,38 @@ class Straggler:
 
     def evaluate(self, ranks: Ranks) -> Sequence[Symptom] | Abstention:
         """At most one symptom."""
-        if ranks.step < self.policy.settle_steps + self.policy.window:
+        policy = self.policy
+        if ranks.step < policy.settle_steps + policy.window:
             return ()
-        times = times_of(ranks, self.policy.window)
-        if times is None:
+        newest = times_of(ranks, policy.window)
+        if newest is None:
             return Abstention(self.name, _TIMES)
+        suspect = self._worst(ranks.ids, newest[1]) if len(newest[0]) == policy.window else None
+        if suspect is None:
+            return ()
+        usual_s = max(float(np.median(newest[1]["step"])), 1e-6)
+        wanted = min(max(policy.windows * policy.window, math.ceil(policy.lasts_s / usual_s)), policy.most_steps)
+        times = times_of(ranks, wanted)
+        if times is None or len(times[0]) < wanted or times[0][0] <= policy.settle_steps:
+            return ()
         steps, segments = times
-        if len(steps) < self.policy.window or steps[0] <= self.policy.settle_steps:
+        delay = self._worst(ranks.ids, segments)
+        if delay is None or not self._lasts(delay, ranks.ids, segments):
             return ()
-        delays = [
-            delay for delay in self._delays(ranks.ids, segments) if delay.steady_share >= self.policy.steady_share
-        ]
-        if not delays:
-            return ()
-        worst = max(delays, key=lambda delay: delay.seconds)
-        return (_symptom(worst, segments, (int(steps[0]), int(steps[-1])), ranks.ids),)
+        return (_symptom(delay, segments, (int(steps[0]), int(steps[-1])), ranks.ids),)
+
+    def _lasts(self, delay: Delay, ids: Sequence[int], segments: Mapping[str, Floats]) -> bool:
+        """Whether each part of the time names the same rank and the same part of the step."""
+        for part in np.array_split(np.arange(segments["step"].shape[1]), self.policy.windows):
+            worst = self._worst(ids, {name: values[:, part] for name, values in segments.items()})
+            if worst is None or (worst.rank, worst.segment) != (delay.rank, delay.segment):
+                return False
+        return True
+
+    def _worst(self, ids: Sequence[int], segments: Mapping[str, Floats]) -> Delay | None:
+        """The longest delay that is steady, None where there is none."""
+        steady = (delay for delay in self._delays(ids, segments) if delay.steady_share >= self.policy.steady_share)
+        return max(steady, key=lambda delay: delay.seconds, default=None)
 
     def _delays(self, ids: Sequence[int], segments: Mapping[str, Floats]) -> Iterator[Delay]:
         medians = {name: np.median(values, axis=1) for name, values in segments.items()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from dettui.diagnose.cause import CauseRecord, Clue
+from dettui.diagnose.cause import CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Seen, at_least, both, over, under
+from dettui_probe import tags
 
 _COUNTED: Final = at_least("boxes_seen", 300)
 """Below 300 boxes a rare class may be missing by chance."""
@@ -84,8 +85,10 @@ BATCH_REPEATED: Final = CauseRecord(
     group="data",
     meaning="The same batch, or the same augmentation from several workers, comes again and again.",
     symptoms=("batch_order", "bad_inputs", "overfit"),
+    proofs=(Proof(Seen("batch_order", tags.RANK_BATCH), "several ranks were given equal batches at the same steps"),),
     check="Hash the images of ten batches: len({{hash(x.numpy().tobytes()) for x in images}}) must equal their number.",
-    remedy="Do not cache next(iter(loader)) outside the loop; give each worker its own NumPy seed by worker_init_fn.",
+    remedy="On several ranks: DataLoader(dataset, sampler=DistributedSampler(dataset)), and sampler.set_epoch(epoch). "
+    "Else: no next(iter(loader)) outside the loop; a NumPy seed of its own for each worker, by worker_init_fn.",
 )
 
 DATASET_TOO_SMALL: Final = CauseRecord(
