@@ -128,7 +128,7 @@ def test_a_straggler_and_a_rank_that_came_apart_are_named(sick: list[list[Arriva
     assert [(view.rank, view.flaw) for view in run.ranks.ranks] == [(1, "slow"), (2, "differs"), (0, "")]
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_order_in_which_ranks_are_read_changes_nothing(sick: list[list[Arrival]], seed: int) -> None:
     expected, engine = replayed([arrival for strand in sick for arrival in strand])
     run, other = replayed(interleaved(sick, seed))
