@@ -183,6 +183,7 @@ def search_when_torch_is_there(options: argparse.Namespace) -> None:
     """Look for the model that trains, as soon as the script has imported torch."""
 
     def search() -> None:
+        listen().follow_workers()
         from dettui_probe.capture.global_hooks import Search, Wanted  # noqa: PLC0415 - imports torch
 
         Search(Wanted(options.name, options.budget, options.total_steps, contract_named(options.contract)))

@@ -1,8 +1,9 @@
-"""Warnings of the script and of its forked workers, which a progress bar or a dashboard would hide.
+"""Warnings of the script and of its workers, which a progress bar or a dashboard would hide.
 
 ``warnings.showwarning`` is called through to, so that every warning is shown as before.  A forked child (a DataLoader
-worker) writes into a pipe that the parent's writer thread empties; nobody waits at either end.  Children that are
-spawned are not heard.  What was raised before the run began is read off Python's own registries.
+worker) writes into a pipe that the parent's writer thread empties; nobody waits at either end.  Workers that are
+spawned are given its writing end (``spawned.py``).  What was raised before the run began is read off Python's own
+registries.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from dettui_probe.fence import Fence, Ledger
+from dettui_probe.spawned import HeardLoop, follow, unfollow, write
 
 MAX_TOLD: Final = 64  # different warnings of one run
-MAX_BYTES: Final = 2048  # of one warning; a write to a pipe of up to 4096 bytes is never torn
 _READ_BYTES: Final = 65_536
 
 
@@ -48,11 +49,20 @@ class Ear:
         self._rest = b""
         self._pipe: tuple[int, int] | None = _open_pipe()
         self._original: Callable[..., Any] = warnings.showwarning
+        self._followed: HeardLoop | None = None
         self._listening = self._listen
         warnings.showwarning = self._listening
 
+    def follow_workers(self) -> None:
+        """Hear DataLoader workers that are spawned from now on.  To be called once torch is there."""
+        if self._followed is None and self._pipe is not None:
+            self._followed = follow(self._pipe[1], self)
+
     def close(self) -> None:
         """Show warnings as before.  Where somebody wrapped us since, theirs stays, and calls us to no effect."""
+        if self._followed is not None:
+            unfollow(self._followed)
+            self._followed = None
         if warnings.showwarning is self._listening:
             warnings.showwarning = self._original
         if _Process.ear is self:
@@ -79,7 +89,7 @@ class Ear:
         if os.getpid() == self._pid:
             self._heard.append(Heard(category, str(message), place, worker=False))
         elif self._pipe is not None:
-            _write(self._pipe[1], f"{category}\t{place}\t{message}")
+            write(self._pipe[1], f"{category}\t{place}\t{message}")
 
     def _from_workers(self) -> Iterator[Heard]:
         if self._pipe is None:
@@ -115,17 +125,10 @@ def _open_pipe() -> tuple[int, int] | None:
     return ends
 
 
-def _write(end: int, text: str) -> None:
-    try:
-        os.write(end, text.replace("\0", " ").encode("utf-8", "replace")[:MAX_BYTES] + b"\0")
-    except OSError:  # full, or the parent is gone: the warning was shown all the same
-        return
-
-
 def raised_before() -> list[Heard]:
     """Warnings that were shown before anybody listened: each module keeps a registry of those it gave rise to."""
     found = []
-    for module in list(sys.modules.values()):
+    for module in {id(module): module for module in list(sys.modules.values())}.values():  # one may have two names
         registry = getattr(module, "__dict__", {}).get("__warningregistry__")
         for key in list(registry) if isinstance(registry, dict) else ():
             if isinstance(key, tuple) and len(key) == 3 and isinstance(key[1], type):

@@ -44,7 +44,7 @@ if __name__ == "__main__":
     model = nn.Linear(48, 3)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     WATCH
-    loader = DataLoader(Data(), batch_size=2, num_workers=2, multiprocessing_context="fork")
+    loader = DataLoader(Data(), batch_size=2, num_workers=2, multiprocessing_context="CONTEXT")
     for x, y in loader:
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
@@ -59,10 +59,19 @@ def home() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("launched", [True, False])
-def test_an_argument_that_a_worker_ignores_is_a_finding(home: Path, launched: bool) -> None:
+@pytest.mark.parametrize(
+    ("context", "launched"),
+    [
+        ("fork", True),
+        ("fork", False),
+        pytest.param("spawn", True, marks=pytest.mark.long),
+        ("spawn", False),
+        pytest.param("forkserver", False, marks=pytest.mark.long),
+    ],
+)
+def test_an_argument_that_a_worker_ignores_is_a_finding(home: Path, context: str, launched: bool) -> None:
     watch = "pass" if launched else "import dettui_probe; dettui_probe.watch(model, optimizer)"
-    (home / "train.py").write_text(SCRIPT.replace("WATCH", watch))
+    (home / "train.py").write_text(SCRIPT.replace("WATCH", watch).replace("CONTEXT", context))
     env = {**os.environ, "DETTUI_HOME": str(home / "h"), "DETTUI_RUNS": str(home / "r"), "PYTHONWARNINGS": "default"}
     command = [sys.executable, *(["-m", "dettui_probe"] if launched else []), "train.py"]
     done = subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, timeout=120, check=True)

@@ -32,6 +32,7 @@ class Capture:
         self.model = model
         self.watcher = Watcher(run, model, wishes)
         self.ear = listen()
+        self.ear.follow_workers()
         self.watcher.hear(self.ear)
         with contextlib.ExitStack() as undo:  # whatever fails halfway, nothing of ours stays on
             self._install(undo)
