@@ -173,7 +173,7 @@ class DettuiApp(App[int]):
 
     def on_images_asked(self, event: ImagesAsked) -> None:
         """Open the images of a run."""
-        self.push_screen(ImagesScreen(event.run))
+        self.push_screen(ImagesScreen(event.run, event.checks))
         self._show()
 
     def on_questions_changed(self) -> None:

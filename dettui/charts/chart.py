@@ -20,7 +20,7 @@ from dettui.charts.cells import GUTTER, Canvas, Ground, Ink, Picture
 from dettui.charts.heading import LINE_LETTERS, draw_heading, line_ink, unshown, value_at
 from dettui.charts.limits import settle, wanted
 from dettui.charts.raster import FONTS, Bits, DotFont, Spans, bits_of, curve_spans, step_spans
-from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs, Line
+from dettui.charts.view import LINE_COLOURS, UNITS, CurveView, Glyphs, Line, XScale
 from dettui.domain.series import Floats, Series
 from dettui.numerics.decimation import BucketCache, Buckets
 from dettui.numerics.smoothing import SmoothedCache
@@ -138,7 +138,7 @@ class _Drawing:
             self._draw_curves(traces, y)
         self._draw_signs(traces)
         self._draw_cursor()
-        if y is not None and len(traces) > 1:
+        if y is not None and len(self._view.curves) > 1:
             self._draw_letters(traces, y)
         missing = unshown([(t.line.series, t.raw) for t in traces], y)
         draw_heading(self._canvas, self._view, missing, self._glyphs)
@@ -146,7 +146,7 @@ class _Drawing:
 
     def _trace(self, line: Line) -> _Trace:
         raw = self._buckets(line.series)
-        if self._view.smoothing <= 0 or line.style == "steps":
+        if self._view.smoothing <= 0 or line.style != "curve":
             return _Trace(line, raw, None)
         return _Trace(line, raw, self._buckets(self._cache.smoothed.series(line.series, self._view.smoothing)))
 
@@ -175,12 +175,15 @@ class _Drawing:
         bits: Bits = np.zeros((self._at.rows, self._at.columns), np.uint8)
         inks = np.zeros(bits.shape, np.uint16)
         for trace in traces:
-            if trace.smooth is not None and trace.line.raw:
+            is_band = trace.line.style == "band"
+            if is_band or (trace.smooth is not None and trace.line.raw):
                 raw = bits_of(curve_spans(trace.raw, self._x, y, self._dot_rows), self._font, self._at.rows)
-                bits |= raw
+                bits |= raw & self._font.shade if is_band else raw
                 inks[raw > 0] = Ink.RAW + trace.line.colour_class % LINE_COLOURS
         under = bits.copy()
         for trace in traces:
+            if trace.line.style == "band":
+                continue
             new = bits_of(self._main_spans(trace, y), self._font, self._at.rows)
             bits[(new > 0) & (bits == under)] = 0
             bits |= new
@@ -203,7 +206,9 @@ class _Drawing:
 
     def _draw_letters(self, traces: Sequence[_Trace], y: ValueAxis) -> None:
         """Each line's letter right of its newest point, one below the other in the order of their values."""
-        ends = [(*end, letter, line_ink(trace.line)) for letter, trace in zip(LINE_LETTERS, traces, strict=False)
+        curves = [trace for trace in traces if trace.line.style != "band"]
+        ends = [(*end, trace.line.letter or letter, line_ink(trace.line))
+                for letter, trace in zip(LINE_LETTERS, curves, strict=False)
                 if (end := self._end_of(trace, y)) is not None]  # fmt: skip
         ends.sort(key=lambda end: end[0])
         cells = spaced([int(row) // self._font.rows for row, *_ in ends], self._at.rows)
@@ -226,7 +231,7 @@ class _Drawing:
     def _draw_frame(self, y: ValueAxis | None) -> None:
         """Put the frame on the empty canvas: the one before where neither axis has moved."""
         x = self._x
-        key = (self._canvas.codes.shape, self._glyphs, x.first, x.end, x.k, x.spread, y)
+        key = (self._canvas.codes.shape, self._glyphs, x.first, x.end, x.k, x.spread, y, self._view.x_scale)
         if self._cache.frame is None or self._cache.frame_key != key:
             self._draw_axes(y)
             self._cache.frame_key, self._cache.frame = key, self._canvas.copy()
@@ -266,7 +271,7 @@ class _Drawing:
         for tick in ticks:
             column = GUTTER + self._x.slot_of(tick) // self._font.columns
             self._canvas.write(column, self._at.axis_row, self._strokes.step_tick, Ink.DIM)
-            text = numbers.tick(float(tick), float(step))
+            text = _tick_text(tick, step, self._view.x_scale)
             start = max(0, column - len(text) // 2)
             if start >= free and start + len(text) <= self._canvas.width:
                 free = 1 + self._canvas.write(start, self._at.axis_row + 1, text, Ink.DIM)
@@ -305,6 +310,12 @@ class _Drawing:
         self._canvas.codes[body, column][blank] = ord(self._strokes.vertical)
         self._canvas.inks[body, column][blank] = Ink.CURSOR
         self._canvas.grounds[body, column] = Ground.CURSOR
+
+
+def _tick_text(tick: int, step: int, scale: XScale) -> str:
+    if scale == "time":
+        return numbers.duration(tick / UNITS["time"])
+    return numbers.tick(tick / UNITS[scale], step / UNITS[scale])
 
 
 def spaced(rows: Sequence[int], room: int) -> list[int]:

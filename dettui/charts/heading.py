@@ -10,9 +10,10 @@ import numpy as np
 from dettui.charts import numbers
 from dettui.charts.axes import ValueAxis
 from dettui.charts.cells import Canvas, Ink
-from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs, Line
+from dettui.charts.view import LINE_COLOURS, UNITS, CurveView, Glyphs, Line, XScale
 from dettui.domain.series import Floats, Series, Steps
 from dettui.numerics.decimation import Buckets
+from dettui.numerics.extremes import best_of
 
 LINE_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 """Lines of one chart are told apart by letters as well as by colours."""
@@ -35,23 +36,29 @@ class Unshown:
     below: Outliers | None = None
     nonfinite: int = 0
 
-    def notes(self, glyphs: Glyphs) -> list[tuple[str, Ink]]:
+    def notes(self, glyphs: Glyphs, scale: XScale = "step") -> list[tuple[str, Ink]]:
         """One phrase for each: "▲ 1 above, max 30 @ 1,777"."""
         up, down, cross = ("^", "v", "x") if glyphs == "ascii" else ("▲", "▼", "✗")
         said = []
         if self.nonfinite:
             said.append((f"{cross} {numbers.count(self.nonfinite)} non-finite", Ink.NONFINITE))
         if self.above:
-            said.append((f"{up} {_outliers(self.above, 'above, max')}", Ink.NOTE))
+            said.append((f"{up} {_outliers(self.above, 'above, max', scale)}", Ink.NOTE))
         if self.below:
-            said.append((f"{down} {_outliers(self.below, 'below, min')}", Ink.NOTE))
+            said.append((f"{down} {_outliers(self.below, 'below, min', scale)}", Ink.NOTE))
         return said
 
 
-def _outliers(outliers: Outliers, words: str) -> str:
-    return (
-        f"{numbers.count(outliers.count)} {words} {numbers.number(outliers.extreme)} @ {numbers.count(outliers.step)}"
-    )
+def _outliers(outliers: Outliers, words: str, scale: XScale) -> str:
+    where = place(outliers.step, scale)
+    return f"{numbers.count(outliers.count)} {words} {numbers.number(outliers.extreme)} @ {where}"
+
+
+def place(at: int, scale: XScale) -> str:
+    """A place on the axis in words: a step, an epoch, a time since the start."""
+    if scale == "step":
+        return numbers.count(at)
+    return numbers.duration(at / UNITS[scale]) if scale == "time" else f"epoch {numbers.epochs(at / UNITS[scale])}"
 
 
 def unshown(traces: Sequence[tuple[Series, Buckets]], y: ValueAxis | None) -> Unshown:
@@ -101,7 +108,7 @@ def _worst(found: Sequence[Outliers | None], sign: int) -> Outliers | None:
 def draw_heading(canvas: Canvas, view: CurveView, missing: Unshown, glyphs: Glyphs) -> None:
     """Fill the title row; where it is short, notes win over values, and values over the rest of the legend."""
     width = canvas.width
-    notes = missing.notes(glyphs)
+    notes = missing.notes(glyphs, view.x_scale)
     right = _fit_notes(notes, width - len(view.title) - 2)
     end = canvas.write(0, 0, view.title, Ink.TITLE)
     limit = width - sum(len(text) + 2 for text, _ in right)
@@ -130,10 +137,10 @@ def _readings(view: CurveView) -> list[tuple[str, int]]:
     """The legend with the values under the cursor, or else the newest ones."""
     readings: list[tuple[str, int]] = []
     if view.cursor is not None:
-        readings.append((f"@ {numbers.count(view.cursor)}", Ink.CURSOR))
-    for letter, line in zip(LINE_LETTERS, view.lines, strict=False):
+        readings.append((f"@ {place(view.cursor, view.x_scale)}", Ink.CURSOR))
+    for letter, line in lettered(view):
         value = line.series.last if view.cursor is None else value_at(line.series, view.cursor)
-        name = f"{letter} {line.name} " if len(view.lines) > 1 else ""
+        name = f"{letter} {line.name} " if len(view.curves) > 1 else ""
         readings.append((name + numbers.with_unit(value, view.unit or line.series.unit), line_ink(line)))
     readings.extend(_bests(view))
     if view.smoothing > 0 and any(line.style == "curve" for line in view.lines):
@@ -143,22 +150,19 @@ def _readings(view: CurveView) -> list[tuple[str, int]]:
 
 def _bests(view: CurveView) -> Iterator[tuple[str, int]]:
     """The best value of each line that has one, and its step: "best 0.666 @ 1,100"."""
-    for letter, line in zip(LINE_LETTERS, view.lines, strict=False):
-        best = best_of(line)
+    for letter, line in lettered(view):
+        best = best_of(line.series, line.better)
         if best is not None:
             step, value = best
-            name = f"{letter} " if len(view.lines) > 1 else ""
+            name = f"{letter} " if len(view.curves) > 1 else ""
             said = numbers.with_unit(value, view.unit or line.series.unit)
-            yield f"{name}best {said} @ {numbers.count(step)}", line_ink(line)
+            yield f"{name}best {said} @ {place(step, view.x_scale)}", line_ink(line)
 
 
-def best_of(line: Line) -> tuple[int, float] | None:
-    """Step and value of the best finite point, the first of equals; None where better has no direction."""
-    finite = np.flatnonzero(np.isfinite(line.series.values))
-    if not line.better or not len(finite):
-        return None
-    best = finite[np.argmax(line.better * line.series.values[finite])]
-    return int(line.series.steps[best]), float(line.series.values[best])
+def lettered(view: CurveView) -> Iterator[tuple[str, Line]]:
+    """The lines that have a name, each with its letter: its own, or that of its place."""
+    for letter, line in zip(LINE_LETTERS, view.curves, strict=False):
+        yield line.letter or letter, line
 
 
 def line_ink(line: Line) -> int:

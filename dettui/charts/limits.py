@@ -31,6 +31,8 @@ MIN_FILLED = 0.45
 MIN_SPAN = 0.01
 """An axis spans at least this share of its values: less is not a movement, and its labels would all read the same."""
 
+_LARGEST = 1e300
+_SMALLEST = 1e-300
 _LEAST_LOG = 1e-12
 
 
@@ -75,9 +77,20 @@ def _robust(lows: Floats, highs: Floats) -> tuple[float, float]:
 
 def settle(extent: Extent, before: ValueAxis | None, *, log: bool) -> ValueAxis:
     """The axis for *extent*: the one *before* while it still fits, else new limits on round values."""
+    drawable = _drawable_log if log else _drawable
+    extent = Extent(drawable(extent.low), drawable(extent.high))
     if before is not None and before.log == log and _fits(extent, before):
         return before
     return _log_axis(extent) if log else _linear_axis(extent)
+
+
+def _drawable(value: float) -> float:
+    """*value*, or the nearest one whose differences and quotients are still floats."""
+    return min(max(value, -_LARGEST), _LARGEST) if abs(value) > _SMALLEST else 0.0
+
+
+def _drawable_log(value: float) -> float:
+    return min(value, _LARGEST)
 
 
 def _fits(extent: Extent, axis: ValueAxis) -> bool:

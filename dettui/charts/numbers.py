@@ -52,6 +52,11 @@ def _decimals(step: float) -> int:
     return next((d for d in range(6) if math.isclose(round(step, d), step, rel_tol=1e-6)), 6)
 
 
+def epochs(value: float) -> str:
+    """A number of epochs with the decimals that tell neighbours apart."""
+    return f"{value:,.2f}"
+
+
 def fitting(text: str, value: float, width: int) -> str:
     """*text* if it has at most *width* characters, else *value* with as many digits as there is room for."""
     shorter = (text, number(value), number(value, 2), number(value, 1))

@@ -27,10 +27,11 @@ class DotFont:
     rows: int
     weights: tuple[tuple[int, ...], ...]  # bit of the dot at [row][column]
     codes: NDArray[np.uint32]  # shape (2 ** dots,); a blank cell is an ASCII space: 1 byte, not 3
+    shade: int  # the dots of a cell that a shaded area keeps
 
 
-def _font(columns: int, rows: int, weights: tuple[tuple[int, ...], ...], glyphs: str) -> DotFont:
-    return DotFont(columns, rows, weights, np.array([ord(g) for g in glyphs], np.uint32))
+def _font(columns: int, rows: int, weights: tuple[tuple[int, ...], ...], glyphs: str, shade: int) -> DotFont:
+    return DotFont(columns, rows, weights, np.array([ord(g) for g in glyphs], np.uint32), shade)
 
 
 _BRAILLE = _font(
@@ -38,9 +39,10 @@ _BRAILLE = _font(
     4,
     ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80)),
     " " + "".join(chr(0x2800 + bits) for bits in range(1, 256)),
+    shade=0x01 | 0x20,  # one dot of four, in a quincunx
 )
-_BLOCK = _font(2, 2, ((1, 2), (4, 8)), " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")
-_ASCII = _font(1, 3, ((1,), (2,), (4,)), " '-|.:||")
+_BLOCK = _font(2, 2, ((1, 2), (4, 8)), " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█", shade=1)
+_ASCII = _font(1, 3, ((1,), (2,), (4,)), " '-|.:||", shade=2)
 
 FONTS: dict[Glyphs, DotFont] = {"braille": _BRAILLE, "block": _BLOCK, "ascii": _ASCII}
 

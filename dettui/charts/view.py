@@ -8,12 +8,17 @@ from typing import Literal, TypeAlias
 from dettui.domain.frame import Mark
 from dettui.domain.series import Series
 
-LineStyle: TypeAlias = Literal["curve", "steps"]
+LineStyle: TypeAlias = Literal["curve", "steps", "band"]
+XScale: TypeAlias = Literal["step", "epoch", "time"]
+"""What the axis counts: steps, thousandths of an epoch, tenths of a second since the start of the run."""
 Glyphs: TypeAlias = Literal["braille", "block", "ascii"]
 StepRange: TypeAlias = tuple[int, int]  # first and last step, both included
 
 LINE_COLOURS = 8
 """How many colour classes there are; a line's class is taken modulo this."""
+
+UNITS: dict[XScale, int] = {"step": 1, "epoch": 1000, "time": 10}
+"""How many whole numbers of an axis make a step, an epoch, a second."""
 
 MIN_VISIBLE_STEPS = 8
 """Zooming in stops here: fewer steps fill a chart with air."""
@@ -35,8 +40,9 @@ class Line:
 
     ``colour_class`` stays with a series for as long as it is shown, so that colours never change places.  With
     smoothing, ``raw`` keeps the unsmoothed curve under the smoothed one.  Lines of style "steps" hold a value until
-    the next one and are never smoothed.  ``better`` is 1 where larger values are better and -1 where smaller ones are:
-    the title then names the best one; with 0 it names none.
+    the next one and are never smoothed.  One of style "band" is a shade from its least to its greatest value at each
+    step, under all curves and without a name.  ``better`` is 1 where larger values are better and -1 where smaller
+    ones are: the title then names the best one; with 0 it names none.
     """
 
     series: Series
@@ -45,6 +51,7 @@ class Line:
     raw: bool = True
     label: str = ""  # for the legend; made from the tag where empty
     better: int = 0
+    letter: str = ""  # at the end of its curve; that of its place among the lines where empty
 
     @property
     def name(self) -> str:
@@ -66,13 +73,21 @@ class CurveView:
     cursor: int | None = None  # a step
     unit: str = ""
     extent: StepRange | None = None  # first and newest step of the run; those of the lines where None
+    x_scale: XScale = "step"
 
     @property
     def fingerprint(self) -> tuple[object, ...]:
         """Equal for views that give the same picture: a series only grows, so its newest point tells."""
-        lines = tuple((*_newest(x.series), x.colour_class, x.style, x.raw, x.name, x.better) for x in self.lines)
-        look = (self.title, self.unit, self.smoothing, self.x_range, self.y_log, self.cursor, self.extent)
+        lines = tuple(
+            (*_newest(x.series), x.colour_class, x.style, x.raw, x.name, x.better, x.letter) for x in self.lines
+        )
+        look = (self.title, self.unit, self.smoothing, self.x_range, self.y_log, self.cursor, self.extent, self.x_scale)
         return lines, look, self.bands, self.marks
+
+    @property
+    def curves(self) -> tuple[Line, ...]:
+        """The lines that have a name."""
+        return tuple(line for line in self.lines if line.style != "band")
 
     @property
     def full_range(self) -> StepRange | None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from dettui.feed.base import Feed
 from dettui.feed.opening import open_recording, resolve_run
+from dettui.store.text import clean
 from dettui_probe import wire
 
 
@@ -64,7 +65,7 @@ def points_of(feed: Feed) -> Iterator[Point]:
             known = names.setdefault((arrival.boot, arrival.rank), {})
             for message in arrival.messages:
                 if isinstance(message, wire.Tags):
-                    known.update(enumerate(message.names, message.first))
+                    known.update(enumerate(map(clean, message.names), message.first))
                 elif isinstance(message, wire.Batch):
                     for block in message.blocks:
                         yield from block_points(block, known)

@@ -25,3 +25,5 @@ class GivenImage:
     size: tuple[int, int]  # width and height of the image as given
     value_range: tuple[float, float]  # smallest and largest finite value of the image
     is_stretched: bool  # values lay outside [0, 1]: the smallest is black here, and the largest is white
+    what: tuple[str, ...] = ()  # checks that its targets failed, as in the tags "targets/<what>"; () for any image
+    file: str = ""  # name or id of the image, "" where the target carries none

@@ -14,7 +14,7 @@ from dettui.domain.frame import Frame
 from dettui.screens.keys import Where, keys_of
 from dettui.screens.layout import SMALLEST
 from dettui.widgets.lines import LinesView
-from dettui.widgets.link_text import link_lines
+from dettui.widgets.link_text import troubles
 from dettui.widgets.text import Line, Span, crop, harmless, spread, width_of
 
 NOTICE_ROWS = 3
@@ -99,7 +99,7 @@ class DashboardScreen(Screen[Any]):
 
     def notices(self, frame: Frame) -> Iterator[Line]:
         """What the reader should know beyond the curves, one line each."""
-        yield from link_lines(frame)
+        yield from troubles(frame.links, frame.made_at)
         for notice in frame.notices:
             yield (Span("! ", "warning"), Span(harmless(notice)))
 

@@ -10,6 +10,7 @@ from textual.message import Message
 from dettui.domain.check import Check
 from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.base import DashboardScreen
+from dettui.screens.images import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
 from dettui.widgets.checks_text import NO_CHECKS, check_blocks, counted, failed_first, target_lines
 from dettui.widgets.lines import LinesView
@@ -79,6 +80,10 @@ class ChecksScreen(DashboardScreen):
     def action_scroll(self, by: int) -> None:
         """Scroll by *by* lines."""
         self.query_one("#page", LinesView).scroll_relative(y=by, animate=False)
+
+    def action_images(self) -> None:
+        """Open the images, those first whose targets cannot be right."""
+        self.post_message(ImagesAsked(self.run_id))
 
     def action_back(self) -> None:
         """Back to the run."""

@@ -9,7 +9,9 @@ from textual.app import ComposeResult
 from dettui.domain.finding import Finding
 from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.base import DashboardScreen
+from dettui.screens.images import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
+from dettui.widgets.checks_text import checks_named_in
 from dettui.widgets.finding_text import around, page
 from dettui.widgets.lines import LinesView
 from dettui.widgets.run_text import header
@@ -59,6 +61,10 @@ class FindingScreen(DashboardScreen):
             self.finding = findings[(findings.index(now) + by) % len(findings)]
             self.query_one("#page", LinesView).scroll_home(animate=False)
             self.redraw()
+
+    def action_images(self) -> None:
+        """Open the images, at one that this finding was raised for."""
+        self.post_message(ImagesAsked(self.run_id, checks_named_in(self.finding)))
 
     def action_back(self) -> None:
         """Back to the run."""

@@ -26,21 +26,24 @@ LEAST_TEXT, MOST_TEXT = 26, 46
 
 @dataclass
 class ImagesAsked(Message):
-    """The images of a run were asked for."""
+    """The images of a run were asked for; those first whose targets failed one of the *checks*."""
 
     run: str
+    checks: frozenset[str] = frozenset()
 
 
 class ImagesScreen(DashboardScreen):
-    """One image at a time.  The one being looked at stays until its batch is forgotten."""
+    """One image at a time.  The one being looked at stays until it is forgotten.  Opened at the first image whose
+    targets failed one of *checks*, or at the first one."""
 
     where: Where = "images"
     BINDINGS = bindings_of("everywhere", "images")
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, checks: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.run_id = run
-        self.chosen: tuple[int, int] | None = None  # step and index of the image; None: the newest
+        self.checks = checks
+        self.chosen: tuple[int, int, bool] | None = None  # as ``_identity`` has it; None: none was chosen yet
         self._with_boxes = True
         self._drawn: object = None  # what the picture shows: a tick must not draw it again
 
@@ -79,9 +82,11 @@ class ImagesScreen(DashboardScreen):
             self.query_one(HalfBlockPicture).show(ArrayRaster(image.rgb) if image else None, marks)
 
     def _place(self, images: tuple[GivenImage, ...]) -> int:
-        """Where the chosen image stands now; the newest one where none is chosen or it is gone."""
-        known = [(image.step, image.index) for image in images]
-        return known.index(self.chosen) if self.chosen in known else 0
+        """Where the chosen image stands now; the first one that was asked for where none is chosen or it is gone."""
+        known = [_identity(image) for image in images]
+        if self.chosen in known:
+            return known.index(self.chosen)
+        return next((place for place, image in enumerate(images) if self.checks.intersection(image.what)), 0)
 
     def action_move(self, by: int) -> None:
         """Another image, *by* places on; stays at the ends."""
@@ -89,7 +94,7 @@ class ImagesScreen(DashboardScreen):
         if run is None or not run.given:
             return
         place = min(max(self._place(run.given) + by, 0), len(run.given) - 1)
-        self.chosen = (run.given[place].step, run.given[place].index)
+        self.chosen = _identity(run.given[place])
         self.query_one("#beside", LinesView).scroll_home(animate=False)
         self.redraw()
 
@@ -105,3 +110,8 @@ class ImagesScreen(DashboardScreen):
     def action_back(self) -> None:
         """Back to the run."""
         self.dismiss()
+
+
+def _identity(image: GivenImage) -> tuple[int, int, bool]:
+    """What tells the images apart: one may be there twice, as an example of its batch and for its targets."""
+    return image.step, image.index, bool(image.what)

@@ -7,12 +7,13 @@ from typing import Literal, TypeAlias
 
 from textual.binding import Binding, BindingType
 
-Where: TypeAlias = Literal["everywhere", "runs", "run", "finding", "checks", "images", "question", "help"]
+Where: TypeAlias = Literal["everywhere", "runs", "compare", "run", "finding", "checks", "images", "question", "help"]
 """A screen, or all of them."""
 
 WHERES: dict[Where, str] = {
     "everywhere": "Everywhere",
     "runs": "List of runs",
+    "compare": "Runs compared",
     "run": "One run",
     "finding": "One finding",
     "checks": "Checks before training",
@@ -38,16 +39,29 @@ KEYS: tuple[Key, ...] = (
     Key("question_mark,f1", "?", "app.help", "all keys", "everywhere", "help"),
     Key("q,ctrl+c", "q", "app.quit", "quit; training goes on untouched", "everywhere", "quit"),
     Key("d", "d", "app.toggle_light", "light or dark", "everywhere"),
-    Key("p,space", "p", "app.pause", "freeze the display, or go on; nothing is lost", "everywhere", "pause"),
+    Key("p", "p", "app.pause", "freeze the display, or go on; nothing is lost", "everywhere", "pause"),
     Key("L", "L", "app.log_in", "call the hosts again that are down, and log in where they ask", "everywhere"),
     # --- runs
-    Key("up,k", "↑ k", "move(-1)", "previous run", "runs"),
+    Key("up,k", "↑ k", "move(-1)", "previous run, or head of a group", "runs"),
     Key("down,j", "↓ j", "move(1)", "next run", "runs", "select"),
     Key("home,g", "home g", "move_to_end(-1)", "first run", "runs"),
     Key("end,G", "end G", "move_to_end(1)", "last run", "runs"),
-    Key("enter,right,l", "enter", "open", "open the selected run", "runs", "open"),
-    Key("slash", "/", "filter", "show only runs whose name, host or state holds a text", "runs", "filter"),
-    Key("escape", "esc", "clear_filter", "show all runs again", "runs"),
+    Key("enter,right,l", "enter", "open", "open the selected run; fold or unfold a group", "runs", "open"),
+    Key("left,h", "← h", "fold", "fold the group of the selected run", "runs"),
+    Key(
+        "slash",
+        "/",
+        "filter",
+        "filter: alpha state:stalled cause:lr* finding:plateau host:gpu* group: name: has: "
+        "eval/mAP<0.3 step>100, joined by and or not ( ); tab completes",
+        "runs",
+        "filter",
+    ),
+    Key("o", "o", "group", "group by host, by seeds of one setting, by name, or not at all", "runs", "group"),
+    Key("space", "space", "pick", "pick the run, or its group, for comparing", "runs", "pick"),
+    Key("a", "a", "pick_all", "pick all runs that are listed, or let them go", "runs"),
+    Key("c", "c", "compare", "lay the picked runs over each other", "runs", "compare"),
+    Key("escape", "esc", "clear_filter", "show all runs again; then let the picked ones go", "runs"),
     # --- run
     Key("up,k", "↑ k", "finding(-1)", "previous finding", "run"),
     Key("down,j", "↓ j", "finding(1)", "next finding", "run", "finding"),
@@ -87,12 +101,14 @@ KEYS: tuple[Key, ...] = (
     Key("pagedown", "page down", "scroll(10)", "a page down", "finding"),
     Key("n", "n", "other(1)", "next finding", "finding", "next"),
     Key("N", "N", "other(-1)", "previous finding", "finding"),
+    Key("i", "i", "images", "images that it was raised for, with their boxes", "finding", "images"),
     Key("escape,enter,e,backspace", "esc", "back", "back to the run", "finding", "back"),
     # --- checks
     Key("up,k", "↑ k", "move(-1)", "open the previous check", "checks"),
     Key("down,j", "↓ j", "move(1)", "open the next check", "checks", "next"),
     Key("pageup", "page up", "scroll(-10)", "a page up", "checks"),
     Key("pagedown", "page down", "scroll(10)", "a page down", "checks"),
+    Key("i", "i", "images", "images with targets that cannot be right", "checks", "images"),
     Key("escape,enter,c,backspace", "esc", "back", "back to the run", "checks", "back"),
     # --- images
     Key("right,l", "→ l", "move(1)", "next image", "images"),

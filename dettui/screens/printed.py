@@ -13,7 +13,7 @@ from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.view_state import ViewState
 from dettui.screens.views import curve_view
 from dettui.widgets.finding_text import around, panel
-from dettui.widgets.link_text import link_lines
+from dettui.widgets.link_text import troubles
 from dettui.widgets.run_text import header, reason
 from dettui.widgets.runs_text import EMPTY, Sparks, column_heads, rows
 from dettui.widgets.text import BLANK, Line, Role, Span, crop, harmless
@@ -50,7 +50,7 @@ def _body(frame: Frame, width: int, height: int, glyphs: Glyphs) -> tuple[Line, 
 
 
 def _notices(frame: Frame, width: int) -> Iterator[Line]:
-    yield from (crop(line, width) for line in link_lines(frame))
+    yield from (crop(line, width) for line in troubles(frame.links, frame.made_at))
     for notice in frame.notices:
         yield crop((Span("! ", "warning"), Span(harmless(notice))), width)
 

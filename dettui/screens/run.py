@@ -22,6 +22,7 @@ from dettui.screens.layout import PANES, PaneName, plan
 from dettui.screens.view_state import ViewState, gone_back, log_toggled, pane_after, smoothed_next
 from dettui.screens.views import CHARTS, TITLES, curve_view, panes_of, term_count
 from dettui.widgets.bars import ClassBars
+from dettui.widgets.checks_text import checks_named_in
 from dettui.widgets.curve import CurveChart
 from dettui.widgets.finding_text import around
 from dettui.widgets.findings import FindingsPanel
@@ -157,8 +158,9 @@ class RunScreen(DashboardScreen):
         self.post_message(ChecksAsked(self.run_id))
 
     def action_images(self) -> None:
-        """Open the images that the model was last given."""
-        self.post_message(ImagesAsked(self.run_id))
+        """Open the images that the model was last given, at one that the selected finding was raised for."""
+        checks = checks_named_in(self.finding) if self.finding is not None else frozenset[str]()
+        self.post_message(ImagesAsked(self.run_id, checks))
 
     def _show_steps(self) -> None:
         finding, view = self.finding, self._main_view()

@@ -1,4 +1,4 @@
-"""What a run says about itself, made safe: the one place where its strings become ours."""
+"""What a run says about itself, made safe: the one place where its strings and its sizes become ours."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dettui_probe import wire
 
 _MAX_ARGUMENTS = 200
 _MAX_NAMES = 10_000
+_MAX_CLASSES = 100_000  # a head with more is none: whoever counts by class must not fill the memory
+_LATEST = 4e9  # seconds since the epoch, in 2096: what no calendar can print is no time
 
 
 def run_info(hello: wire.Hello) -> RunInfo:
@@ -21,7 +23,7 @@ def run_info(hello: wire.Hello) -> RunInfo:
         pid=hello.pid,
         rank=hello.rank,
         world=hello.world,
-        started=hello.started,
+        started=_moment(hello.started),
         argv=tuple(clean(argument, MAX_TEXT) for argument in hello.argv[:_MAX_ARGUMENTS]),
         cwd=clean(hello.cwd, MAX_TEXT),
         config=clean_mapping(hello.config),
@@ -35,8 +37,8 @@ def model_info(model: wire.Model) -> ModelInfo:
     """What it trains."""
     return ModelInfo(
         family=clean(model.family),
-        num_classes=model.num_classes,
-        background=model.background,
+        num_classes=_class_id(model.num_classes),
+        background=_class_id(model.background),
         parameters=model.parameters,
         trainable=model.trainable,
         held=model.held,
@@ -49,6 +51,12 @@ def model_info(model: wire.Model) -> ModelInfo:
     )
 
 
+def clean_beat(beat: wire.Beat) -> wire.Beat:
+    """*beat* with safe strings."""
+    thinned = {clean(name): every for name, every in list(beat.thinned.items())[:_MAX_ARGUMENTS]}
+    return msgspec.structs.replace(beat, phase=clean(beat.phase), thinned=thinned)
+
+
 def tag_names(tags: wire.Tags) -> tuple[str, ...]:
     """Names of its columns."""
     return tuple(clean(name) for name in tags.names)
@@ -59,6 +67,15 @@ def clean_event(event: wire.Event) -> wire.Event:
     return msgspec.structs.replace(
         event, kind=clean(event.kind), text=clean(event.text, MAX_TEXT), data=clean_mapping(event.data)
     )
+
+
+def _moment(time: float) -> float:
+    """*time* where it is one; 0 else, and for NaN."""
+    return time if 0.0 <= time <= _LATEST else 0.0
+
+
+def _class_id(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number <= _MAX_CLASSES else None
 
 
 def clean_bye(bye: wire.Bye) -> wire.Bye:

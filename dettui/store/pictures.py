@@ -12,6 +12,8 @@ from dettui_probe import wire
 _MOST_PICTURES: Final = 3  # WIRE.md: of a message
 _MOST_BOXES: Final = 200  # of a picture
 _LARGEST_SIDE: Final = 96  # px, of a picture
+_MOST_KINDS: Final = 16  # of faults of one image: more than there are
+_LONGEST_NAME: Final = 300
 
 
 def given_images(message: wire.Pictures) -> tuple[GivenImage, ...]:
@@ -45,4 +47,6 @@ def _given(message: wire.Pictures, picture: wire.Picture) -> GivenImage:
         size=(picture.image_width, picture.image_height),
         value_range=(picture.low, picture.high),
         is_stretched=picture.scaled,
+        what=tuple(picture.what[:_MOST_KINDS]),
+        file=picture.file[:_LONGEST_NAME],
     )

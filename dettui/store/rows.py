@@ -12,6 +12,8 @@ from dettui_probe import wire
 
 _STEP = np.dtype("<i8")
 _VALUE = np.dtype("<f8")
+_MAX_COLUMNS = 65_536  # of a probe; column ids beyond would only fill the memory
+_MAX_LAYOUTS = 4_096
 _NATIVE = sys.byteorder == "little"
 
 
@@ -52,8 +54,9 @@ class Columns:
 
     def learn(self, first: int, names: Sequence[str]) -> None:
         """Column ids from *first* on have these *names*."""
-        self._names.update(enumerate(names, first))
-        self._layouts.clear()
+        if first >= 0 and first + len(names) <= _MAX_COLUMNS:
+            self._names.update(enumerate(names, first))
+            self._layouts.clear()
 
     def forget(self) -> None:
         """Another boot numbers its columns anew; names that were admitted stay admitted."""
@@ -69,6 +72,8 @@ class Columns:
         key = tuple(columns)
         layout = self._layouts.get(key)
         if layout is None:
+            if len(self._layouts) >= _MAX_LAYOUTS:
+                self._layouts.clear()
             layout = self._layouts[key] = self._layout(key)
         names, kept = layout
         return names, rows if kept is None else Rows(rows.steps, rows.times, rows.values[:, kept])

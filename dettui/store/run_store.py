@@ -30,6 +30,7 @@ class StorePolicy:
     max_events: int = 5_000  # the oldest go first
     max_bad_targets: int = 100  # handed out; more than anybody opens
     max_batches_shown: int = 2  # whose pictures are kept, newest first
+    max_exhibits: int = 24  # pictures kept of images whose targets cannot be right
 
 
 class RunStore:
@@ -57,6 +58,7 @@ class RunStore:
         self._checks: tuple[Check, ...] | None = None  # while no event has come since they were read
         self._bad_targets: tuple[BadTarget, ...] | None = None
         self._shown: deque[tuple[GivenImage, ...]] = deque(maxlen=policy.max_batches_shown)  # oldest first
+        self._exhibits: deque[GivenImage] = deque(maxlen=policy.max_exhibits)  # oldest first
         self._beat: wire.Beat | None = None
         self._bye: wire.Bye | None = None
 
@@ -65,7 +67,7 @@ class RunStore:
         if isinstance(message, wire.Batch):
             self.apply_rows(message, after=None, upto=None)
         elif isinstance(message, wire.Beat):
-            self._beat = message
+            self._beat = introductions.clean_beat(message)
         elif isinstance(message, wire.Tags):
             self._columns.learn(message.first, introductions.tag_names(message))
         elif isinstance(message, wire.Counts):
@@ -151,8 +153,9 @@ class RunStore:
 
     @property
     def given(self) -> tuple[GivenImage, ...]:
-        """Images that the newest start of the run was given, the newest batch first."""
-        return tuple(image for batch in reversed(self._shown) for image in batch)
+        """Images that the newest start of the run was given: those with targets that cannot be right, newest first,
+        then the others, the newest batch first."""
+        return (*reversed(self._exhibits), *(image for batch in reversed(self._shown) for image in batch))
 
     @property
     def beat(self) -> wire.Beat | None:
@@ -193,6 +196,7 @@ class RunStore:
         self._columns.forget()
         self._table.begin_strand()
         self._shown.clear()
+        self._exhibits.clear()
         self._beat = None
         self._bye = None
         self.last_step = 0
@@ -212,5 +216,7 @@ class RunStore:
     def _show(self, message: wire.Pictures) -> None:
         images = given_images(message)
         self.malformed += len(message.pictures) - len(images)
-        if images:
-            self._shown.append(images)
+        self._exhibits.extend(image for image in images if image.what)
+        others = tuple(image for image in images if not image.what)
+        if others:
+            self._shown.append(others)

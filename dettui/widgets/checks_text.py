@@ -101,6 +101,11 @@ NO_CHECKS: Final[tuple[Line, ...]] = (
 """What the screen says where no check was told."""
 
 
+def checks_named_in(finding: Finding) -> frozenset[str]:
+    """The target checks that *finding* was raised for: "degenerate" for the tag "targets/degenerate"."""
+    return frozenset(tag.removeprefix("targets/") for tag in finding.tags if tag.startswith("targets/"))
+
+
 def targets_of(finding: Finding, targets: Sequence[BadTarget]) -> tuple[BadTarget, ...]:
     """Those of *targets* that *finding* was raised for."""
     tags = set(finding.tags)

@@ -14,7 +14,7 @@ from dettui.charts.cells import GUTTER, Ground, Ink, Picture
 from dettui.charts.chart import ChartCache, render, x_axis
 from dettui.charts.raster import FONTS
 from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs
-from dettui.widgets import refresh
+from dettui.widgets import palette, refresh
 
 _INK_CLASSES: dict[int, str] = {
     Ink.TITLE: "curve--title",
@@ -37,10 +37,6 @@ _GROUND_CLASSES: dict[Ground, str] = {
     Ground.CURSOR: "curve--under-cursor",
 }
 
-_LINE_COLOURS = ("$primary", "#a877c8", "$success", "#cf7f45", "#2a9d8f", "$error", "$foreground", "#998d45")
-"""Of the colour classes.  A theme has too few hues that lie apart; the fixed ones are mid-tones, legible on dark and on
-light.  The warning colour is left to notes and bands."""
-
 _RAW_STRENGTH = "40%"
 
 
@@ -48,7 +44,7 @@ def _palette() -> str:
     """The rules of the colour classes: a line, and its raw curve in the same colour, fainter."""
     return "\n".join(
         f".curve--line-{i} {{ color: {colour}; }} .curve--raw-{i} {{ color: {colour} {_RAW_STRENGTH}; }}"
-        for i, colour in enumerate(_LINE_COLOURS)
+        for i, colour in enumerate(palette.LINE_COLOURS)
     )
 
 

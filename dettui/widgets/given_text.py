@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def marks_of(image: GivenImage, run: RunFrame) -> tuple[Mark, ...]:
             tuple(box.tolist()),
             "?" if label is None else letters[label],
             NO_CLASS if label is None else COLOURS[label % len(COLOURS)],
-            bool(flaw_of(box, label, run.model)),
+            bool(flaw_of(box, label, image, run.model)),
         )
         for box, label in boxes_of(image)
     )
@@ -47,12 +47,23 @@ def boxes_of(image: GivenImage) -> Iterator[tuple[np.ndarray[tuple[int], np.dtyp
         yield box, image.labels[place] if place < len(image.labels) else None
 
 
-def flaw_of(box: np.ndarray[tuple[int], np.dtype[np.float64]], label: int | None, model: ModelInfo | None) -> str:
-    """What cannot be right with a box, however the image looks; "" for nothing."""
+Box: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def flaw_of(box: Box, label: int | None, image: GivenImage, model: ModelInfo | None) -> str:
+    """What cannot be right with a box of *image*, however that looks; "" for nothing."""
+    return _flaw_of_place(box, image) or _flaw_of_label(label, model)
+
+
+def _flaw_of_place(box: Box, image: GivenImage) -> str:
     if not np.isfinite(box).all():
         return "not finite"
     if box[2] <= box[0] or box[3] <= box[1]:
         return "no area"
+    return "beyond the image" if "outside" in image.what and _leaves(box, image) else ""
+
+
+def _flaw_of_label(label: int | None, model: ModelInfo | None) -> str:
     if label is None:
         return "no class id"
     if label < 0 or (model is not None and model.num_classes is not None and label >= model.num_classes):
@@ -62,18 +73,31 @@ def flaw_of(box: np.ndarray[tuple[int], np.dtype[np.float64]], label: int | None
     return ""
 
 
+def _leaves(box: Box, image: GivenImage) -> bool:
+    """Whether *box* reaches more than a pixel beyond the image as it was given."""
+    sides = np.array(image.rgb.shape[1::-1], dtype=np.float64)
+    slack = sides / np.array(image.size)
+    return bool((box[:2] < -slack).any() or (box[2:] > sides + slack).any())
+
+
 def heading(images: Sequence[GivenImage], place: int, now: float, width: int) -> Line:
     """Which image this is, of which step, how old, of how many."""
     if not images:
         return crop((Span(f" {NO_IMAGES}", "muted"),), width)
     image = images[place]
     age = duration(max(now - image.time, 0.0))
-    what = f" image {image.index} of the batch of step {count(image.step)}"
+    faulty = f" ■ {words_of(image.what)}:" if image.what else ""
+    what = f"{faulty} image {image.index} of the batch of step {count(image.step)}"
     return spread(
         (Span(what, "strong"), Span(f"  {age} ago", "muted")),
         (Span(f"{place + 1} of {len(images)} ", "muted"),),
         width,
     )
+
+
+def words_of(what: Sequence[str]) -> str:
+    """What cannot be right about the targets of an image."""
+    return harmless(", ".join(name.replace("_", " ") for name in what))
 
 
 def beside(image: GivenImage, run: RunFrame, width: int) -> Iterator[Line]:
@@ -88,6 +112,8 @@ def beside(image: GivenImage, run: RunFrame, width: int) -> Iterator[Line]:
 
 
 def _about(image: GivenImage, width: int) -> Iterator[Line]:
+    if image.file:
+        yield from paragraph(harmless(image.file), width, role="strong")
     yield crop((Span(f"{image.size[0]}x{image.size[1]} as given, boxes {count(image.box_count)}"),), width)
     low, high = map(number, image.value_range)
     yield from paragraph(f"values {low} to {high}", width, role="muted")
@@ -111,7 +137,7 @@ def _boxes(image: GivenImage, run: RunFrame, width: int) -> Iterator[Line]:
     height_of_picture, width_of_picture = image.rgb.shape[:2]
     scale = np.tile(np.array(image.size) / (width_of_picture, height_of_picture), 2)
     for box, label in boxes_of(image):
-        flaw = flaw_of(box, label, run.model)
+        flaw = flaw_of(box, label, image, run.model)
         sign, letter = "!" if flaw else " ", "?" if label is None else letters[label]
         numbers = " ".join(f"{value:.4g}" for value in box * scale)
         yield crop((Span(f"{sign}{letter} {numbers}", "warning" if flaw else "muted"),), width)

@@ -12,6 +12,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from dettui.widgets import palette
 from dettui.widgets.text import BLANK, ROLES, Line, Span
 
 
@@ -42,7 +43,7 @@ class LinesView(ScrollView, can_focus=False):
         &:nocolor > .text--chosen { text-style: reverse; }
         &:nocolor > .text--muted { text-style: dim; }
     }
-    """
+    """ + "".join(f"LinesView > .text--line-{i} {{ color: {c}; }}" for i, c in enumerate(palette.LINE_COLOURS))
 
     def __init__(self, *, id: str, scrolls: bool = True) -> None:
         super().__init__(id=id, classes="" if scrolls else "-still")

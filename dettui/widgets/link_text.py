@@ -1,44 +1,54 @@
-"""The links to other hosts in words: what is down, since when, why, and what happens next."""
+"""Links to other hosts in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dettui.charts.numbers import duration
-from dettui.domain.frame import Frame
 from dettui.domain.link import Link, LinkState
 from dettui.widgets.text import Line, Role, Span, harmless
 
-STATES: dict[LinkState, tuple[str, str, Role]] = {
-    LinkState.CONNECTING: ("…", "connecting", "muted"),
-    LinkState.UP: ("►", "up", "good"),
+_WORDS: dict[LinkState, tuple[str, str, Role]] = {
+    LinkState.CONNECTING: ("○", "connecting", "info"),
+    LinkState.UP: ("●", "up", "good"),
     LinkState.LOST: ("?", "LINK LOST", "critical"),
-    LinkState.NEEDS_LOGIN: ("?", "NEEDS LOGIN", "critical"),
+    LinkState.NEEDS_LOGIN: ("?", "NEEDS LOGIN", "warning"),
     LinkState.FAILED: ("✗", "NO LINK", "critical"),
 }
-"""Sign, word and role of each state."""
 
 
-def link_lines(frame: Frame) -> Iterator[Line]:
-    """One line for each host that is not simply there."""
-    for link in frame.links:
-        if link.state is not LinkState.UP:
-            yield link_line(link, frame.made_at)
+def badge(link: Link, now: float) -> Line:
+    """One link in a few cells; its age in whole steps where it is down, its round trip where it is up."""
+    glyph, word, role = _WORDS[link.state]
+    host = harmless(link.host)
+    if link.state is LinkState.UP:
+        trip = f" {duration(link.round_trip_s)}" if link.round_trip_s is not None else ""
+        return (Span(f"{glyph} ", role), Span(f"{host}{trip}", "muted"))
+    return (Span(f"{glyph} {host} {word} {duration(max(0.0, now - link.since))}", role),)
 
 
-def link_line(link: Link, now: float) -> Line:
-    """How *link* is as of *now*."""
-    glyph, word, role = STATES[link.state]
-    name = harmless(link.host)
-    if link.state is LinkState.CONNECTING:
-        return (Span(f"{glyph} {word} to {name}", role),)
-    age = duration(round(max(now - link.since, 0)))
-    text = harmless(link.text)
-    named = text if name in text else f"{name}: {text}"
-    return (Span(f"{glyph} {word} {age}: ", role), Span(named), Span(_next(link, now), "muted"))
+def badges(links: Sequence[Link], now: float) -> Line:
+    """All *links*, those that are down first."""
+    spans: list[Span] = []
+    for link in sorted(links, key=lambda link: not link.state.is_down):
+        spans += [*((Span("  "),) if spans else ()), *badge(link, now)]
+    return tuple(spans)
 
 
-def _next(link: Link, now: float) -> str:
+def troubles(links: Sequence[Link], now: float) -> Iterator[Line]:
+    """One line for each link that is down, or never was up: since when, why, and what comes next."""
+    for link in links:
+        glyph, word, role = _WORDS[link.state]
+        host = harmless(link.host)
+        if link.state is LinkState.CONNECTING:
+            yield (Span(f"{glyph} {word} to {host}", role),)
+        elif link.state is not LinkState.UP:
+            told = f"{glyph} {word} {host} for {duration(max(0.0, now - link.since))}"
+            why = f": {harmless(link.text)}" if link.text else ""
+            yield (Span(told, role), Span(why), Span(_next_step(link, now), "muted"))
+
+
+def _next_step(link: Link, now: float) -> str:
     if link.state is LinkState.NEEDS_LOGIN:
         return "; L logs in"
     if link.state is LinkState.FAILED:
@@ -46,4 +56,4 @@ def _next(link: Link, now: float) -> str:
     if link.retry_at is None:
         return ""
     wait_s = round(link.retry_at - now)
-    return f"; next call in {duration(wait_s)}" if wait_s > 0 else "; calling again"
+    return f"; tried again in {duration(wait_s)}" if wait_s > 0 else "; trying again"

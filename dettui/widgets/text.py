@@ -9,13 +9,35 @@ from typing import Literal, NamedTuple, TypeAlias
 from rich.cells import cell_len, set_cell_size
 
 Role: TypeAlias = Literal[
-    "plain", "muted", "strong", "critical", "warning", "info", "good", "accent", "key", "chosen", "rule"
+    "plain",
+    "muted",
+    "strong",
+    "critical",
+    "warning",
+    "info",
+    "good",
+    "accent",
+    "key",
+    "chosen",
+    "rule",
+    "line-0",
+    "line-1",
+    "line-2",
+    "line-3",
+    "line-4",
+    "line-5",
+    "line-6",
+    "line-7",
 ]
 """What a span means.  The theme decides how that looks; a word or a sign always says it too."""
 
 ROLES: tuple[Role, ...] = (
     "plain", "muted", "strong", "critical", "warning", "info", "good", "accent", "key", "chosen", "rule",
+    "line-0", "line-1", "line-2", "line-3", "line-4", "line-5", "line-6", "line-7",
 )  # fmt: skip
+
+LINE_ROLES: tuple[Role, ...] = ROLES[-8:]
+"""Of the colour classes of curves: a run has the same colour in a text as in the chart beside it."""
 
 
 class Span(NamedTuple):

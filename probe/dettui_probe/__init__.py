@@ -161,11 +161,11 @@ def preflight(
     )
 
 
-def log(step: int | None = None, /, **scalars: Any) -> None:
+def log(step: Any = None, values: Any = None, /, **scalars: Any) -> None:
     """``Run.log`` of this process's run; nothing where none was started."""
     run = current_run()
     if run is not None:
-        run.log(step, **scalars)
+        run.log(step, values, **scalars)
 
 
 def event(kind: str, text: str, /, **data: Any) -> None:

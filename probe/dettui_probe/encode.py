@@ -125,7 +125,8 @@ class Encoder:
 
     def _numbers(self, values: Mapping[str, Any]) -> dict[str, float]:
         numbers: dict[str, float] = {}
-        for tag, value in values.items():
+        for key, value in values.items():
+            tag = key if type(key) is str else self._fence.run(str, key) or "(no name)"
             number = self._fence.run(as_number, value)
             if number is None or not self._gets_column(tag):
                 self._refuse(tag)

@@ -44,15 +44,15 @@ class Deferred(Protocol):
 
 Item: TypeAlias = "Row | Deferred | wire.Counts | wire.Event | wire.Model"
 
-Entry: TypeAlias = "tuple[int, Item] | tuple[int, int, float, Mapping[str, float]]"
-"""What the queue holds: a number and an item, or a number and the fields of a Row, which is cheaper to make."""
+Entry: TypeAlias = "Item | tuple[int, float, Mapping[str, float]]"
+"""What the queue holds: an item, or the fields of a Row as a plain tuple, which is cheaper to make."""
 
 
 class Recorder:
     """The queue between the threads of one run, and what the capture tells the beat.
 
     ``put`` and ``put_urgent`` may be called from any thread, from a signal handler, from ``__del__`` and while
-    another ``put`` is under way; ``take`` and ``wait`` belong to the writer thread.
+    another ``put`` is under way; ``take``, ``wait`` and ``dropped`` belong to the writer thread.
     """
 
     step: int  # optimizer steps completed so far; the capture advances it
@@ -65,20 +65,29 @@ class Recorder:
         self.phase = "idle"
         self.overhead = 0.0
         self.thinned = {}
-        self._queue: deque[Entry] = deque(maxlen=capacity)
-        # The two halves of ``put``, public for the one caller that writes it out (Run.log).  Every item gets a
-        # number, so that the writer sees how many the queue pushed out: a length looked up before an append would
-        # miscount between threads.
-        self.append: Callable[[Entry], None] = self._queue.append
-        self.number: Callable[[], int] = itertools.count(1).__next__
-        self._taken = 0
-        self._newest = 0
+        self.capacity = capacity
+        # The parts of ``put``, public for the one caller that writes it out (Run.log).
+        self.queue: deque[Entry] = deque()
+        self.append: Callable[[Entry], None] = self.queue.append
+        self._count_pushed_out = itertools.count().__next__  # one C call: no thread and no signal comes between
+        self._asked = 0
         # SimpleQueue.put is reentrant, Event.set is not: it could deadlock in a signal handler.
         self._bell: SimpleQueue[None] = SimpleQueue()
 
     def put(self, item: Item) -> None:
         """Append; drop the oldest where the queue is full.  A microsecond."""
-        self.append((self.number(), item))
+        self.append(item)
+        if len(self.queue) > self.capacity:
+            self.push_out()
+
+    def push_out(self) -> None:
+        """Drop the oldest until the queue is no longer than it may be: the writer hangs, in a disk that is gone."""
+        while len(self.queue) > self.capacity:
+            try:
+                self.queue.popleft()
+            except IndexError:  # the writer is back and was faster
+                return
+            self._count_pushed_out()
 
     def put_urgent(self, item: Item) -> None:
         """As ``put``, and wake the writer thread.  That costs the training thread some 100 us: for news only."""
@@ -100,22 +109,21 @@ class Recorder:
     def take(self) -> Item | None:
         """The oldest item; None where the queue is empty."""
         try:
-            entry = self._queue.popleft()
+            entry = self.queue.popleft()
         except IndexError:
             return None
-        self._taken += 1
-        self._newest = max(self._newest, entry[0])
-        return entry[1] if len(entry) == 2 else Row(*entry[1:])
+        return Row(*entry) if isinstance(entry, tuple) and not isinstance(entry, Row) else entry
 
     @property
     def waiting(self) -> int:
         """Items in the queue."""
-        return len(self._queue)
+        return len(self.queue)
 
     @property
     def dropped(self) -> int:
-        """Items pushed out by newer ones, as far as the items taken so far tell."""
-        return max(self._newest - self._taken, 0)
+        """Items pushed out by newer ones.  Whoever asks draws a number as well, which is taken off again."""
+        self._asked += 1
+        return self._count_pushed_out() - self._asked + 1
 
     def silence(self) -> None:
         """Ignore whatever is put from now on: after the end of the run, and in a forked child."""

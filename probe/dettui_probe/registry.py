@@ -64,7 +64,7 @@ def read_entry(path: Path) -> Entry | None:
     """The entry in *path*; None where it cannot be read or is not one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Entry)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, UnicodeDecodeError, RecursionError, msgspec.MsgspecError):
         return None
 
 
@@ -72,7 +72,7 @@ def announced_agent() -> Announcement | None:
     """The agent that listens here; None where there is none, or where the one that wrote the file is dead."""
     try:
         agent = msgspec.json.decode((runtime_dir() / "agent.json").read_bytes(), type=Announcement)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, UnicodeDecodeError, RecursionError, msgspec.MsgspecError):
         return None
     return agent if agent.inlet.startswith("ipc://") and _is_alive(agent.pid) else None
 

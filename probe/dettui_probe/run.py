@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import time as now
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from dettui_probe import wire
 from dettui_probe.fence import Fence, Ledger
-from dettui_probe.recorder import Recorder, Row
+from dettui_probe.recorder import CAPACITY, Recorder, Row
 
 if TYPE_CHECKING:
     from dettui_probe.writer import Writer
@@ -27,7 +27,7 @@ class Run:
         self.name = name
         self.recorder = Recorder()
         self.active = False  # until its writer works
-        self._append, self._number = self.recorder.append, self.recorder.number
+        self._append, self._queue = self.recorder.append, self.recorder.queue
         self._writer: Writer | None = None
         self._ledger = Ledger(self._report_fault)
         self._log_fence = self._ledger.fence("log", patience=5)
@@ -54,23 +54,45 @@ class Run:
         """Call *undo* (behind a fence) when the run finishes: take hooks off again."""
         self._at_finish.append(self.fence("finish")(undo))
 
-    def log(self, /, step: int | None = None, **scalars: Any) -> None:
-        """Record *scalars* at *step* (default: the optimizer steps counted so far).
+    def log(self, step: Any = None, values: Any = None, /, **scalars: Any) -> None:
+        """Record numbers at *step* (default: the optimizer steps counted so far).
+
+            run.log(step, loss=0.7, accuracy=0.9)
+            run.log(step, {"eval/mAP": 0.31})
 
         A value is a number, or a 0-dim tensor, which is read later, off this thread; anything else is counted,
-        reported once and dropped.
+        reported once and dropped.  ``log({...}, step=step)``, as other trackers have it, is understood as well.
         """
         # What recorder.put(Row(...)) comes to, written out: after 2 ms of the user's work the caches are cold, and
-        # each call saved is worth a microsecond.  A loop touches less code than map, type and issuperset would.
-        for value in scalars.values():
-            if value.__class__ is not float and value.__class__ is not int:
-                self._log_fence.run(self._log_snapshots, step, scalars)
+        # each object, call and attribute saved is worth up to a microsecond.  So *step* is positional (by name, each
+        # of ten keywords would be compared to it), and a loop touches less code than map and issuperset would.
+        if values is None and type(step) is not dict:
+            values = scalars
+        elif type(values) is dict and not scalars:
+            values = values.copy()
+        else:
+            self._log_fence.run(self._log_any, step, values, scalars)
+            return
+        for value in values.values():
+            if type(value) is not float and type(value) is not int:
+                self._log_fence.run(self._log_any, step, values, {})
                 return
-        self._append((self._number(), self.recorder.step if step is None else step, now(), scalars))
+        if step is None:
+            step = values.pop("step", self.recorder.step)
+        self._append((step, now(), values))
+        if len(self._queue) > CAPACITY:
+            self.recorder.push_out()
 
-    def _log_snapshots(self, step: int | None, scalars: dict[str, Any]) -> None:
-        values = {tag: _snapshot(value) for tag, value in scalars.items()}
-        self.recorder.put(Row(self.recorder.step if step is None else step, now(), values))
+    def _log_any(self, step: Any, values: Any, scalars: Mapping[str, Any]) -> None:
+        """``log`` for all that is no plain number, and for the orders of arguments of other trackers."""
+        if isinstance(step, Mapping):
+            step, values = values, step
+        if values is not None and not isinstance(values, Mapping):
+            values = {"values": values}  # which the encoder will refuse, by name
+        row = {tag: _snapshot(value) for tag, value in {**(values or {}), **scalars}.items()}
+        if step is None:
+            step = row.pop("step", self.recorder.step)
+        self.recorder.put(Row(step, now(), row))
 
     def event(self, /, kind: str, text: str, **data: Any) -> None:
         """Record something that happened once; *data* holds plain scalars and lists of them."""

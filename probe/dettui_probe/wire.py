@@ -142,6 +142,8 @@ class Picture(Message, frozen=True):
     low: float  # smallest and largest finite value of the image
     high: float
     scaled: bool  # the values lay outside [0, 1] and were stretched: low is black and high is white
+    what: list[str] = []  # what cannot be right about its targets: "degenerate" for "targets/degenerate", ...
+    file: str = ""  # name or id of the image, where the target carries one
 
 
 class Pictures(Message, frozen=True, tag="img"):
@@ -167,6 +169,6 @@ def decode(payload: bytes) -> AnyMessage | None:
     """The message in *payload*; None where it is of an unknown kind or broken.  Never raises."""
     try:
         message: AnyMessage = _DECODER.decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return message

@@ -44,7 +44,23 @@ def dettui() -> tuple[Log, Finish]:
     import dettui_probe
 
     run = dettui_probe.init()
+    return (lambda step: run.log(step, VALUES)), run.finish
+
+
+def dettui_keywords() -> tuple[Log, Finish]:
+    import dettui_probe
+
+    run = dettui_probe.init()
     return (lambda step: run.log(step, **VALUES)), run.finish
+
+
+def ten_keywords() -> tuple[Log, Finish]:
+    """What Python itself asks for ten keyword arguments."""
+
+    def log(step: int, /, **scalars: float) -> None:
+        return None
+
+    return (lambda step: log(step, **VALUES)), lambda: None
 
 
 def tensorboard() -> tuple[Log, Finish]:
@@ -78,7 +94,9 @@ def trackio() -> tuple[Log, Finish]:
 BACKENDS: dict[str, Callable[[], tuple[Log, Finish]]] = {
     "nothing": nothing,
     "list.append": list_append,
+    "empty function, 10 keywords": ten_keywords,
     "dettui": dettui,
+    "dettui, keywords": dettui_keywords,
     "trackio": trackio,
     "wandb offline": wandb,
     "tensorboard": tensorboard,

@@ -10,6 +10,7 @@ import pytest
 from screens.frames import frame, run_frame
 from screens.stage import SIZES, Stage, on_stage
 
+from dettui.domain.finding import Evidence, Finding
 from dettui.domain.frame import RunFrame
 from dettui.domain.given import GivenImage
 from dettui.domain.run import ModelInfo
@@ -27,6 +28,12 @@ def given(
     rgb = np.full((72, 96, 3), 90, np.uint8)
     corners = np.array(boxes, dtype=np.float64).reshape(-1, 4)
     return GivenImage(step, 1.7e9 - 200, index, rgb, corners, labels, len(corners), (192, 144), (0.0, 1.0), False)
+
+
+def exhibit(step: int, *what: str) -> GivenImage:
+    """An image whose second box has no area."""
+    boxes = (BOXES[0], (50.0, 20.0, 50.0, 70.0))
+    return replace(given(step, 3, boxes), what=what, file="train/000042.jpg")
 
 
 def run_with(*images: GivenImage, **changes: object) -> RunFrame:
@@ -130,3 +137,29 @@ def test_an_array_is_drawn_smaller_as_means_and_larger_as_repeats() -> None:
     raster = ArrayRaster(row)
     assert raster.resize((2, 1), 4, reducing_gap=2.0)[0, :, 0].tolist() == [50, 120]
     assert raster.resize((8, 2), 4, reducing_gap=2.0)[1, :, 0].tolist() == [0, 0, 100, 100, 200, 200, 40, 40]
+
+
+async def test_an_image_with_a_bad_target_says_what_and_which_file() -> None:
+    async with on_stage(frame(run_with(exhibit(9, "degenerate"), given())), size=(80, 24)) as stage:
+        await stage.press("i")
+        assert "■ degenerate: image 3 of the batch of step 9" in stage.text
+        assert "train/000042.jpg" in stage.text
+        assert "no area" in stage.text
+        await stage.press("right")
+        assert "image 0 of the batch of step 12" in stage.text
+
+
+async def test_i_on_a_finding_opens_an_image_that_it_was_raised_for() -> None:
+    tag = "targets/label_background"
+    evidence = Evidence(tag, (1, 9), 3.0, 0.0, ">", "3 objects carry label 0")
+    finding = Finding("bad_targets", "critical", "active", 1, 9, 1, "labels", (evidence,))
+    run = replace(
+        run_with(exhibit(9, "degenerate"), exhibit(4, "label_background"), given()),
+        diagnosis=replace(run_frame().diagnosis, findings=(finding,)),
+    )
+    async with on_stage(frame(run), size=(140, 45)) as stage:
+        await stage.press("e", "i")
+        assert isinstance(stage.app.screen, ImagesScreen)
+        assert "label background: image 3 of the batch of step 4" in stage.text
+        await stage.press("escape", "escape", "c", "i")
+        assert "degenerate: image 3 of the batch of step 9" in stage.text

@@ -137,7 +137,7 @@ async def test_a_hostile_name_moves_nothing_and_obeys_nothing() -> None:
         assert "\u202e" not in stage.text
         rows = stage.text.splitlines()
         assert all(len(row) <= 80 for row in rows)
-        assert rows[1].rstrip().endswith(number(run_frame().series["loss/total"].last))
+        assert rows[2].rstrip().endswith(number(run_frame().series["loss/total"].last))
 
 
 @pytest.mark.parametrize("size", SIZES)

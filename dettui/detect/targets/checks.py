@@ -43,6 +43,7 @@ def degenerate(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     severity: Severity = "critical" if share > policy.common_fault else "warning"
     window = (reading.first_step(tags.TARGET_DEGENERATE), reading.window[1])
     text = f"{count:.0f} of {reading.boxes:.0f} boxes have no width or no height"
+    text += reading.example(tags.TARGET_DEGENERATE)
     proof = Evidence(tags.TARGET_DEGENERATE, window, count, 0.0, ">", text)
     return bad_targets(
         "degenerate", severity, f"{share:.1%} of the boxes are degenerate", (proof,), facts={"share": share}
@@ -96,7 +97,7 @@ def _any(reading: TargetReading, key: str, tag: str, what: str) -> Symptom | Non
         return None
     window = (reading.first_step(tag), reading.window[1])
     share = count / max(reading.boxes, 1.0)
-    text = f"{count:.0f} {what}, first at step {window[0]}"
+    text = f"{count:.0f} {what}, first at step {window[0]}{reading.example(tag)}"
     proof = Evidence(tag, window, count, 0.0, ">", text)
     return bad_targets(key, "critical", f"{count:.0f} {what}", (proof,), facts={"count": count, "share": share})
 
@@ -195,6 +196,7 @@ def outside(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     if share > policy.outside_warning:
         severity = "critical" if share > policy.outside_critical else "warning"
     text = f"{share:.1%} of {reading.boxes:.0f} boxes reach more than a pixel beyond their image"
+    text += reading.example(tags.TARGET_OUTSIDE)
     proof = Evidence(tags.TARGET_OUTSIDE, reading.window, share, policy.outside_info, ">", text)
     return bad_targets(
         "outside", severity, f"{share:.0%} of the boxes reach beyond their image", (proof,), facts={"share": share}

@@ -8,7 +8,10 @@ import numpy as np
 
 from dettui.detect.context import Context
 from dettui.domain.run import ModelInfo
-from dettui_probe import tags
+from dettui.store.checks import BAD_TARGET_KIND
+from dettui_probe import tags, wire
+
+_LONGEST_NAME = 120
 
 FORMATS: dict[str, str] = {
     "xyxy": tags.TARGET_LEGAL_XYXY,
@@ -61,6 +64,17 @@ class TargetReading:
         start = max(0, len(series) - self.horizon)
         return int(series.steps[start + above[0]]) if len(above) else int(series.steps[-1])
 
+    def example(self, tag: str) -> str:
+        """The first target that the probe told of as counted by *tag*, with its file; "" where it told of none."""
+        what = tag.removeprefix("targets/")
+        first = next((e for e in self.context.events(BAD_TARGET_KIND) if e.data.get("what") == what), None)
+        if first is None:
+            return ""
+        file, box = first.data.get("file"), first.data.get("box_index")
+        where = f"image {first.data.get('image')} of its batch" if file is None else str(file)[:_LONGEST_NAME]
+        which = "" if box is None else f" box {box}"
+        return f"; first told: step {first.step}, {where}{which}, {_offence(first)}"
+
     @property
     def window(self) -> tuple[int, int]:
         """Steps of the newest rows."""
@@ -82,6 +96,12 @@ class TargetReading:
         """True where the head is known to take shares of the image's width and height."""
         model = self.context.model
         return model is not None and model.box_scale == "unit"
+
+
+def _offence(event: wire.Event) -> str:
+    """What is wrong, out of "degenerate: box [...] in an image of ..., image 0 of the batch"."""
+    said = event.text.partition(": ")[2] or event.text
+    return said.rpartition(", image ")[0] or said
 
 
 def declared_format(model: ModelInfo | None) -> str:

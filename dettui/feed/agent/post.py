@@ -61,7 +61,7 @@ class Post:
         """True while the sockets that our files name are the ones that we bound."""
         try:
             announced = msgspec.json.decode(self._announcement.read_bytes(), type=Announcement)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, UnicodeDecodeError, RecursionError, msgspec.MsgspecError):
             return False
         return announced.pid == os.getpid() and self._files == tuple(_identity(path) for path in self._paths)
 

@@ -40,6 +40,7 @@ def _array(entries: Sequence[bytes]) -> bytes:
 
 
 def _integer(number: int) -> bytes:
+    number = min(max(number, -(1 << 63)), (1 << 63) - 1)  # sums and ids of a hostile run may be larger
     return bytes([number]) if 0 <= number < 0x80 else b"\xd3" + struct.pack(">q", number)
 
 

@@ -95,7 +95,7 @@ class NoteReader:
             self._changed = changed
             with notes_path().open("rb") as file:
                 return msgspec.json.decode(file.read(_MAX_BYTES), type=Notes)
-        except (OSError, msgspec.MsgspecError, RecursionError):
+        except (OSError, UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
             return None
 
 

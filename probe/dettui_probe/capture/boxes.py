@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from dettui_probe import tags
 from dettui_probe.capture.record import Sheet
-from dettui_probe.capture.targets import Snapshot, sorted_by_image
+from dettui_probe.capture.targets import Snapshot, plain_name, sorted_by_image
 from dettui_probe.capture.torchlib import Tensor, torch
 from dettui_probe.contract import UNKNOWN, BoxFormat, Contract
 
@@ -215,15 +215,8 @@ def _where(snapshot: Snapshot, image: int) -> dict[str, object]:
     """Which image of the batch it was, and its name where the target carries one."""
     height, width = snapshot.sizes[image]
     where: dict[str, object] = {"image": image, "width": width, "height": height}
-    name = _plain(snapshot.names[image])
+    name = plain_name(snapshot.names[image])
     return where if name is None else {**where, "file": name}
-
-
-def _plain(name: object) -> str | int | None:
-    """*name* as text or a number.  A tensor on a device stays unread: reading it would wait."""
-    if isinstance(name, Tensor):
-        return int(name.reshape(-1)[0]) if name.device.type == "cpu" and name.numel() == 1 else None
-    return name if isinstance(name, int) else str(name)[:300] if name is not None else None
 
 
 def _image_of(row: int, counts: Sequence[int]) -> tuple[int, int]:

@@ -21,6 +21,7 @@ IMPORTANCE: Final = {
     "norms": 4.0,
     "ranks": 4.0,
     "warnings": 4.0,
+    "exhibits": 4.0,
     "classes": 4.0,
     "updates": 2.0,
     "graph": 8.0,

@@ -49,12 +49,13 @@ class Gallery:
     def show(self, sheet: Sheet, shots: Sequence[Shot], contract: Contract) -> None:
         """Send *shots*, unless steps taken before the last message arrived asked for the same."""
         if self.is_due:
-            pictures = [_picture(shot, contract) for shot in shots[:MOST_PICTURES]]
+            pictures = [picture_of(shot, contract) for shot in shots[:MOST_PICTURES]]
             sheet.messages.append(wire.Pictures(sheet.step, sheet.time, pictures))
             self._due_at = self._clock() + EVERY_S
 
 
-def _picture(shot: Shot, contract: Contract) -> wire.Picture:
+def picture_of(shot: Shot, contract: Contract, *, what: Sequence[str] = (), file: str = "") -> wire.Picture:
+    """*shot* made small.  *what*: that cannot be right about its targets, as in the tags "targets/<what>"."""
     height, width = shot.image.shape[-2:]
     image_height, image_width = shot.size
     rgb, low, high, scaled = _rgb(shot.image.float(), shot.is_bytes)
@@ -72,6 +73,8 @@ def _picture(shot: Shot, contract: Contract) -> wire.Picture:
         low=low,
         high=high,
         scaled=scaled,
+        what=list(what),
+        file=file,
     )
 
 

@@ -11,11 +11,12 @@ from dettui_probe.capture.boxes import TargetChecks
 from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.contracts import contract_of
+from dettui_probe.capture.exhibits import Exhibits
 from dettui_probe.capture.loss import LossTerms, TotalLoss
 from dettui_probe.capture.norms import READ_EVERY, Norms
 from dettui_probe.capture.pixels import Pixels, sample
 from dettui_probe.capture.record import Reading, Sheet, Signed
-from dettui_probe.capture.targets import Snapshot, find_batch, find_images, flat_snapshot, snapshot
+from dettui_probe.capture.targets import Batch, Snapshot, find_batch, find_images, flat_snapshot, snapshot
 from dettui_probe.capture.torchlib import Tensor, nn
 from dettui_probe.contract import CLASSIFICATION, Contract
 
@@ -33,6 +34,7 @@ class Inputs:
         self._loss = collector.instrument("loss")
         self._classes = collector.instrument("classes")
         self._pixels = collector.instrument("pixels")
+        self._exhibiting = collector.instrument("exhibits")
         self._backbone = collector.instrument("inputs")
         self._assigning = collector.instrument("assignment")
         self._norming = collector.instrument("norms", at_most_every=READ_EVERY)
@@ -44,11 +46,12 @@ class Inputs:
         self._fit, self._rows, self._saturation = fit.Fit(), rows.Rows(), activations.Saturation()
         self._eval_batches = 0  # since the last step, of those that were looked at
         self._assignment, self._norms = Assignment(), Norms(model)
-        self._pixel_checks = Pixels()
+        self._pixel_checks, self._exhibits = Pixels(), Exhibits()
         self._terms, self._total = LossTerms(), TotalLoss()
         self._checks, self._counts = TargetChecks(), ClassCounts()
         self._snapshots: list[Snapshot] = []
         self._labels: list[ClassLabels] = []
+        self._exhibit: Reading | None = None  # the picture of a bad target, taken in the current step
         self._contract: Contract | None = None
         self._targets_found = False  # the model is given its targets: no need to look for labels in its losses
 
@@ -62,7 +65,9 @@ class Inputs:
     def forward_begins(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any], *, first: bool) -> None:
         """The model is called with *args* and *kwargs*; *first*: for the first time in the step."""
         if self._targets.due(step) and len(self._snapshots) < MAX_SNAPSHOTS:
-            self._targets.run(self._take_targets, args, kwargs)
+            found = self._targets.run(self._take_targets, args, kwargs)
+            if found is not None and self._exhibits.wanted and self._exhibiting.works:
+                self._exhibiting.run(self._take_exhibit, *found)
         if first and self._pixels.due(step):
             self._pixels.run(self._take_pixels, step, args, kwargs)
         if first and self._norming.due(step) and self._norms.is_time(step):
@@ -125,6 +130,7 @@ class Inputs:
         self._collector.keep(self._loss, self._terms.close_step())
         self._collector.keep(self._loss, self._total.close_step())
         self._collector.keep(self._targets, self._close_targets())
+        self._collector.keep(self._exhibiting, self._close_exhibit())
         self._collector.keep(self._classes, self._close_labels())
         self._collector.keep(self._assigning, self._assignment.close_step())
         self._collector.keep(self._saturating, self._saturation.close_step())
@@ -132,8 +138,8 @@ class Inputs:
 
     def early_words(self) -> list[Signed]:
         """The targets taken so far in the step, ahead of it."""
-        reading = self._close_targets()
-        return [] if reading is None else [(self._targets, reading)]
+        closed = ((self._targets, self._close_targets()), (self._exhibiting, self._close_exhibit()))
+        return [(instrument, reading) for instrument, reading in closed if reading is not None]
 
     def last_words(self) -> list[Signed]:
         """The class counts that were still being added up."""
@@ -142,12 +148,20 @@ class Inputs:
             (self._fitting, Reading((), lambda _, sheet: self._fit.flush(sheet))),
         ]
 
-    def _take_targets(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def _take_targets(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Batch, Snapshot] | None:
         batch = find_batch(args, kwargs)
         taken = flat_snapshot(args) if batch is None else snapshot(batch)
         if taken is not None:
             self._targets_found = True
             self._snapshots.append(taken)
+        return None if batch is None or taken is None else (batch, taken)
+
+    def _take_exhibit(self, batch: Batch, taken: Snapshot) -> None:
+        self._exhibit = self._exhibits.look(batch, taken, self.contract) or self._exhibit
+
+    def _close_exhibit(self) -> Reading | None:
+        exhibit, self._exhibit = self._exhibit, None
+        return exhibit
 
     def _begin_assignment(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self._assignment.begin(find_batch(args, kwargs))

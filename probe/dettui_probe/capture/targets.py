@@ -149,3 +149,10 @@ def _is_mismatched(target: Mapping[Any, Any]) -> bool:
 
 def _name_of(target: Mapping[Any, Any]) -> object:
     return next((target[key] for key in NAME_KEYS if key in target), None)
+
+
+def plain_name(name: object) -> str | int | None:
+    """*name* as text or a number.  A tensor on a device stays unread: reading it would wait."""
+    if isinstance(name, Tensor):
+        return int(name.reshape(-1)[0]) if name.device.type == "cpu" and name.numel() == 1 else None
+    return name if isinstance(name, int) else str(name)[:300] if name is not None else None

@@ -109,7 +109,7 @@ def test_more_than_the_queue_holds_drops_the_oldest_and_says_how_many(workplace)
         import time; time.sleep(0.2)
         for step in range(recorder.CAPACITY + 1000): run.log(step, loss=1.0)
         Late.due = True
-        time.sleep(0.1)
+        while run.recorder.waiting: time.sleep(0.05)
         run.finish()
     """)
     assert done.stderr == ""
@@ -179,7 +179,16 @@ def test_a_second_start_returns_the_same_run(workplace) -> None:
 
 
 @pytest.mark.parametrize(
-    "call", ["run.log('x', loss=1.0)", "run.log(1, loss='high')", "run.log(1, **{'a' * 999: 1.0})"]
+    "call",
+    [
+        "run.log('x', loss=1.0)",
+        "run.log(1, loss='high')",
+        "run.log(1, {'loss': None})",
+        "run.log(1, 'loss')",
+        "run.log('loss')",
+        "run.log(1, [0.5])",
+        "run.log(1, **{'a' * 999: 1.0})",
+    ],
 )
 def test_what_cannot_be_recorded_is_told_once_and_dropped(workplace, call) -> None:
     done = workplace.run(f"""
@@ -194,6 +203,47 @@ def test_what_cannot_be_recorded_is_told_once_and_dropped(workplace, call) -> No
     assert (done.returncode, done.stderr) == (0, "")
     assert workplace.strand().rows() == [(7, {"fine": 1.0})]
     assert len(workplace.strand().events("refused")) == 1
+
+
+def test_every_order_of_arguments_comes_to_the_same(workplace) -> None:
+    done = workplace.run("""
+        from types import MappingProxyType
+        import torch
+        torch.set_num_threads(1)
+        import dettui_probe as probe
+        run = probe.init()
+        row, tensors = {"loss": 1.0, "lr": 2}, {"loss": torch.tensor(1.0), "lr": 2}
+        run.log(5, loss=1.0, lr=2)
+        run.log(5, row)
+        run.log(5, {"loss": 1.0}, lr=2)
+        run.log(5, MappingProxyType(row))
+        run.log(step=5, loss=1.0, lr=2)
+        run.log(row, step=5)
+        run.log(row, 5)
+        run.log(tensors, step=5)
+        probe.log(row, step=5)
+        run.recorder.step = 5
+        run.log(loss=1.0, lr=2)
+        run.log(row)
+        run.log(None, tensors)
+        run.finish()
+    """)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert workplace.strand().rows() == 12 * [(5, {"loss": 1.0, "lr": 2.0})]
+
+
+def test_a_dictionary_may_be_used_again(workplace) -> None:
+    done = workplace.run("""
+        import dettui_probe as probe
+        run = probe.init()
+        values = {"loss": 1.0, 7: 0.5}
+        for step in range(3):
+            run.log(step, values)
+            values["loss"] += 1
+        run.finish()
+    """)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert workplace.strand().rows() == [(step, {"loss": 1.0 + step, "7": 0.5}) for step in range(3)]
 
 
 def test_tensors_are_read_as_they_were_when_logged(workplace) -> None:

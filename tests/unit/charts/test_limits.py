@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pytest
 
 from dettui.charts.axes import ValueAxis
 from dettui.charts.limits import Extent, settle, wanted
@@ -80,3 +83,14 @@ def test_a_plateau_within_a_hundredth_looks_flat() -> None:
 def test_a_logarithmic_axis_ends_on_decades() -> None:
     axis = settle(Extent(2e-4, 3e-2), None, log=True)
     np.testing.assert_allclose((axis.low, axis.high), (1e-4, 1e-1))
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(
+    ("low", "high"), [(-1e308, 1.7e308), (1e308, 1e308), (1e-320, 2e-320), (1.0, 1.7e308), (5e-324, 1.0)]
+)
+def test_values_at_the_ends_of_the_floats_still_have_an_axis(low: float, high: float, log: bool) -> None:
+    if not log or low >= 1e-12:  # `wanted` asks for no less
+        axis = settle(Extent(low, high), None, log=log)
+        assert axis.low < axis.high < math.inf
+        assert len(axis.ticks(20)) >= 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenarios.build import Setting, Values, run_messages
+from scenarios.build import START, Setting, Values, run_messages
 from scenarios.play import store_of
 from scenarios.shapes import detector, pairing
 
@@ -14,7 +14,7 @@ from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.detect.targets.rules import BadTargets
 from dettui.domain.finding import Abstention
-from dettui_probe import tags
+from dettui_probe import tags, wire
 
 RNG = np.random.default_rng(0)
 STEPS = 100
@@ -219,3 +219,19 @@ def test_pixels_of_a_pinned_contract_are_judged_as_those_of_torchvision() -> Non
 def test_slivers_by_the_dozen_are_told_at_the_first_step() -> None:
     assert judge(boxes(20.0, tiny=11.0), steps=1)["tiny"].exact
     assert "tiny" not in judge(boxes(20.0, tiny=10.0), steps=1)
+
+
+def test_the_first_bad_target_is_named_with_its_file() -> None:
+    data = {"what": "degenerate", "image": 1, "box_index": 2, "box": [3, 3, 3, 9], "file": "val/77.jpg"}
+    told = wire.Event(
+        4, START, "bad_target", "degenerate: box [3, 3, 3, 9] in an image of 64 x 48, image 1 of the batch", data
+    )
+    store = store_of(
+        [*run_messages(STEPS, **{**detector(STEPS, np.random.default_rng(0)), tags.TARGET_DEGENERATE: 1.0}), told]
+    )
+    answer = BadTargets().evaluate(Context(store, STEPS))
+    assert not isinstance(answer, Abstention)
+    (found,) = [symptom for symptom in answer if symptom.key == "degenerate"]
+    assert found.evidence[0].text.endswith(
+        "first told: step 4, val/77.jpg box 2, box [3, 3, 3, 9] in an image of 64 x 48"
+    )

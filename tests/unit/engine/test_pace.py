@@ -58,4 +58,4 @@ def test_the_end_of_a_fast_run_is_always_evaluated() -> None:
     loss = np.ones(500)
     loss[-1] = np.nan
     run = replay(feed_of(run_messages(500, setting=Setting(step_s=FAST_S), **{tags.LOSS_TOTAL: loss})))
-    assert [finding.kind for finding in run.diagnosis.findings] == ["non_finite"]
+    assert "non_finite" in {finding.kind for finding in run.diagnosis.findings}

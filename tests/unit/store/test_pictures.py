@@ -80,3 +80,22 @@ def test_a_box_that_is_not_finite_is_kept_as_it_is() -> None:
     store = RunStore()
     store.apply(pictures(1, msgspec.structs.replace(SOUND, boxes=[math.nan, 0.0, math.inf, 1.0])))
     assert np.isnan(store.given[0].boxes[0, 0])
+
+
+def test_images_with_bad_targets_come_first_and_stay_while_batches_go() -> None:
+    store = RunStore()
+    bad = msgspec.structs.replace(SOUND, index=9, what=["degenerate"], file="a.jpg")
+    store.apply(pictures(1, bad))
+    for step in (2, 3, 4):
+        store.apply(pictures(step, SOUND))
+    assert [(image.step, image.what, image.file) for image in store.given] == [
+        (1, ("degenerate",), "a.jpg"), (4, (), ""), (3, (), ""),
+    ]  # fmt: skip
+
+
+def test_only_so_many_images_with_bad_targets_are_kept() -> None:
+    store = RunStore()
+    bad = msgspec.structs.replace(SOUND, what=["degenerate"])
+    for step in range(40):
+        store.apply(pictures(step, bad))
+    assert [image.step for image in store.given] == list(range(39, 15, -1))

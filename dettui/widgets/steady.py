@@ -1,0 +1,72 @@
+"""A calm list: a row whose figures move is written anew twice a second, one whose state changes at once.
+
+Digits that change ten times a second cannot be read, and over ssh bytes are the product: 64 runs of 100 steps a second
+would send 20 KB/s.  Rows take turns, so that the list as a whole goes on with every frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from dettui.domain.frame import RunFrame
+from dettui.widgets.runs_items import Head, Item, Row
+from dettui.widgets.runs_text import Look
+from dettui.widgets.text import Line
+
+STEADY_S = 0.5
+_TURNS = 5
+"""Frames between two writings of a row, at ten frames a second."""
+
+
+class _Written(NamedTuple):
+    run: RunFrame
+    at: float
+    key: tuple[object, ...]
+    lines: tuple[Line, ...]
+
+
+class Steady:
+    """What was written last of each run.  Not safe for concurrent use."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, _Written] = {}
+
+    def lines(
+        self, items: Sequence[Item], look: Look, now: float, write: Callable[[Item], tuple[Line, ...]]
+    ) -> list[tuple[Line, ...]]:
+        """The lines of each item as of *now*, the time of the frame; *write* makes those that are due."""
+        kept: dict[str, _Written] = {}
+        found: list[tuple[Line, ...]] = []
+        for place, item in enumerate(items):
+            if isinstance(item, Head):
+                found.append(write(item))
+                continue
+            key = _key(item, look)
+            before = self._written.get(item.id)
+            if before is None or before.key != key or _is_due(before, item.run, now):
+                at = now - STEADY_S * (place % _TURNS) / _TURNS if before is None else now
+                before = _Written(item.run, at, key, write(item))
+            kept[item.id] = before
+            found.append(before.lines)
+        self._written = kept
+        return found
+
+
+def _is_due(before: _Written, run: RunFrame, now: float) -> bool:
+    return before.run is not run and not 0 <= now - before.at < STEADY_S - 0.01
+
+
+def _key(row: Row, look: Look) -> tuple[object, ...]:
+    """What is shown at once where it changes."""
+    run = row.run
+    return (
+        look.width,
+        look.has_hosts,
+        row.id == look.selected,
+        look.picked.get(row.id),
+        run.liveness,
+        run.diagnosis.worst,
+        run.info.name,
+        run.link.state if run.link else None,
+    )
