@@ -24,6 +24,7 @@ from dettui.feed.ssh.desk import Hosts
 from dettui.screens.ask import AskScreen
 from dettui.screens.base import DashboardScreen, Showing
 from dettui.screens.checks import ChecksAsked, ChecksScreen
+from dettui.screens.compare import CompareScreen
 from dettui.screens.driver import driver_for_this_terminal
 from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen
@@ -32,7 +33,7 @@ from dettui.screens.keys import bindings_of
 from dettui.screens.pause import behind
 from dettui.screens.printed import printed
 from dettui.screens.run import FindingChosen, RunScreen
-from dettui.screens.runs import RunChosen, RunsScreen
+from dettui.screens.runs import CompareChosen, RunChosen, RunsScreen
 from dettui.screens.themes import DARK, LIGHT
 from dettui.screens.view_state import WITHOUT_COLOUR, ViewState
 from dettui.widgets import refresh
@@ -160,6 +161,12 @@ class DettuiApp(App[int]):
     def on_run_chosen(self, event: RunChosen) -> None:
         """Open a run."""
         self._open(event.run)
+
+    def on_compare_chosen(self, event: CompareChosen) -> None:
+        """Lay runs over each other."""
+        glyphs: Glyphs = "ascii" if self._ascii_only else "braille"
+        self.push_screen(CompareScreen(event.picked, glyphs, has_colour=not self.no_color))
+        self._show()
 
     def on_finding_chosen(self, event: FindingChosen) -> None:
         """Open a finding."""

@@ -96,6 +96,8 @@ class _Trace:
         """Lowest and highest value drawn, bucket by bucket."""
         if self.smooth is not None and not self.line.raw:
             return self.smooth.mean, self.smooth.mean
+        if self.line.style == "mean":
+            return self.raw.mean, self.raw.mean
         return self.raw.low, self.raw.high
 
 
@@ -138,7 +140,7 @@ class _Drawing:
             self._draw_curves(traces, y)
         self._draw_signs(traces)
         self._draw_cursor()
-        if y is not None and len(self._view.curves) > 1:
+        if y is not None and self._view.has_letters and len(self._view.curves) > 1:
             self._draw_letters(traces, y)
         missing = unshown([(t.line.series, t.raw) for t in traces], y)
         draw_heading(self._canvas, self._view, missing, self._glyphs)
@@ -202,6 +204,8 @@ class _Drawing:
             return step_spans(trace.raw, self._x, y, self._dot_rows, before=before, until=until)
         if trace.smooth is not None:
             return curve_spans(trace.smooth, self._x, y, self._dot_rows, mean=True)
+        if trace.line.style == "mean":
+            return curve_spans(trace.raw, self._x, y, self._dot_rows, mean=True)
         return curve_spans(trace.raw, self._x, y, self._dot_rows)
 
     def _draw_letters(self, traces: Sequence[_Trace], y: ValueAxis) -> None:

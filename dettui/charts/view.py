@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from dettui.domain.frame import Mark
 from dettui.domain.series import Series
 
-LineStyle: TypeAlias = Literal["curve", "steps", "band"]
+LineStyle: TypeAlias = Literal["curve", "mean", "steps", "band"]
 XScale: TypeAlias = Literal["step", "epoch", "time"]
 """What the axis counts: steps, thousandths of an epoch, tenths of a second since the start of the run."""
 Glyphs: TypeAlias = Literal["braille", "block", "ascii"]
@@ -40,9 +40,10 @@ class Line:
 
     ``colour_class`` stays with a series for as long as it is shown, so that colours never change places.  With
     smoothing, ``raw`` keeps the unsmoothed curve under the smoothed one.  Lines of style "steps" hold a value until
-    the next one and are never smoothed.  One of style "band" is a shade from its least to its greatest value at each
-    step, under all curves and without a name.  ``better`` is 1 where larger values are better and -1 where smaller
-    ones are: the title then names the best one; with 0 it names none.
+    the next one and are never smoothed.  One of style "mean" goes through the mean of each column, without its
+    extremes.  One of style "band" is a shade from its least to its greatest value at each step, under all curves and
+    without a name.  ``better`` is 1 where larger values are better and -1 where smaller ones are: the title then names
+    the best one; with 0 it names none.
     """
 
     series: Series
@@ -74,6 +75,7 @@ class CurveView:
     unit: str = ""
     extent: StepRange | None = None  # first and newest step of the run; those of the lines where None
     x_scale: XScale = "step"
+    has_letters: bool = True  # at the ends of curves, where there are several
 
     @property
     def fingerprint(self) -> tuple[object, ...]:
@@ -81,7 +83,17 @@ class CurveView:
         lines = tuple(
             (*_newest(x.series), x.colour_class, x.style, x.raw, x.name, x.better, x.letter) for x in self.lines
         )
-        look = (self.title, self.unit, self.smoothing, self.x_range, self.y_log, self.cursor, self.extent, self.x_scale)
+        look = (
+            self.title,
+            self.unit,
+            self.smoothing,
+            self.x_range,
+            self.y_log,
+            self.cursor,
+            self.extent,
+            self.x_scale,
+            self.has_letters,
+        )
         return lines, look, self.bands, self.marks
 
     @property

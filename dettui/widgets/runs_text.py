@@ -155,11 +155,19 @@ def _run_rows(row: Row, look: Look, spark: Span) -> tuple[Line, ...]:
     w, age = widths(width, look.has_hosts), age_of(run)
     lead: Line = (_pointer(row, look), _letter(row, look), Span(" "))
     facts = (*lead, *_facts(row, look, w))
-    verdict: Line = (spark, Span(" "), *headline(run.diagnosis))
+    verdict: Line = (spark, Span(" "), *_ending(run), *headline(run.diagnosis))
     if rows_per_run(width) == 1:
         return (crop((*facts, Span(f" {left(f'{age.glyph}{age.word}', w.age)} ", age.role), *verdict), width),)
     stale: Line = (Span(f"{age.glyph}{age.word}  ", age.role),) if is_stale(run) else ()
     return (crop(facts, width), crop((Span(" " * _LEAD), *verdict[:2], *stale, *verdict[2:]), width))
+
+
+def _ending(run: RunFrame) -> Line:
+    """Why a run has stopped or stands still, before anything that was found in its numbers."""
+    sign = state_of(run)
+    if sign.role not in ("critical", "warning") or not run.liveness.reason:
+        return ()
+    return (Span(f"{sign.glyph} {harmless(run.liveness.reason)}", sign.role), Span("  "))
 
 
 def _pointer(row: Row, look: Look) -> Span:

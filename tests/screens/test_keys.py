@@ -13,6 +13,7 @@ from dettui.app import DettuiApp
 from dettui.screens.ask import AskScreen
 from dettui.screens.base import DashboardScreen
 from dettui.screens.checks import ChecksScreen
+from dettui.screens.compare import CompareScreen
 from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen, help_lines
 from dettui.screens.images import ImagesScreen
@@ -23,6 +24,7 @@ from dettui.widgets.text import text_of
 
 SCREENS: dict[Where, type[Screen[Any]]] = {
     "runs": RunsScreen,
+    "compare": CompareScreen,
     "run": RunScreen,
     "finding": FindingScreen,
     "checks": ChecksScreen,
