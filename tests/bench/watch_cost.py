@@ -1,10 +1,14 @@
 """What ``watch`` costs a step: ABBA blocks of watched and bare steps in one process, medians.
 
-    python tests/bench/watch_cost.py [detector resnet18 transformer mlp]
+    BENCH_SECONDS=60 python tests/bench/watch_cost.py [detector resnet18 transformer mlp]
 
 Beside it ``wandb.watch(log="gradients")`` with its default interval and with ``log_freq=1``, where wandb is installed.
-One torch thread, no GPU needed.  A block's cost is its median step; a pair's cost is watched / bare - 1; the table
-shows the median over pairs and the middle half of them.
+One torch thread, no GPU needed.  A block's cost is its mean step; a quadruple's cost is watched / bare - 1; the table
+shows the median over quadruples and the middle half of them.
+
+The probe measures the first steps of a run in full, from an allowance that it spends once.  So its *start* (every
+watched step until the first thinning, against as many bare ones) and its *steady state* after it are two figures:
+the one is seconds a run, the other a share of every step.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ from torch.nn import functional
 
 Step = Callable[[], None]
 WARM_UP_STEPS = 4
+START_BLOCK = 8
+START_AT_MOST_S = 110.0
 
 
 class Subject(NamedTuple):
@@ -137,15 +143,23 @@ def mean_block(step: Step, steps: int) -> Cost:
     return Cost((time.perf_counter() - started) / steps, (time.process_time() - started_cpu) / steps)
 
 
-def pairs(make: Callable[[], Subject], turn_on: Callable[[Subject], Callable[[], None]], seconds: float) -> list[Cost]:
+class Watching(NamedTuple):
+    """A watched subject: whether its start is over, and how to stop."""
+
+    is_settled: Callable[[], bool]
+    stop: Callable[[], None]
+
+
+def pairs(make: Callable[[], Subject], turn_on: Callable[[Subject], Watching], seconds: float) -> list[Cost]:
     """Extra cost of watched blocks over bare ones, as shares, for as many ABBA quadruples as *seconds* allow.
 
     Two subjects of the same make, one watched for good, one never: hooks need no going on and off.
     """
     plain, watched = make(), make()
-    turn_off = turn_on(watched)
+    watching = turn_on(watched)
     step_s = block(plain.step, WARM_UP_STEPS)
-    block(watched.step, WARM_UP_STEPS + max(32, int(0.5 / step_s)))
+    block(watched.step, WARM_UP_STEPS)
+    start(plain.step, watched.step, watching)
     steps = max(4, int(0.5 / step_s))
     costs = []
     deadline = time.perf_counter() + seconds
@@ -154,12 +168,33 @@ def pairs(make: Callable[[], Subject], turn_on: Callable[[Subject], Callable[[],
         third, fourth = mean_block(watched.step, steps), mean_block(plain.step, steps)
         ratios = [(b + c) / (a + d) - 1 for a, b, c, d in zip(first, second, third, fourth, strict=True)]
         costs.append(Cost(*ratios))
-    turn_off()
+    watching.stop()
     return costs
 
 
-def turn_on_probe(subject: Subject) -> Callable[[], None]:
-    """Watch *subject*; returns how to stop."""
+def start(plain: Step, watched: Step, watching: Watching) -> None:
+    """Step both until the start is over, and print what it cost."""
+    steps, bare, extra, begun = 0, Cost(0.0, 0.0), Cost(0.0, 0.0), time.perf_counter()
+    while not watching.is_settled() and time.perf_counter() - begun < START_AT_MOST_S:
+        one, other = mean_block(plain, START_BLOCK), mean_block(watched, START_BLOCK)
+        steps += START_BLOCK
+        bare = Cost(*(a + START_BLOCK * b for a, b in zip(bare, one, strict=True)))
+        extra = Cost(*(a + START_BLOCK * (c - b) for a, b, c in zip(extra, one, other, strict=True)))
+    if steps:
+        end = "" if watching.is_settled() else ", and not over yet"
+        print(
+            f"    start: {steps} steps, {extra.wall_s:+.2f} s wall ({extra.wall_s / bare.wall_s:+.1%}), "
+            f"{extra.cpu_s:+.2f} s cpu ({extra.cpu_s / bare.cpu_s:+.1%}){end}"
+        )
+
+
+def turn_on_nothing(subject: Subject) -> Watching:
+    """Leave *subject* alone."""
+    return Watching(lambda: True, lambda: None)
+
+
+def turn_on_probe(subject: Subject) -> Watching:
+    """Watch *subject*."""
     import dettui_probe
 
     run = dettui_probe.watch(subject.model, subject.optimizer)
@@ -168,18 +203,18 @@ def turn_on_probe(subject: Subject) -> Callable[[], None]:
         print(f"    the probe's own account: {run.recorder.overhead:.2%}, thinned {dict(run.recorder.thinned)}")
         run.finish()
 
-    return stop
+    return Watching(lambda: bool(run.recorder.thinned), stop)
 
 
-def turn_on_wandb(log_freq: int) -> Callable[[Subject], Callable[[], None]]:
+def turn_on_wandb(log_freq: int) -> Callable[[Subject], Watching]:
     """``wandb.watch(log="gradients")``, offline."""
 
-    def turn_on(subject: Subject) -> Callable[[], None]:
+    def turn_on(subject: Subject) -> Watching:
         import wandb
 
         run = wandb.init(mode="offline", dir=tempfile.mkdtemp(), settings=wandb.Settings(silent=True))
         run.watch(subject.model, log="gradients", log_freq=log_freq)
-        return run.finish
+        return Watching(lambda: True, run.finish)
 
     return turn_on
 
@@ -190,7 +225,7 @@ def row(name: str, what: str, costs: list[Cost]) -> str:
     for shares in zip(*costs, strict=True):
         low, middle, high = statistics.quantiles(shares, n=4)
         columns.append(f"{middle:+8.2%} [{low:+7.2%}, {high:+7.2%}]")
-    return f"{name:12} {what:24} wall {columns[0]}   cpu {columns[1]}   n={len(costs)}"
+    return f"{name:12} {what:26} wall {columns[0]}   cpu {columns[1]}   n={len(costs)}"
 
 
 def main() -> None:
@@ -207,11 +242,11 @@ def main() -> None:
         make = subjects[name]
         step_s = block(make().step, WARM_UP_STEPS)
         print(f"{name}: {step_s * 1e3:.1f} ms a step, {make.__doc__}")
-        print(row(name, "nothing (the noise)", pairs(make, lambda _: lambda: None, seconds)))
-        print(row(name, "dettui_probe.watch", pairs(make, turn_on_probe, seconds)))
+        print(row(name, "nothing (the noise)", pairs(make, turn_on_nothing, seconds / 2)))
+        print(row(name, "dettui_probe.watch, steady", pairs(make, turn_on_probe, seconds)))
         if _has_wandb():
-            print(row(name, "wandb.watch", pairs(make, turn_on_wandb(1000), seconds)))
-            print(row(name, "wandb.watch(log_freq=1)", pairs(make, turn_on_wandb(1), seconds)))
+            print(row(name, "wandb.watch", pairs(make, turn_on_wandb(1000), seconds / 2)))
+            print(row(name, "wandb.watch(log_freq=1)", pairs(make, turn_on_wandb(1), seconds / 2)))
 
 
 def _has_wandb() -> bool:
