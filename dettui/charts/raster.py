@@ -25,13 +25,19 @@ class DotFont:
 
     columns: int
     rows: int
-    weights: tuple[tuple[int, ...], ...]  # bit of the dot at [row][column]
+    bars: tuple[Bits, ...]  # by column: the bits of the dots from row u down to row l, at [u * (rows + 1) + l + 1]
     codes: NDArray[np.uint32]  # shape (2 ** dots,); a blank cell is an ASCII space: 1 byte, not 3
     shade: int  # the dots of a cell that a shaded area keeps
 
 
 def _font(columns: int, rows: int, weights: tuple[tuple[int, ...], ...], glyphs: str, shade: int) -> DotFont:
-    return DotFont(columns, rows, weights, np.array([ord(g) for g in glyphs], np.uint32), shade)
+    """*weights[row][column]* is the bit of a dot."""
+    ends = range(rows + 1)
+    bars = tuple(
+        np.array([sum(weights[row][c] for row in range(upper, end)) for upper in ends for end in ends], np.uint8)
+        for c in range(columns)
+    )
+    return DotFont(columns, rows, bars, np.array([ord(g) for g in glyphs], np.uint32), shade)
 
 
 _BRAILLE = _font(
@@ -56,6 +62,12 @@ class _Known(NamedTuple):
     last: _Ints
     broken: _Ints
     end: int  # the dot column after the last bucket
+    is_dense: bool  # no dot column lies between two buckets
+
+    def key(self, slots: int) -> tuple[object, ...]:
+        """Equal for what gives the same dots: where every column has a bucket, nothing is drawn to its last value."""
+        levels = (self.upper, self.lower) if self.is_dense else (self.upper, self.lower, self.last, self.broken)
+        return slots, self.end, self.is_dense, self.at.tobytes(), *(level.tobytes() for level in levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,29 +81,52 @@ class Spans:
     lower: _Ints
 
 
-def curve_spans(buckets: Buckets, x: StepAxis, y: ValueAxis, rows: int, *, mean: bool = False) -> Spans:
+class SpanMemo:
+    """The dots that one line had last: most new points of a long run move none of them."""
+
+    def __init__(self) -> None:
+        self.key: tuple[object, ...] = ()
+        self.spans = _empty(0)
+
+
+def curve_spans(
+    buckets: Buckets, x: StepAxis, y: ValueAxis, rows: int, *, mean: bool = False, memo: SpanMemo | None = None
+) -> Spans:
     """A curve through *buckets* on *rows* dot rows: from minimum to maximum, or through the *mean* of each bucket.
 
     Neighbours are joined, and so are the ends of a gap of steps that never came; a bucket that holds nothing but
-    non-finite values breaks the curve.
+    non-finite values breaks the curve.  With *memo*, the same dots come as the same object.
     """
     drawn = np.flatnonzero(buckets.count)
     if not len(drawn):
         return _empty(x.slots)
-    last = buckets.mean[drawn] if mean else buckets.last[drawn]
-    upper, lower = (last, last) if mean else (buckets.high[drawn], buckets.low[drawn])
-    at, broken = _slots(buckets, drawn, x), np.cumsum((buckets.count == 0) & (buckets.nonfinite > 0))[drawn]
-    known = _Known(
-        at,
-        upper=_rounded(y.rows_of(upper, rows), rows),
-        lower=_rounded(y.rows_of(lower, rows), rows),
-        last=_rounded(y.rows_of(last, rows), rows),
-        broken=broken,
-        end=int(_slots(buckets, drawn[-1:] + 1, x)[0]) if x.spread < 2 else int(at[-1]) + 1,
-    )
-    if x.spread == 1 and len(drawn) == drawn[-1] - drawn[0] + 1:
-        return _joined(_placed(known, x.slots))
-    return _joined(_interpolated(known, x))
+    known = _known(buckets, drawn, x, y.rows_of(_levels(buckets, drawn, mean), rows), rows)
+    if memo is None:
+        return _spans(known, x)
+    key = known.key(x.slots)
+    if key != memo.key:
+        memo.key, memo.spans = key, _spans(known, x)
+    return memo.spans
+
+
+def _levels(buckets: Buckets, drawn: _Ints, mean: bool) -> Floats:
+    """Highest, lowest and last value of the *drawn* buckets, shape (3, m)."""
+    if mean:
+        return np.broadcast_to(buckets.mean[drawn], (3, len(drawn)))
+    return np.array((buckets.high, buckets.low, buckets.last))[:, drawn]
+
+
+def _known(buckets: Buckets, drawn: _Ints, x: StepAxis, levels: Floats, rows: int) -> _Known:
+    at = _slots(buckets, drawn, x)
+    has_gaps = len(drawn) <= drawn[-1] - drawn[0]
+    broken = np.cumsum((buckets.count == 0) & (buckets.nonfinite > 0))[drawn] if has_gaps else np.zeros_like(at)
+    end = int(_slots(buckets, drawn[-1:] + 1, x)[0]) if x.spread < 2 else int(at[-1]) + 1
+    upper, lower, last = _rounded(levels, rows)
+    return _Known(at, upper, lower, last, broken=broken, end=end, is_dense=x.spread < 2 and not has_gaps)
+
+
+def _spans(known: _Known, x: StepAxis) -> Spans:
+    return _joined(_placed(known, x.slots) if x.spread == 1 and known.is_dense else _interpolated(known, x))
 
 
 def step_spans(
@@ -121,22 +156,25 @@ def step_spans(
 
 def bits_of(spans: Spans, font: DotFont, rows: int) -> Bits:
     """The dots of *spans* packed into cells, shape (rows, slots / font.columns)."""
-    y = np.arange(rows * font.rows)[:, None]
-    dots = (y >= spans.upper) & (y <= spans.lower)
-    bits = np.zeros((rows, dots.shape[1] // font.columns), np.uint8)
-    for row, weights in enumerate(font.weights):
-        for column, weight in enumerate(weights):
-            bits |= dots[row :: font.rows, column :: font.columns].view(np.uint8) * np.uint8(weight)
+    tops = np.arange(0, rows * font.rows, font.rows)[:, None]
+    upper = np.minimum(np.maximum(spans.upper - tops, 0), font.rows)
+    lower = np.minimum(np.maximum(spans.lower + 1 - tops, 0), font.rows)
+    shapes = upper * (font.rows + 1) + lower
+    bits: Bits = font.bars[0][shapes[:, :: font.columns]]
+    for column in range(1, font.columns):
+        bits |= font.bars[column][shapes[:, column :: font.columns]]
     return bits
 
 
 def _slots(buckets: Buckets, drawn: _Ints, x: StepAxis) -> _Ints:
+    if x.spread == 1:
+        return drawn + (buckets.first - x.first_bucket)
     return np.asarray(np.floor((buckets.first - x.first_bucket + drawn) * x.spread), np.int64)
 
 
 def _rounded(rows_of: Floats, rows: int) -> _Ints:
     """Dot rows, clipped ones on the edge: a clipped point is drawn where it left the chart."""
-    return np.asarray(np.rint(np.clip(rows_of, 0, rows - 1)), np.int64)
+    return np.asarray(np.rint(np.minimum(np.maximum(rows_of, 0), rows - 1)), np.int64)
 
 
 def _empty(slots: int) -> Spans:

@@ -84,7 +84,11 @@ class _Level:
         if not finite.all():
             np.add.at(self._counts[1], slot[~finite], 1)
             slot, values = slot[finite], values[finite]
-        if len(slot):
+        if not len(slot):
+            return
+        if slot[0] == slot[-1] and (slot == slot[0]).all():
+            self._fold_into_one(int(slot[0]), values)
+        else:
             self._fold(slot, values)
 
     def buckets(self, first: int | None = None, last: int | None = None) -> Buckets:
@@ -127,6 +131,18 @@ class _Level:
         np.add.at(total, where, np.add.reduceat(values, starts))
         last[where] = values[ends - 1]
         np.add.at(self._counts[0], where, ends - starts)
+
+    def _fold_into_one(self, slot: int, values: Floats) -> None:
+        """As ``_fold`` for values of one bucket, as a live run brings them."""
+        low, high, _, total = self._floats[:, slot].tolist()
+        lowest, highest = float(values.min()), float(values.max())
+        self._floats[:, slot] = (
+            low if low <= lowest else lowest,  # also where there was none: comparing with NaN is false
+            high if high >= highest else highest,
+            values[-1],
+            total + float(values.sum()),
+        )
+        self._counts[0, slot] += len(values)
 
     def _cover(self, first: int, last: int) -> None:
         """Make room for the buckets *first* to *last*, doubling so that growth stays cheap."""

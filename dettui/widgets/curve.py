@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,6 +15,9 @@ from dettui.charts.chart import ChartCache, render, x_axis
 from dettui.charts.raster import FONTS
 from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs
 from dettui.widgets import palette, refresh
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _INK_CLASSES: dict[int, str] = {
     Ink.TITLE: "curve--title",
@@ -93,6 +96,8 @@ class CurveChart(Widget):
         self._cache = ChartCache()
         self._picture: Picture | None = None
         self._styles_by_code: dict[int, Style] = {}
+        self._strips: dict[int, Strip] = {}  # by row: those that have not changed since they were made
+        self._dress: tuple[object, ...] = ()  # what their colours hang on beside the theme
 
     @property
     def view(self) -> CurveView | None:
@@ -127,16 +132,50 @@ class CurveChart(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Row *y* as one segment a run of equal style."""
+        strip = self._strips.get(y)
+        if strip is None:
+            strip = self._strips[y] = self._made(y)
+        return strip
+
+    def _made(self, y: int) -> Strip:
         picture = self._picture
         if picture is None or y >= picture.height:
             return Strip.blank(self.size.width, self.rich_style)
-        segments = [Segment(text, self._style(code)) for text, code in picture.runs(y)]
-        return Strip(segments, picture.width)
+        return Strip([Segment(text, self._style(code)) for text, code in picture.runs(y)], picture.width)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of *crop*; only those that changed are made anew.
+
+        Textual makes three strips of each row, for borders, tints and filters: half the cost of a frame of 16 charts.
+        Here the filters went into the styles, and a chart without a border needs nothing else.
+        """
+        dress = (*self.background_colors, *self.get_line_filters())
+        if dress != self._dress:
+            self._dress = dress
+            self._forget_colours()
+        if self.size != self.outer_size or self.opacity < 1 or self.styles.tint.a:
+            return super().render_lines(crop)
+        strips = [self.render_line(y) for y in crop.line_range]
+        return strips if crop.column_span == (0, self.size.width) else [s.crop(*crop.column_span) for s in strips]
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Make the rows of *regions* anew, all of them where there are none."""
+        if regions:
+            for region in regions:
+                for y in region.line_range:
+                    self._strips.pop(y, None)
+        elif repaint:
+            self._strips.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def notify_style_update(self) -> None:
         """Another theme has other colours."""
         super().notify_style_update()
+        self._forget_colours()
+
+    def _forget_colours(self) -> None:
         self._styles_by_code.clear()
+        self._strips.clear()
 
     def on_mount(self) -> None:
         """See that partial updates stay partial; without it a new column costs a whole row."""
@@ -159,8 +198,16 @@ class CurveChart(Widget):
     def _style(self, code: int) -> Style:
         style = self._styles_by_code.get(code)
         if style is None:
-            style = self._styles_by_code[code] = self._component_style(code & 0xFF, Ground(code >> 8))
+            style = self._styles_by_code[code] = self._filtered(self._component_style(code & 0xFF, Ground(code >> 8)))
         return style
+
+    def _filtered(self, style: Style) -> Style:
+        """*style* as the filters of the terminal leave it: without colours, or without the dim ones."""
+        _, background = self.background_colors
+        segments = [Segment(" ", style)]
+        for line_filter in self.get_line_filters():
+            segments = line_filter.apply(segments, background)
+        return segments[0].style or style
 
     def _component_style(self, ink: int, ground: Ground) -> Style:
         """The theme's colours blended over the widget's own: Rich knows no transparency."""
