@@ -92,7 +92,7 @@ def _liveness(member: Member, pulse: Pulse) -> Liveness:
 def _pulse(log: Path) -> Pulse:
     """The signs of life at the end of *log*."""
     pulse = Pulse()
-    tail = LogTail(log, near_the_end(log, _TAIL_BYTES))
+    tail = LogTail(log, near_the_end(log, _TAIL_BYTES), zero_looks=1)
     for _ in range(_READS):
         for item in tail.poll(_TAIL_BYTES):
             if isinstance(item, Frame):

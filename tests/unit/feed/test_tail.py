@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dettui.feed.agent.tail import LogTail, Position, segment_path
+from dettui.feed.agent.tail import REVALIDATE_LOOKS, ZERO_LOOKS, LogTail, Position, segment_path
 from dettui_probe.framing import MAGIC, Frame, Hole, pack
 from dettui_probe.runlog import segment_path as segment_path_of_the_probe
 
@@ -76,7 +76,7 @@ def test_a_start_within_a_frame_is_no_hole(tmp_path: Path) -> None:
 
 def test_a_hole_after_a_start_between_frames_is_still_a_hole(tmp_path: Path) -> None:
     log = tmp_path / "r0-a.dlog"
-    log.write_bytes(MAGIC + FRAMES[0] + FRAMES[1] + b"\0" * 50 + FRAMES[2])
+    log.write_bytes(MAGIC + FRAMES[0] + FRAMES[1] + b"?" * 50 + FRAMES[2])
     tail = LogTail(log, Position(0, len(MAGIC) + len(FRAMES[0])))
     items = [item for _ in range(5) for item in tail.poll(1 << 20)]
     assert items == [
@@ -116,3 +116,63 @@ def test_pages_that_are_zero_at_first_and_filled_later_lose_nothing(tmp_path: Pa
     first = tail.poll(1 << 20)
     log.write_bytes(MAGIC + b"".join(FRAMES[:3]))
     assert [item.seq for item in first if isinstance(item, Frame)] + seqs(tail) == [0, 1, 2]
+
+
+def test_pages_that_stay_zero_are_given_up_after_a_second_of_looks(tmp_path: Path) -> None:
+    log = tmp_path / "r0-a.dlog"
+    log.write_bytes(MAGIC + FRAMES[0] + bytes(50) + FRAMES[2])
+    tail = LogTail(log)
+    assert seqs(tail, looks=ZERO_LOOKS) == [0]
+    items = tail.poll(1 << 20)
+    assert items == [Hole(len(MAGIC) + len(FRAMES[0]), 50), Frame(2, b"payload 2")]
+
+
+def test_zero_pages_that_come_one_after_the_other_within_a_second_lose_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "r0-a.dlog"
+    whole = MAGIC + b"".join(FRAMES)
+    half = len(MAGIC) + len(FRAMES[0]) + 7
+    log.write_bytes(whole[:half] + bytes(len(whole) - half - 40) + whole[-40:])
+    tail = LogTail(log)
+    found = seqs(tail)
+    log.write_bytes(whole[: half + 60] + bytes(len(whole) - half - 100) + whole[-40:])
+    found += seqs(tail)
+    log.write_bytes(whole)
+    assert found + seqs(tail) == list(range(10))
+
+
+def test_a_file_that_was_replaced_by_a_longer_one_is_read_on(tmp_path: Path) -> None:
+    log = tmp_path / "r0-a.dlog"
+    log.write_bytes(MAGIC + b"".join(FRAMES[:3]))
+    tail = LogTail(log)
+    assert seqs(tail) == [0, 1, 2]
+    (tmp_path / "new").write_bytes(MAGIC + b"".join(FRAMES[:6]))
+    (tmp_path / "new").replace(log)
+    assert seqs(tail, looks=REVALIDATE_LOOKS + 2) == [3, 4, 5]
+
+
+def test_a_file_that_was_replaced_by_a_shorter_one_is_read_from_its_beginning(tmp_path: Path) -> None:
+    log = tmp_path / "r0-a.dlog"
+    log.write_bytes(MAGIC + b"".join(FRAMES[:5]))
+    tail = LogTail(log)
+    assert seqs(tail) == [0, 1, 2, 3, 4]
+    (tmp_path / "new").write_bytes(MAGIC + b"".join(FRAMES[:2]))
+    (tmp_path / "new").replace(log)
+    assert seqs(tail, looks=REVALIDATE_LOOKS + 2) == [0, 1]
+
+
+def test_a_log_that_was_deleted_is_read_on_and_its_next_segment_is_found(tmp_path: Path) -> None:
+    log = tmp_path / "r0-a.dlog"
+    log.write_bytes(MAGIC + FRAMES[0])
+    tail = LogTail(log)
+    assert seqs(tail) == [0]
+    log.unlink()
+    assert seqs(tail, looks=2 * REVALIDATE_LOOKS) == []
+    segment_path(log, 1).write_bytes(MAGIC + FRAMES[1])
+    assert seqs(tail) == [1]
+
+
+def test_rotation_while_a_reader_is_in_the_middle_of_a_segment_loses_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "r0-a.dlog"
+    log.write_bytes(MAGIC + b"".join(FRAMES[:4]))
+    segment_path(log, 1).write_bytes(MAGIC + b"".join(FRAMES[4:8]))
+    assert seqs(LogTail(log), limit=13, looks=60) == list(range(8))
