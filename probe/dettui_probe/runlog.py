@@ -22,6 +22,8 @@ WAITING_BYTES: Final = 16 << 20  # what may wait for a disk that refuses
 WRITE_BYTES: Final = 1 << 20  # of one write()
 FIRST_RETRY_S: Final = 0.1
 LAST_RETRY_S: Final = 5.0
+_NONE: Final = -1
+_AGAIN: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -54,6 +56,7 @@ class RunLog:
         self._size = 0
         self._retry_at = 0.0
         self._retry_s = FIRST_RETRY_S
+        self._segment_at = 0.0  # the next segment is not tried before
         self.lost_rows = 0
         self.refusal = ""  # what the disk said last, "" while it takes everything
         self._fd = self._create()
@@ -66,21 +69,27 @@ class RunLog:
     @property
     def wants_new_segment(self) -> bool:
         """True where this one is full, or was deleted, and nothing waits for it."""
-        if self._waiting or time.monotonic() < self._retry_at:
+        if time.monotonic() < self._segment_at:
+            return False
+        if not self._holds_file():
+            return True
+        if self._waiting:
             return False
         return self._size >= self._segment_bytes or self._is_gone()
 
     def next_segment(self) -> bool:
         """Go on in a new file; its first record must be a hello.  False where that failed: the old one goes on."""
+        before, had = self._fd, self._holds_file()
         self._index += 1
         try:
-            fd = self._create()
+            self._fd = self._create()
         except OSError as error:
             self._index -= 1
-            self._back_off(str(error))
+            self.refusal = str(error)
+            self._segment_at = time.monotonic() + LAST_RETRY_S
             return False
-        os.close(self._fd)
-        self._fd = fd
+        if had:
+            os.close(before)
         return True
 
     def append(self, records: Iterable[Record]) -> None:
@@ -95,25 +104,33 @@ class RunLog:
     def sync(self) -> None:
         """Ask the disk to keep what was written, also through a power failure.  May take seconds."""
         try:
+            if not self._holds_file():
+                return
             os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
         except OSError as error:
             self.refusal = str(error)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, after one more attempt at what waits."""
+        self._write_waiting()
         self.lost_rows += sum(record.rows for record in self._waiting)
         self._waiting.clear()
-        os.close(self._fd)
+        if self._holds_file():
+            os.close(self._fd)
 
     def _create(self) -> int:
         self._directory.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path, _FLAGS, 0o644)
+        self._file = _identity(fd)
         self._size = 0
         self._waiting.appendleft(Record(framing.MAGIC))
         self._waiting_bytes += len(framing.MAGIC)
         return fd
 
     def _write_waiting(self) -> None:
+        if not self._holds_file():
+            self._back_off("the descriptor of the log was taken away, and its file too")
+            return
         while self._waiting:
             chunk = self._chunk()
             try:
@@ -168,8 +185,36 @@ class RunLog:
             self._waiting_bytes -= len(lost.frame)
             self.lost_rows += lost.rows
 
+    def _holds_file(self) -> bool:
+        """True where the descriptor is that of our file, opened again if need be.
+
+        A script may close descriptors that it did not open (`os.closerange`), and the number may then be one of its
+        own files: nothing of ours may go there, nor may that be cut or closed.
+        """
+        if _identity(self._fd) == self._file:
+            return True
+        self._fd = _NONE
+        try:
+            fd = os.open(self.path, _AGAIN)
+        except OSError:
+            return False
+        if _identity(fd) != self._file:
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
+
     def _is_gone(self) -> bool:
         try:
             return os.fstat(self._fd).st_nlink == 0
         except OSError:
             return False
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    """What tells the file behind *fd* from all others; None where there is none."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -14,7 +14,7 @@ from dettui_probe import identity, places, registry, wire
 from dettui_probe.encode import Encoder, plain
 from dettui_probe.ending import EndWatch, farewell_of
 from dettui_probe.fence import Fence, Ledger
-from dettui_probe.live import Door, LivePath
+from dettui_probe.live import LivePath, to_a_listener
 from dettui_probe.outlets import Outlets
 from dettui_probe.run import Run
 from dettui_probe.runlog import RunLog
@@ -122,22 +122,10 @@ def _writer(run: Run, hello: wire.Hello) -> Writer:
     lives = [(LivePath(*strand), Fence("live", run.ledger))]
     named = os.environ.get("DETTUI_CONNECT")
     if named:
-        lives.append((LivePath(*strand, _named_door(named)), Fence("connect", run.ledger)))
+        lives.append((LivePath(*strand, to_a_listener(named)), Fence("connect", run.ledger)))
     outlets = Outlets(log, lives, entry, _sync_s(os.environ))
     encoder = Encoder(hello, Fence("values", run.ledger, patience=20))
     return Writer(run.recorder, encoder, outlets, run.ledger)
-
-
-def _named_door(text: str) -> Callable[[], Door]:
-    """That of the listener which $DETTUI_CONNECT names.  What is wrong with it is told in the stream."""
-
-    def find() -> Door:
-        from dettui_probe.keys import address_of, own_pair  # noqa: PLC0415 - only for those who ask for TCP
-
-        address = address_of(text)
-        return Door(address.endpoint, address.key, own_pair())
-
-    return find
 
 
 def _sync_s(env: Mapping[str, str]) -> float:

@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*(ROOT / "dettui").rglob("*.py"), *(ROOT / "probe").rglob("*.py")])
 FORBIDDEN_CALLS = {"eval", "exec", "recv_pyobj", "send_pyobj"}
 LAUNCHER = "__main__.py"  # of the probe: runs the user's own script, as python itself does
-FORBIDDEN_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"}
+ALLOWED_TO_BIND = {"dettui/feed/agent/post.py", "dettui/feed/listen/door.py"}
+FORBIDDEN_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "code", "codeop", "pty"}
 
 
 def test_nothing_unpickles_or_evaluates() -> None:
@@ -30,8 +31,67 @@ def test_nothing_unpickles_or_evaluates() -> None:
 
 
 def test_nobody_listens_on_every_interface() -> None:
-    offences = [str(path) for path in SOURCES if re.search(r"tcp://(\*|0\.0\.0\.0)", path.read_text())]
+    offences = [str(path) for path in SOURCES if re.search(r"tcp://(\*|0\.0\.0\.0|\[?::\]?:)", path.read_text())]
     assert offences == []
+
+
+def calls_of(path: Path) -> list[tuple[str, int]]:
+    """Names of the methods and functions that *path* calls, with their lines."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return [(getattr(call.func, "attr", getattr(call.func, "id", "")), call.lineno) for call in calls]
+
+
+def test_the_probe_binds_nothing_and_nobody_can_call_it() -> None:
+    waits_for_calls = {"bind", "bind_to_random_port", "accept", "listen_on", "create_server", "start_server"}
+    probe = sorted((ROOT / "probe").rglob("*.py"))
+    assert [(path.name, *call) for path in probe for call in calls_of(path) if call[0] in waits_for_calls] == []
+
+
+def test_the_probe_hears_nothing_but_a_handshake() -> None:
+    """Nothing that a viewer sends reaches the training: one place reads from a socket, and throws it away."""
+    hears = {"recv", "recv_multipart", "recv_string", "recv_json", "recv_into", "recvfrom", "recvmsg"}
+    hearing = {path.name for path in (ROOT / "probe").rglob("*.py") for name, _ in calls_of(path) if name in hears}
+    assert hearing == {"zmtp.py"}
+
+
+def test_libzmq_is_in_the_training_process_only_for_those_who_ask_for_tcp() -> None:
+    """It ends a process that has no descriptor or thread left, or closes what it did not open."""
+    users = {
+        path.name
+        for path in (ROOT / "probe").rglob("*.py")
+        if re.search(r"^\s*(import|from) zmq", path.read_text(), re.M)
+    }
+    assert users == {"tcp.py", "keys.py"}
+
+
+def test_a_socket_that_others_reach_is_bound_in_two_places() -> None:
+    """The agent's, in the private directory, and the listener's, guarded by keys.  (The driver's is ssh's askpass.)"""
+    binding = {str(path.relative_to(ROOT)) for path in SOURCES for name, _ in calls_of(path) if name == "bind"}
+    assert {path for path in binding if "screens" not in path} <= ALLOWED_TO_BIND, binding
+
+
+def test_no_shell_runs_a_string_and_no_temporary_name_can_be_guessed() -> None:
+    offences = [
+        f"{path.name}:{line} {name}"
+        for path in SOURCES
+        for name, line in calls_of(path)
+        if name in {"system", "popen", "mktemp", "getoutput", "getstatusoutput"}
+    ]
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.keyword)
+                and node.arg == "shell"
+                and getattr(node.value, "value", None) is not False
+            ):
+                offences.append(f"{path.name}:{node.value.lineno} shell=")
+    assert offences == []
+
+
+def test_every_message_that_is_decoded_has_a_bound() -> None:
+    """A socket of libzmq that reads has MAXMSGSIZE; files of others are read up to a size."""
+    for name in ("dettui/feed/agent/post.py", "dettui/feed/listen/door.py"):
+        assert "MAXMSGSIZE" in (ROOT / name).read_text()
 
 
 def test_one_broad_except_exists_and_it_is_the_fence_of_the_probe() -> None:

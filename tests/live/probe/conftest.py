@@ -28,9 +28,12 @@ class Strand:
         self.holes: list[framing.Hole] = []
         self.seqs: list[int] = []
         self.messages: list[wire.AnyMessage] = []
+        self.whole_bytes = 0  # up to the end of the last whole frame, over all segments
         for segment in segments:
-            for found in framing.Scanner().feed(segment.read_bytes()):
+            scanner = framing.Scanner()
+            for found in scanner.feed(segment.read_bytes()):
                 self._take(found)
+            self.whole_bytes += scanner.offset
 
     def _take(self, found: framing.Frame | framing.Hole) -> None:
         if isinstance(found, framing.Hole):

@@ -150,3 +150,42 @@ def test_a_log_that_is_deleted_asks_for_a_new_segment(tmp_path: Path) -> None:
     log.append([record(1)])
     assert seqs_in(tmp_path / "run" / "r0-boot.1.dlog") == [1]
     log.close()
+
+
+def test_a_descriptor_that_was_closed_is_opened_again(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, 0, "boot")
+    log.append([record(0)])
+    os.close(log._fd)
+    log.append([record(1)])
+    assert seqs_in(log.path) == [0, 1]
+    log.close()
+
+
+def test_a_descriptor_that_is_a_file_of_somebody_else_now_is_neither_written_nor_cut_nor_closed(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, 0, "boot")
+    log.append([record(0)])
+    number = log._fd
+    weights = os.open(tmp_path / "weights", os.O_RDWR | os.O_CREAT)
+    os.write(weights, b"precious")
+    os.dup2(weights, number)
+    log.append([record(1)])
+    log.sync()
+    assert seqs_in(log.path) == [0, 1]
+    log.close()
+    assert os.fstat(number).st_size == 8
+    for fd in (number, weights):
+        os.close(fd)
+
+
+def test_a_log_whose_descriptor_and_file_are_both_gone_goes_on_in_a_new_segment(tmp_path: Path, disk: Disk) -> None:
+    log = RunLog(tmp_path, 0, "boot")
+    log.append([record(0)])
+    os.close(log._fd)
+    log.path.unlink()
+    log.append([record(1)])
+    disk.now = 60.0
+    assert log.wants_new_segment
+    assert log.next_segment()
+    log.append([record(2)])
+    assert seqs_in(tmp_path / "r0-boot.1.dlog") == [1, 2]
+    log.close()
