@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from dettui_probe.registry import announced_agent
-from dettui_probe.zmtp import Push
 
 LOOK_S: Final = 2.0
 
@@ -32,7 +31,11 @@ class Wire(Protocol):
 def to_the_agent() -> Wire | None:
     """A connection to the agent of this host; None where there is none.  Raises OSError."""
     agent = announced_agent()
-    return None if agent is None else Push(agent.inlet.removeprefix("ipc://"))
+    if agent is None:
+        return None
+    from dettui_probe.zmtp import Push  # noqa: PLC0415 - loads socket, which only a watched run needs
+
+    return Push(agent.inlet.removeprefix("ipc://"))
 
 
 def to_a_listener(address: str) -> Callable[[], Wire]:
