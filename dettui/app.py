@@ -32,6 +32,7 @@ from dettui.screens.images import ImagesAsked, ImagesScreen
 from dettui.screens.keys import bindings_of
 from dettui.screens.pause import behind
 from dettui.screens.printed import printed
+from dettui.screens.ranks import RanksAsked, RanksScreen
 from dettui.screens.run import FindingChosen, RunScreen
 from dettui.screens.runs import CompareChosen, RunChosen, RunsScreen
 from dettui.screens.themes import DARK, LIGHT
@@ -176,6 +177,11 @@ class DettuiApp(App[int]):
     def on_checks_asked(self, event: ChecksAsked) -> None:
         """Open the checks of a run."""
         self.push_screen(ChecksScreen(event.run))
+        self._show()
+
+    def on_ranks_asked(self, event: RanksAsked) -> None:
+        """Open the ranks of a run."""
+        self.push_screen(RanksScreen(event.run))
         self._show()
 
     def on_images_asked(self, event: ImagesAsked) -> None:

@@ -38,8 +38,10 @@ def rank_table(roster: Roster) -> RankTable | None:
         return None
     hello = next(member.hello for member in members if member.hello is not None)
     step = min(member.store.last_step for member in members)
-    times = times_of(Ranks({m.rank: m.store.strand_series for m in members}, step), POINTS)
-    views = [_view(member) for member in members]
+    ranks = Ranks({member.rank: member.store.strand_series for member in members}, step)
+    times = times_of(ranks, POINTS)
+    alike = {tag: _at_one_step(ranks, tag) for tag in (tags.LOSS_TOTAL, tags.GRAD_NORM, tags.RANK_PARAMETERS)}
+    views = [_view(member, {tag: values.get(member.rank) for tag, values in alike.items()}) for member in members]
     window = (0, 0)
     segments: tuple[SegmentView, ...] = ()
     if times is not None:
@@ -92,7 +94,14 @@ def _is_memory(told: Liveness) -> bool:
     return told.reason.startswith("out of memory")
 
 
-def _view(member: Member) -> RankView:
+def _at_one_step(ranks: Ranks, tag: str) -> Mapping[int, float]:
+    """The values of *tag* at the newest step that all ranks told: only those can be compared."""
+    aligned = ranks.aligned((tag,), POINTS)
+    return {} if aligned is None else dict(zip(ranks.ids, aligned[1][tag][:, -1].tolist(), strict=True))
+
+
+def _view(member: Member, compared: Mapping[str, float | None]) -> RankView:
+    """*member* now, with its values at a step that all ranks told."""
     info, store = member.store.info, member.store
     return RankView(
         rank=member.rank,
@@ -101,9 +110,9 @@ def _view(member: Member) -> RankView:
         pid=info.pid if info else 0,
         step=max(store.last_step, member.log.step),
         phase=member.log.phase,
-        loss=_newest(store, tags.LOSS_TOTAL),
-        grad_norm=_newest(store, tags.GRAD_NORM),
-        checksum=_newest(store, tags.RANK_PARAMETERS),
+        loss=compared[tags.LOSS_TOTAL],
+        grad_norm=compared[tags.GRAD_NORM],
+        checksum=compared[tags.RANK_PARAMETERS],
         mem_bytes=_newest(store, tags.MEM_DEVICE_PEAK) or _newest(store, tags.MEM_RSS),
         dropped=store.beat.dropped if store.beat else 0,
     )

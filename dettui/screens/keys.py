@@ -7,7 +7,9 @@ from typing import Literal, TypeAlias
 
 from textual.binding import Binding, BindingType
 
-Where: TypeAlias = Literal["everywhere", "runs", "compare", "run", "finding", "checks", "images", "question", "help"]
+Where: TypeAlias = Literal[
+    "everywhere", "runs", "compare", "run", "finding", "checks", "images", "ranks", "question", "help"
+]  # fmt: skip
 """A screen, or all of them."""
 
 WHERES: dict[Where, str] = {
@@ -18,6 +20,7 @@ WHERES: dict[Where, str] = {
     "finding": "One finding",
     "checks": "Checks before training",
     "images": "Images as the model was given them",
+    "ranks": "Ranks of a job",
     "question": "A question of ssh",
     "help": "This help",
 }
@@ -97,6 +100,7 @@ KEYS: tuple[Key, ...] = (
     Key("e", "e", "explain", "open the finding: all evidence, causes, checks, remedies", "run", "explain"),
     Key("c", "c", "checks", "checks before training, and targets that cannot be right", "run", "checks"),
     Key("i", "i", "images", "images as the model was given them, with their boxes", "run", "images"),
+    Key("r", "r", "ranks", "ranks side by side: states, times, who is slow and in what", "run", "ranks"),
     Key("left,h", "← h", "pan(-1)", "earlier steps", "run"),
     Key("right,l", "→ l", "pan(1)", "later steps", "run"),
     Key("plus,equals_sign", "+", "zoom(2.0)", "fewer steps, larger", "run", "zoom"),
@@ -146,6 +150,12 @@ KEYS: tuple[Key, ...] = (
     # --- question
     Key("enter", "enter", "agree", "answer", "question"),
     Key("escape", "esc", "refuse", "refuse to answer", "question"),
+    # --- ranks
+    Key("up,k", "↑ k", "scroll(-1)", "up", "ranks"),
+    Key("down,j", "↓ j", "scroll(1)", "down", "ranks", "scroll"),
+    Key("pageup", "page up", "scroll(-10)", "a page up", "ranks"),
+    Key("pagedown", "page down", "scroll(10)", "a page down", "ranks"),
+    Key("escape,enter,r,backspace", "esc", "back", "back to the run", "ranks", "back"),
     # --- help
     Key("up,k", "↑ k", "scroll(-1)", "up", "help"),
     Key("down,j", "↓ j", "scroll(1)", "down", "help", "scroll"),

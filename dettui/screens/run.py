@@ -19,6 +19,7 @@ from dettui.screens.finding import Identity, identity, same_finding
 from dettui.screens.images import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.layout import PANES, PaneName, plan
+from dettui.screens.ranks import RanksAsked
 from dettui.screens.view_state import ViewState, gone_back, log_toggled, pane_after, smoothed_next
 from dettui.screens.views import CHARTS, TITLES, curve_view, panes_of, term_count
 from dettui.widgets.bars import ClassBars
@@ -161,6 +162,10 @@ class RunScreen(DashboardScreen):
         """Open the images that the model was last given, at one that the selected finding was raised for."""
         checks = checks_named_in(self.finding) if self.finding is not None else frozenset[str]()
         self.post_message(ImagesAsked(self.run_id, checks))
+
+    def action_ranks(self) -> None:
+        """Open the ranks of the job."""
+        self.post_message(RanksAsked(self.run_id))
 
     def _show_steps(self) -> None:
         finding, view = self.finding, self._main_view()

@@ -92,8 +92,9 @@ EPOCH_FROM = 100
 def _who(run: RunFrame, width: int) -> Line:
     sign = state_of(run)
     state = f"{sign.glyph} {sign.word}  "
-    name = shorten(harmless(run.info.name), max(8, width - len(state)))
-    return (Span(state, sign.role), Span(name, "strong"))
+    ranks = f"  {run.ranks.world} ranks" if run.ranks is not None else ""
+    name = shorten(harmless(run.info.name), max(8, width - len(state) - len(ranks)))
+    return (Span(state, sign.role), Span(name, "strong"), Span(ranks, "muted"))
 
 
 def _how_far(run: RunFrame, has_epoch: bool) -> Line:

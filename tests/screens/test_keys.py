@@ -18,6 +18,7 @@ from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen, help_lines
 from dettui.screens.images import ImagesScreen
 from dettui.screens.keys import KEYS, Key, Where, keys_of
+from dettui.screens.ranks import RanksScreen
 from dettui.screens.run import RunScreen
 from dettui.screens.runs import RunsScreen
 from dettui.widgets.text import text_of
@@ -29,6 +30,7 @@ SCREENS: dict[Where, type[Screen[Any]]] = {
     "finding": FindingScreen,
     "checks": ChecksScreen,
     "images": ImagesScreen,
+    "ranks": RanksScreen,
     "question": AskScreen,
     "help": HelpScreen,
 }
