@@ -6,7 +6,7 @@ non-finite values, clipped points), the curves beside the value labels, the axis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -37,6 +37,10 @@ _COLUMNS_A_LABEL = 9
 _AxisKey: TypeAlias = tuple[object, ...]
 _Ints: TypeAlias = NDArray[np.int64]
 _NONE: _Ints = np.empty(0, np.int64)
+
+
+_End: TypeAlias = tuple[float, int, str, int]
+"""Where a line ends: dot row and cell column; its letter and its ink."""
 
 
 class _Strokes(NamedTuple):
@@ -214,10 +218,10 @@ class _Drawing:
         ends = [(*end, trace.line.letter or letter, line_ink(trace.line))
                 for letter, trace in zip(LINE_LETTERS, curves, strict=False)
                 if (end := self._end_of(trace, y)) is not None]  # fmt: skip
-        ends.sort(key=lambda end: end[0])
-        cells = spaced([int(row) // self._font.rows for row, *_ in ends], self._at.rows)
-        for cell, (_, column, letter, ink) in zip(cells, ends, strict=True):
-            self._canvas.write(column, self._at.top + cell, letter, ink)
+        for group in _neighbours(ends):
+            cells = spaced([int(row) // self._font.rows for row, *_ in group], self._at.rows)
+            for cell, (_, column, letter, ink) in zip(cells, group, strict=True):
+                self._canvas.write(column, self._at.top + cell, letter, ink)
 
     def _end_of(self, trace: _Trace, y: ValueAxis) -> tuple[float, int] | None:
         """Dot row and cell column of a line's end, None where none of it is visible."""
@@ -320,6 +324,18 @@ def _tick_text(tick: int, step: int, scale: XScale) -> str:
     if scale == "time":
         return numbers.duration(tick / UNITS["time"])
     return numbers.tick(tick / UNITS[scale], step / UNITS[scale])
+
+
+def _neighbours(ends: list[_End]) -> Iterator[list[_End]]:
+    """*ends* in groups of neighbouring columns, each from top to bottom: only those can stand in each other's way."""
+    group: list[_End] = []
+    for end in sorted(ends, key=lambda end: end[1]):
+        if group and end[1] > group[-1][1] + 1:
+            yield sorted(group, key=lambda end: end[0])
+            group = []
+        group.append(end)
+    if group:
+        yield sorted(group, key=lambda end: end[0])
 
 
 def spaced(rows: Sequence[int], room: int) -> list[int]:

@@ -107,15 +107,16 @@ def _metric(entries: Sequence[Entry], shown: Shown, has_words: bool) -> Iterator
     bests = [best_of(s, shown.better) if s is not None else None for s in series]
     if shown.better:
         yield _column("best", _VALUE, _ranked(bests, shown.better, series))
-        raw = [entry.run.series.get(shown.metric) for entry in entries]
-        steps = [best_of(s, shown.better) if s is not None else None for s in raw]
-        cells = [Span(count(best[0]) if best else "", "muted") for best in steps]
-        yield _column("@ step", _AT, cells, is_extra=not has_words)
     if base is not None:
         own = best_of(base, shown.better)
         against = own[1] if own else base.last
         values = [best[1] if best else last for best, last in zip(bests, lasts, strict=True)]
         yield _column("to base", _VALUE, [_difference(value, against, shown.better) for value in values])
+    if shown.better:
+        raw = [entry.run.series.get(shown.metric) for entry in entries]
+        steps = [best_of(s, shown.better) if s is not None else None for s in raw]
+        cells = [Span(count(best[0]) if best else "", "muted") for best in steps]
+        yield _column("@ step", _AT, cells, is_extra=not has_words)
 
 
 def _ranked(bests: Sequence[tuple[int, float] | None], better: int, series: Sequence[Series | None]) -> list[Span]:
