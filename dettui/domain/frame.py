@@ -40,6 +40,7 @@ class Vitals:
     holes: int = 0  # unreadable places of the log
     left_out: int = 0  # rows that a slow link had no room for
     points: int = 0  # held in memory
+    held_bytes: int = 0  # that they take, with their steps and times
 
 
 @dataclass(frozen=True, eq=False)

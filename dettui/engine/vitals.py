@@ -31,6 +31,7 @@ def read_vitals(store: RunStore, data_age_s: float | None, is_over: bool, holes:
         holes=holes,
         left_out=left_out,
         points=store.points,
+        held_bytes=store.held_bytes,
     )
 
 

@@ -76,12 +76,9 @@ _TAGS = {
 def _probe(index: int, rate: float) -> tuple[Any, Any]:
     import zmq
 
-    from dettui_probe import identity, registry, wire
-    from dettui_probe.encode import Encoder
-    from dettui_probe.fence import Fence, Ledger
-    from dettui_probe.live import LivePath
-    from dettui_probe.outlets import Outlets
-    from dettui_probe.start import _entry, _open_log
+    from dettui_probe import identity, wire
+    from dettui_probe.run import Run
+    from dettui_probe.start import _writer
 
     process = identity.process()
     hello = wire.Hello(
@@ -90,14 +87,10 @@ def _probe(index: int, rate: float) -> tuple[Any, Any]:
         pid_start=process.pid_start, started=time.time(), argv=["train.py", f"--seed={index % 4}"], cwd="/tmp",
         python=sys.executable, probe_version="bench", config={"seed": index % 4, "lr": 0.01 * (1 + index // 4)},
     )  # fmt: skip
-    log = _open_log(hello)
-    entry = _entry(hello, log)
-    registry.publish(entry)
-    ledger = Ledger(lambda part, text: print(part, text, file=sys.stderr))
-    live = LivePath(hello.run, hello.boot, 0)
-    live._context = zmq.Context.instance()  # one for all: 64 probes would be 64 processes, each with its own
-    encoder = Encoder(hello, Fence("values", ledger))
-    outlets = Outlets(log, live, Fence("live", ledger), entry, 0.0)
+    writer = _writer(Run(hello.run, hello.name), hello)  # its thread is not started: one loop writes all runs
+    encoder, outlets = writer._encoder, writer._outlets
+    for live, _ in outlets._lives:
+        live._context = zmq.Context.instance()  # one for all: 64 probes would be 64 processes, each with its own
     outlets.send(encoder.preamble())
     return encoder, outlets
 
@@ -135,7 +128,7 @@ def watch() -> None:
             steps = sorted(run.vitals.step for run in runs)
             ages = sorted(self.ages) or [0.0]
             points = sum(run.vitals.points for run in runs)
-            held = sum(getattr(run.vitals, "bytes_held", 0) for run in runs)
+            held = sum(run.vitals.held_bytes for run in runs)
             report = {
                 "made": self.made, "shown": self.shown, "runs": len(runs), "least": steps[:1], "most": steps[-1:],
                 "age_p50": ages[len(ages) // 2], "age_p99": ages[int(0.99 * (len(ages) - 1))], "age_max": ages[-1],
