@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import numpy as np
 
 from dettui.charts.axes import StepAxis
@@ -23,20 +25,34 @@ def sparkline(values: Floats, width: int, glyphs: Glyphs = "braille") -> str:
     """*values*, shape (n,), evenly spaced, in *width* characters; non-finite ones leave gaps, none at all blanks."""
     if not len(values) or width < 1:
         return " " * max(0, width)
+    if glyphs != "braille":
+        return _ramp(values, width, _BLOCKS if glyphs == "block" else _ASCII)
     font = FONTS["braille"]
-    x = StepAxis.over((0, len(values) - 1), width * (font.columns if glyphs == "braille" else 1), fixed=True)
+    x = StepAxis.over((0, len(values) - 1), width * font.columns, fixed=True)
     buckets = bucketise(np.arange(len(values)), values, x.k)
     extent = _extent(values)
     if extent is None:
         return " " * width
     y = settle(extent, None, log=False)
-    if glyphs == "braille":
-        bits = bits_of(curve_spans(buckets, x, y, font.rows), font, 1)
-        return "".join(map(chr, font.codes[bits[0]].tolist()))
-    ramp = _BLOCKS if glyphs == "block" else _ASCII
-    source = np.minimum((np.arange(width) / x.spread).astype(int), len(buckets) - 1)
-    rows = y.rows_of(buckets.mean[source], len(ramp))
-    return "".join(" " if np.isnan(row) else ramp[-1 - int(np.clip(row + 0.5, 0, len(ramp) - 1))] for row in rows)
+    bits = bits_of(curve_spans(buckets, x, y, font.rows), font, 1)
+    return "".join(map(chr, font.codes[bits[0]].tolist()))
+
+
+def _ramp(values: Floats, width: int, ramp: str) -> str:
+    """The mean of each of *width* equal parts of *values* as a character of *ramp*."""
+    finite = np.isfinite(values)
+    usable = np.where(finite, values, 0.0).astype(np.float64)
+    starts = np.arange(width) * len(values) // width
+    count = np.add.reduceat(finite.astype(np.int64), starts)
+    total = np.add.reduceat(usable, starts)
+    mean = np.full(width, np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    extent = wanted(mean, mean, log=False)
+    if extent is None:
+        return " " * width
+    rows = settle(extent, None, log=False).rows_of(mean, len(ramp))
+    last = len(ramp) - 1
+    return "".join(" " if isnan(row) else ramp[last - min(last, max(0, int(row + 0.5)))] for row in rows.tolist())
 
 
 def _extent(values: Floats) -> Extent | None:

@@ -41,6 +41,8 @@ class Schedule:
 
 def read_schedule(lr: Series) -> Schedule | None:
     """The schedule behind the points of *lr* (shape (n,)); None where no finite point came."""
+    if len(lr) and np.isfinite(lr.values[0]) and (lr.values == lr.values[0]).all():
+        return _constant(lr)
     steps, values = lr.steps, lr.values.astype(np.float64)
     finite = is_usable(values)
     if not finite.all():
@@ -62,6 +64,23 @@ def read_schedule(lr: Series) -> Schedule | None:
         restarts=restarts,
         zero_since=_zero_since(steps, values),
         constant=len(changes) == 0,
+    )
+
+
+def _constant(lr: Series) -> Schedule:
+    """Of an LR that never changed: told apart first, since most runs have one and the rest costs ten times as much."""
+    value, first = float(lr.values[0]), int(lr.steps[0])
+    return Schedule(
+        now=value,
+        first=value,
+        peak=value,
+        warmup_end=first,
+        rising=False,
+        drops=(),
+        restarts=(),
+        decaying=False,
+        zero_since=first if value == 0 else None,
+        constant=True,
     )
 
 

@@ -39,6 +39,8 @@ class MarkBook:
         self._marks: dict[MarkKind, dict[int, str]] = {}
         self._newest: dict[str, tuple[int, float]] = {}  # tag -> step and value looked at last
         self._seen_events = 0
+        self._tags_seen = 0
+        self._evaluations: tuple[str, ...] = ()
         self._boots: tuple[str, ...] = ()
         self._kept: tuple[Mark, ...] | None = None  # in order of step, while nothing was added
 
@@ -83,11 +85,14 @@ class MarkBook:
             was_finite = is_finite
 
     def _note_evaluations(self, store: RunStore) -> None:
-        for tag in store.tags():
-            if tag.startswith("eval/"):
-                _, steps, values = self._fresh(store, tag)
-                for step, value in zip(steps, values, strict=True):
-                    self._add("evaluation", step, f"{tag.removeprefix('eval/')} {value:.4g}")
+        tags_so_far = store.tags()
+        if len(tags_so_far) != self._tags_seen:
+            self._tags_seen = len(tags_so_far)
+            self._evaluations = tuple(tag for tag in tags_so_far if tag.startswith("eval/"))
+        for tag in self._evaluations:
+            _, steps, values = self._fresh(store, tag)
+            for step, value in zip(steps, values, strict=True):
+                self._add("evaluation", step, f"{tag.removeprefix('eval/')} {value:.4g}")
 
     def _note_events(self, store: RunStore) -> None:
         events = store.events()

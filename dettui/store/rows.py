@@ -14,6 +14,7 @@ _STEP = np.dtype("<i8")
 _VALUE = np.dtype("<f8")
 _MAX_COLUMNS = 65_536  # of a probe; column ids beyond would only fill the memory
 _MAX_LAYOUTS = 4_096
+_FEW = 32
 _NATIVE = sys.byteorder == "little"
 
 
@@ -35,12 +36,28 @@ def between(rows: Rows, after: int | None, upto: int | None) -> Rows:
     """The rows with ``after < step <= upto``; *rows* itself where that is all of them."""
     if (after is None and upto is None) or not rows.height:
         return rows
+    if rows.height <= _FEW:
+        return _few_between(rows, after, upto)
     wanted = np.ones(rows.height, np.bool_)
     if after is not None:
         wanted &= rows.steps > after
     if upto is not None:
         wanted &= rows.steps <= upto
     return rows if wanted.all() else rows.take(wanted)
+
+
+def _few_between(rows: Rows, after: int | None, upto: int | None) -> Rows:
+    """The same for a handful of rows, as a live run sends them: a list is searched faster than an array."""
+    kept = [
+        index
+        for index, step in enumerate(rows.steps.tolist())
+        if (after is None or step > after) and (upto is None or step <= upto)
+    ]
+    if len(kept) == rows.height:
+        return rows
+    if kept and kept[-1] - kept[0] + 1 == len(kept):
+        return rows.take(slice(kept[0], kept[-1] + 1))
+    return rows.take(np.array(kept, np.intp))
 
 
 class Columns:
