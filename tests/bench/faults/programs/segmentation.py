@@ -72,7 +72,7 @@ PROGRAM = Program(
     "segmentation",
     "segmentation",
     CLASSES,
-    Recipe(steps=280, batch=8, optimizer="adam", lr=3e-3, schedule="plateau", evaluations=14),
+    Recipe(steps=280, batch=8, optimizer="adam", lr=8e-3, schedule="plateau", evaluations=14),
     data,
     UNet,
     loss,
