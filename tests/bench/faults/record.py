@@ -40,7 +40,7 @@ import torch
 import torchvision  # noqa: F401 - imported once, before the forks
 from bench.faults import injections
 from bench.faults.healthy import VARIANTS, variants_of
-from bench.faults.injection import REGISTER, Severity
+from bench.faults.injection import REGISTER, Injection, Severity
 from bench.faults.loop import train
 from bench.faults.plan import Plan, plan_of
 from bench.faults.programs import program_named
@@ -111,12 +111,20 @@ def _rounds() -> Iterator[tuple[str, int, int]]:
 
 def _faults(programs: tuple[str, ...], severity: str, place: int, seed: int) -> list[Job]:
     """Each injection in one program; they begin with different ones, so that every round meets all programs."""
-    rows = [(name, [p for p in injection.programs if p in programs]) for name, injection in REGISTER.items()]
-    return [
-        Job("fault", mine[(place + turn) % len(mine)], name, severity, seed)
-        for turn, (name, mine) in enumerate(rows)
-        if place < len(mine)
-    ]
+    rows = [(name, _quick_first(injection.programs, programs, turn)) for turn, (name, injection) in _numbered()]
+    return [Job("fault", mine[place], name, severity, seed) for name, mine in rows if place < len(mine)]
+
+
+def _numbered() -> Iterator[tuple[int, tuple[str, Injection]]]:
+    return enumerate(REGISTER.items())
+
+
+def _quick_first(mine: tuple[str, ...], programs: tuple[str, ...], turn: int) -> list[str]:
+    """Those of *programs* that are *mine*, from another one at every *turn*; the slow detectors last."""
+    quick = [p for p in mine if p in programs and program_named(p).kind != "detection"]
+    slow = [p for p in mine if p in programs and p not in quick]
+    at = turn % max(len(quick), 1)
+    return [*quick[at:], *quick[:at], *slow]
 
 
 def _healthy(programs: tuple[str, ...], turn: int) -> list[Job]:
@@ -132,11 +140,9 @@ def _healthy(programs: tuple[str, ...], turn: int) -> list[Job]:
 
 
 def _woven(faults: list[Job], healthy: Iterator[Job]) -> Iterator[Job]:
-    """Two healthy runs after every three faults."""
-    for number, job in enumerate(faults):
+    for job in faults:
         yield job
-        if number % 3 != 0:
-            yield from itertools.islice(healthy, 1)
+        yield from itertools.islice(healthy, 1)
 
 
 # --- recording ----------------------------------------------------------------------------------------------------
