@@ -16,6 +16,8 @@ Outcome = Mapping[str, Any]
 ALPHA: Final = 0.05
 LEAST_D: Final = 0.5  # Cohen's
 LEAST_DROP: Final = 0.02  # of the score: what nobody would notice is no harm
+FEW: Final = 2  # seeds
+CLEAR_DROP: Final = 0.05
 SAME_TASK: Final = frozenset(
     {
         "base", "one_cycle", "restarts", "big_drop", "plateau_schedule", "long_warmup", "other_optimizer", "lower_lr",
@@ -63,9 +65,15 @@ def effective(rows: Iterable[Row]) -> dict[str, bool]:
 
 
 def is_worse(values: Sequence[float], usual: Sequence[float]) -> bool:
-    """Whether *values* lie below the *usual* ones beyond chance and by a difference that counts."""
+    """Whether *values* lie below the *usual* ones beyond chance and by a difference that counts.
+
+    One or two seeds are too few for the test where few healthy runs are there to compare with: then every one of them
+    has to lie below all of those, by far.
+    """
     if not usual or statistics.median(usual) - statistics.median(values) < LEAST_DROP:
         return False
+    if len(values) <= FEW and max(values) < min(usual) - CLEAR_DROP:
+        return True
     return mann_whitney_p(values, usual) < ALPHA and cohens_d(values, usual) >= LEAST_D
 
 
