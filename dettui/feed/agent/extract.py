@@ -110,6 +110,7 @@ class Extract:
         """The rows that go, by their columns."""
         room = max(self._budget - self._other_bytes, 0)
         groups = list(self._groups.values())
+        room -= sum(group.row_bytes for group in groups)  # the newest row of each goes anyway
         while sum(group.bytes for group in groups) > room:
             largest = max(groups, key=lambda group: group.bytes)
             if not largest.halve():
@@ -154,8 +155,9 @@ class _Group:
 
     def __init__(self, width: int, budget: int) -> None:
         self.count = 0  # rows that were added
+        self.row_bytes = ROW_BYTES + 8 * width
         self._width = width
-        self._most = max(2, budget // (ROW_BYTES + 8 * width))
+        self._most = max(2, budget // self.row_bytes)
         self._stride = 1
         self._kept: list[Row] = []
         self._newest: Row | None = None
@@ -166,7 +168,7 @@ class _Group:
     @property
     def bytes(self) -> int:
         """Of the kept rows."""
-        return len(self._kept) * (ROW_BYTES + 8 * self._width)
+        return len(self._kept) * self.row_bytes
 
     def add(self, seq: int, block: BlockSeen) -> None:
         """Take in the rows of *block*."""

@@ -154,6 +154,8 @@ class SshFeed:
             self._ended(call)
             return ()
         arrivals: list[Arrival] = []
+        if data and call.is_open:
+            call.heard = time.monotonic()  # a long answer on its way is no silence
         if not call.is_open:
             call.said = (call.said + data)[:_SAID_BYTES]
         for message in call.assembler.feed(data):

@@ -19,14 +19,14 @@ class PacePolicy:
 
     start: int = 8 << 10  # bytes of the first answer of any size: 0.4 s at 20 kB/s
     least: int = 1 << 10
-    answer_s: float = 0.4
-    patience_s: float = 0.8
+    answer_s: float = 0.25
+    patience_s: float = 0.5
     fast: float = 1e6
     patience_fast_s: float = 10.0
     growth: int = 4  # of the budget after an answer that was full and took no time
     told_apart_s: float = 0.02  # a transfer shorter than this tells no rate
     memory: int = 512  # round trips: on a slow link those of some minutes, of which some were almost empty
-    weight: float = 0.5  # of the newest rate
+    weight: float = 0.5  # of the newest rate, where it is the better one; a worse one is believed at once
 
 
 class _Trip(NamedTuple):
@@ -71,7 +71,7 @@ class Pace:
         policy = self._policy
         if transfer_s >= policy.told_apart_s:
             rate, before = size / transfer_s, self.bytes_per_s
-            self.bytes_per_s = rate if before is None else before + policy.weight * (rate - before)
+            self.bytes_per_s = rate if before is None else min(rate, before + policy.weight * (rate - before))
             self._budget = round(self.bytes_per_s * policy.answer_s)
         else:
             self._budget *= policy.growth

@@ -246,3 +246,11 @@ def children_of(pid: int) -> list[int]:
 def kill(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, how)
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait until *reached*; fails after DEADLINE_S."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

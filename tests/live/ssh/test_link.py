@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from live.ssh.place import OtherHost, Watcher, is_up, kill, needs_sshd
+from live.ssh.place import OtherHost, Watcher, is_up, kill, needs_sshd, until
 
 from dettui.domain.link import LinkState
 from dettui.feed.ssh.feed import LinkPolicy
@@ -49,7 +49,7 @@ def test_nothing_is_left_behind_when_the_viewer_goes(host: OtherHost, watch: Wat
     watcher.until(lambda watcher: len(watcher.steps()) == 100)
     assert len(host.agents()) == 1
     watcher.feed.close()
-    _until(lambda: not host.agents() and not host.connections())
+    until(lambda: not host.agents() and not host.connections())
 
 
 def test_nothing_is_left_behind_when_the_viewer_is_killed(host: OtherHost, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_nothing_is_left_behind_when_the_viewer_is_killed(host: OtherHost, tmp_p
     assert len(host.agents()) == 1
     viewer.kill()
     viewer.communicate()
-    _until(lambda: not host.agents() and not host.connections())
+    until(lambda: not host.agents() and not host.connections())
 
 
 VIEWER = """
@@ -182,10 +182,3 @@ def test_a_host_that_comes_up_later_is_found(host: OtherHost, watch: Watch) -> N
     host.train(steps=20)
     watcher.until(Watcher.is_finished)
     assert watcher.steps() == list(range(1, 21))
-
-
-def _until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from live.ssh.place import OtherHost, Watcher, is_up, kill, make_key, needs_sshd
+from live.ssh.place import OtherHost, Watcher, is_up, kill, make_key, needs_sshd, until
 
 from dettui.domain.link import LinkState
 from dettui.feed.ssh.desk import Desk
@@ -117,8 +117,4 @@ def test_a_question_that_ssh_takes_back_disappears(locked: OtherHost, watch: Wat
     watcher = watch(locked, desk=desk)
     watcher.asked(desk)
     watcher.feed.close()
-    for _ in range(100):
-        if not desk.questions:
-            break
-        watcher.look(0.05)
-    assert desk.questions == ()
+    until(lambda: desk.questions == ())
