@@ -4,8 +4,9 @@
     python tests/bench/fault_table.py --detectors fcos --faults "labels -1" "boxes outside"
 
 Each cell trains a real detector with a small backbone for a few steps under ``dettui_probe.watch`` as a user would
-call it, and replays the log.  A cell reads "step cause", with "!" where the cause is certain; the name of an exception
-before it where torchvision itself refused the batch.
+call it, and replays the log; a pre-flight looks at 128 images of the same kind.  A cell reads "step cause", with "!"
+where the cause is certain, then what the pre-flight said behind "|"; the name of an exception before it where
+torchvision itself refused the batch.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -39,6 +40,7 @@ OBJECTS: Final = 8  # an image
 CLASSES: Final = 3
 STEPS: Final = 10  # 32 images, the fewest from which missing boxes can be told, and an evaluation that confirms it
 STATISTICAL_STEPS: Final = 120  # for faults that only a comparison of many boxes can tell
+PREFLIGHT_BATCHES: Final = 32
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,17 @@ def _flipped_without_boxes(taken: Sample) -> Sample:
     return taken.each_image(lambda image: image.flip(-1))
 
 
+class OfAnotherBatch:
+    """Boxes and labels of the batch before: of no image that is there."""
+
+    def __init__(self) -> None:
+        self._before: Sample | None = None
+
+    def __call__(self, taken: Sample) -> Sample:
+        before, self._before = self._before or taken, taken
+        return replace(taken, boxes=before.boxes, labels=before.labels)
+
+
 _MEAN, _STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
 FAULTS: Final[Mapping[str, Fault]] = {
@@ -136,6 +149,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "boxes of another image": lambda taken: replace(
         taken, boxes=taken.boxes[1:] + taken.boxes[:1], labels=taken.labels[1:] + taken.labels[:1]
     ),
+    "boxes of another batch": OfAnotherBatch(),
     "image flipped, boxes not": _flipped_without_boxes,
     "image 0-255": lambda taken: taken.each_image(lambda image: image * 255),
     "image /255 twice": lambda taken: taken.each_image(lambda image: image / 255),
@@ -144,12 +158,15 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "image uint8": lambda taken: taken.each_image(lambda image: (image * 255).to(torch.uint8)),
     "labels float32": lambda taken: taken.each_label(lambda labels: labels.float()),
 }
-"""The faults of detection.md 0.1, and the four of 0.2 and 0.7 that it leaves out."""
+"""The faults of detection.md 0.1, the four of 0.2 and 0.7 that it leaves out, and boxes whose image is not in the
+batch."""
 
 LEGAL: Final = frozenset((fault, name) for fault in ("labels all 0",) for name in ("retinanet", "fcos"))
 """Cells that are no fault: with these heads 0 is a class."""
 
-STATISTICAL: Final = frozenset({"boxes of another image", "boxes yxyx, square", "image flipped, boxes not"})
+STATISTICAL: Final = frozenset(
+    {"boxes of another image", "boxes of another batch", "boxes yxyx, square", "image flipped, boxes not"}
+)
 """Legal in every respect: only pixels can tell, over many boxes, or the marker test before the run."""
 
 
@@ -212,6 +229,7 @@ class Cell:
     cause: str  # the first one
     certain: bool
     findings: tuple[str, ...]  # kinds of all findings of warning or worse
+    before: str = ""  # cause of the worst check that failed in the pre-flight with warning or worse, "" for none
 
     @property
     def is_right(self) -> bool:
@@ -219,22 +237,56 @@ class Cell:
         if self.refused:
             return True
         legal = not self.fault or (self.fault, self.detector) in LEGAL
-        return (self.step is None) == legal
+        return (self.step is None and not self.before) == legal
 
     @property
     def is_early(self) -> bool:
-        """Caught by the first step, or nothing to catch."""
-        return self.is_right and (self.step or 0) <= 1
+        """Caught by the first step or before it, or nothing to catch."""
+        return self.is_right and (bool(self.before) or (self.step or 0) <= 1)
 
     def __str__(self) -> str:
         caught = "-" if self.step is None else f"{self.step} {self.cause}{'!' if self.certain else ''}"
-        return f"{self.refused + ': ' if self.refused else ''}{caught}"
+        return f"{self.refused + ': ' if self.refused else ''}{caught} | {self.before or '-'}"
+
+
+class Batches:
+    """What a pre-flight is given: batches that can be read again and again, the same each time."""
+
+    def __init__(self, change: Fault, first_label: int, height: int, width: int) -> None:
+        self._change, self._shape = change, (first_label, height, width)
+
+    def __iter__(self) -> Iterator[tuple[list[Tensor], list[dict[str, Tensor]]]]:
+        dice = torch.Generator().manual_seed(1)
+        for _ in range(PREFLIGHT_BATCHES):
+            batch = self._change(sample(dice, *self._shape))
+            yield list(batch.images), targets_of(batch)
+
+
+def targets_of(batch: Sample) -> list[dict[str, Tensor]]:
+    """One dict an image, as torchvision wants them."""
+    pairs = zip(batch.boxes, batch.labels, strict=True)
+    return [{"boxes": boxes, "labels": labels} for boxes, labels in pairs]
+
+
+def before_training(fault: str, detector: str) -> str:
+    """What a pre-flight says: the cause of the worst check, with "!" where it is certain; "" where it says nothing."""
+    make, first_label = DETECTORS[detector]
+    height, width = _size_of(fault)
+    torch.manual_seed(0)
+    change = FAULTS.get(fault, lambda taken: taken)
+    report = dettui_probe.preflight(make(height, width), Batches(change, first_label, height, width), out=None)
+    told = report.at_least("warn")
+    return f"{told[0].cause or told[0].name}{'!' if told[0].severity == 'certain' else ''}" if told else ""
+
+
+def _size_of(fault: str) -> tuple[int, int]:
+    return (160, 160) if "square" in fault else (128, 192)
 
 
 def run_cell(fault: str, detector: str, runs: Path, *, steps: int | None = None, in_child: bool = False) -> Cell:
     """Train *detector* on batches with *fault* ("" for none), and ask the engine."""
     make, first_label = DETECTORS[detector]
-    height, width = (160, 160) if "square" in fault else (128, 192)
+    height, width = _size_of(fault)
     torch.manual_seed(0)
     before = set(runs.iterdir()) if runs.exists() else set()
     loader = torch.Generator().manual_seed(0)
@@ -245,6 +297,12 @@ def run_cell(fault: str, detector: str, runs: Path, *, steps: int | None = None,
     refused = start(lambda: train(make(height, width), batches, f"{detector} {fault or 'healthy'}"))
     (log,) = set(runs.iterdir()) - before
     return judged(fault, detector, refused, replay(open_recording(log)))
+
+
+def whole_cell(fault: str, detector: str, runs: Path) -> Cell:
+    """The cell with its pre-flight, each in a process of its own."""
+    cell = run_cell(fault, detector, runs, in_child=True)
+    return replace(cell, before=in_a_child(lambda: before_training(fault, detector)))
 
 
 def in_a_child(work: Callable[[], str]) -> str:
@@ -269,9 +327,7 @@ def train(model: nn.Module, batches: Iterable[Sample], name: str) -> str:
     try:
         with dettui_probe.watch(model, optimizer, name=name):
             for batch in batches:
-                pairs = zip(batch.boxes, batch.labels, strict=True)
-                targets = [{"boxes": boxes, "labels": labels} for boxes, labels in pairs]
-                loss = sum(model(list(batch.images), targets).values())
+                loss = sum(model(list(batch.images), targets_of(batch)).values())
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
@@ -315,12 +371,12 @@ def main() -> int:
 
 def print_table(faults: Sequence[str], detectors: Sequence[str], runs: Path, *, verbose: bool) -> int:
     """One line a fault; then how many were caught, and how many of these by step 1."""
-    print(f"{'fault':<26}" + "".join(f"{name:<40}" for name in detectors))
+    print(f"{'fault':<26}" + "".join(f"{name:<64}" for name in detectors))
     started, cells = time.monotonic(), []
     for fault in faults:
-        row = [run_cell(fault, detector, runs, in_child=True) for detector in detectors]
+        row = [whole_cell(fault, detector, runs) for detector in detectors]
         cells += row
-        print(f"{fault or '(none)':<26}" + "".join(f"{cell!s:<40}" for cell in row), flush=True)
+        print(f"{fault or '(none)':<26}" + "".join(f"{cell!s:<64}" for cell in row), flush=True)
         for cell in row if verbose else ():
             print(f"    {cell.detector}: {'; '.join(cell.findings) or '-'}")
     late = [cell for cell in cells if cell.is_right and not cell.is_early]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TextIO
 
 from dettui_probe.capture.contracts import contract_of
-from dettui_probe.capture.targets import Batch
+from dettui_probe.capture.targets import Batch, boxes_of
 from dettui_probe.capture.torchlib import Optimizer, Tensor, nn, torch
 from dettui_probe.capture.unwatched import unwatched
 from dettui_probe.contract import Contract
@@ -107,12 +107,25 @@ def _batch_norm(model: nn.Module, delivery: Delivery) -> Iterator[Check]:
 def _assignment(subject: Subject, delivery: Delivery, contract: Contract) -> Iterable[Check]:
     if not contract.family.startswith("torchvision."):
         return [abstained("anchors", "the head is unknown")]
+    if not _is_harmless(delivery.batches[: policy.ASSIGNMENT_BATCHES]):
+        return [abstained("anchors", _DEADLY)]
     twin, device = _twin(subject)
     chosen = [_moved(batch, device) for batch in delivery.batches[: policy.ASSIGNMENT_BATCHES]]
     return check_assignment(twin, chosen)
 
 
+_DEADLY = "a box that is not finite can kill the process inside the model (RoIAlign): repair it first"
+
+
+def _is_harmless(batches: Sequence[Batch]) -> bool:
+    """Whether no box of *batches* holds a NaN or an infinity."""
+    found = (boxes_of(target) for batch in batches for target in batch.targets if "boxes" in target)
+    return all(boxes is None or bool(torch.isfinite(boxes).all()) for boxes in found)
+
+
 def _overfit(subject: Subject, delivery: Delivery) -> Check:
+    if not _is_harmless(delivery.batches[:4]):
+        return abstained("overfit_one_batch", _DEADLY)
     twin, device = _twin(subject)
     return check_overfit(twin, [_moved(batch, device) for batch in delivery.batches[:4]])
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.rpn import AnchorGenerator
 from unit.preflight.pictures import HEIGHT, WIDTH, Change, Pictures, detector, load
 
+import dettui_probe
 from dettui_probe.prechecks.assignment import check_assignment
 from dettui_probe.prechecks.batches import deliver
 from dettui_probe.prechecks.overfit import check_overfit
@@ -112,3 +114,18 @@ def test_a_model_that_can_learn_overfits_a_batch_and_one_whose_loss_ignores_it_d
     batches = deliver(load(Pictures())).batches
     assert check_overfit(copy.deepcopy(detector()).train(), batches).verdict == "passed"
     assert check_overfit(Deaf(), batches).verdict == "failed"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_box_that_would_kill_the_process_is_not_shown_to_the_model(value: float) -> None:
+    """RoIAlign reads beyond its memory with such a box."""
+
+    def spoil(image: Tensor, target: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        boxes = target["boxes"].clone()
+        boxes[0, 2] = value
+        return image, {**target, "boxes": boxes}
+
+    report = dettui_probe.preflight(detector(), load(Pictures(64, spoil)), out=None, overfit=True)
+    checks = {check.name: check for check in report.checks}
+    assert checks["degenerate_boxes"].severity == "certain"
+    assert checks["anchors"].verdict == checks["overfit_one_batch"].verdict == "abstained"
