@@ -61,8 +61,9 @@ class ClassCounts:
     def add(self, labels: Tensor, sheet: Sheet) -> None:
         """Count *labels* of one step."""
         ids, counts = torch.unique(labels.to(torch.int64), return_counts=True)
-        self._order.see(ids, counts, sheet)
-        for class_id, count in zip(ids.tolist(), counts.tolist(), strict=True):
+        batch = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+        self._order.see(batch, sheet)
+        for class_id, count in batch.items():
             self._counts[class_id] = self._counts.get(class_id, 0) + count
         if time.monotonic() - self._sent_at >= SEND_EVERY_S:
             self.flush(sheet)

@@ -12,7 +12,7 @@ from dettui_probe.capture.record import Reading, Sheet
 from dettui_probe.capture.torchlib import Optimizer, Tensor, strided_view, torch
 from dettui_probe.capture.tracked import SampleMatrix
 
-CADENCE: Final = Cadence(full=64, every=4)
+CADENCE: Final = Cadence(full=32, every=8)
 LEAST_ELEMENTS: Final = 16  # of a tensor: a mean of g^2 / v over fewer says little
 _SECOND_MOMENT: Final = "exp_avg_sq"
 
@@ -62,11 +62,15 @@ class SecondMoments:
     def _lags(self, optimizers: Sequence[Optimizer]) -> Iterator[_Lag]:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
+                correction: float | None = None  # the same for all of a group, save parameters that skipped steps
                 for param in group["params"]:
                     row, state = self._row_of.get(id(param)), optimizer.state.get(param, {})
-                    moment, correction = state.get(_SECOND_MOMENT), _correction(group, state)
-                    if row is None or param.grad is None or moment is None or correction is None:
+                    moment = state.get(_SECOND_MOMENT)
+                    if row is None or param.grad is None or moment is None:
                         continue
+                    correction = _correction(group, state) if correction is None else correction
+                    if correction is None:
+                        break
                     if moment.stride() == param.stride() == param.grad.stride():
                         yield _Lag(row, param.grad, moment, correction)
 

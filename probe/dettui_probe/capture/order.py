@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 from dettui_probe import tags
 from dettui_probe.capture.record import Sheet
-from dettui_probe.capture.torchlib import Tensor, torch
 
 MOST_CLASSES: Final = 1024
 LEARNT_FROM: Final = 8  # batches before the first verdict
@@ -23,42 +23,39 @@ class ClassOrder:
     """
 
     def __init__(self) -> None:
-        self._seen = torch.zeros(0, dtype=torch.float64)
+        self._seen: dict[int, int] = {}
+        self._total = 0
         self._batches = 0
-        self._last: Tensor | None = None
+        self._last: dict[int, float] = {}
         self._last_step = -1
 
-    def see(self, ids: Tensor, counts: Tensor, sheet: Sheet) -> None:
-        """Class *ids* of one batch with their *counts*."""
-        if not len(ids) or int(ids.min()) < 0 or int(ids.max()) >= MOST_CLASSES:
+    def see(self, counts: Mapping[int, int], sheet: Sheet) -> None:
+        """The objects of one batch by class id."""
+        if not counts or min(counts) < 0 or max(counts) >= MOST_CLASSES:
             return
-        batch = self._spread(ids, counts)
-        total = float(batch.sum())
+        total = sum(counts.values())
         if self._batches >= LEARNT_FROM and total >= LEAST_OBJECTS:
-            self._compare(sheet, batch, total)
-        self._seen += batch
+            self._compare(sheet, counts, total)
+        for class_id, count in counts.items():
+            self._seen[class_id] = self._seen.get(class_id, 0) + count
+        self._total += total
         self._batches += 1
 
-    def _spread(self, ids: Tensor, counts: Tensor) -> Tensor:
-        size = max(int(ids.max()) + 1, len(self._seen))
-        if size > len(self._seen):
-            self._seen = torch.cat([self._seen, torch.zeros(size - len(self._seen), dtype=torch.float64)])
-            self._last = None
-        return torch.zeros(size, dtype=torch.float64).scatter_(0, ids.long(), counts.double())
-
-    def _compare(self, sheet: Sheet, batch: Tensor, total: float) -> None:
-        met = (self._seen > 0) | (batch > 0)
-        classes = int(met.sum())
-        if classes < 2:
+    def _compare(self, sheet: Sheet, counts: Mapping[int, int], total: int) -> None:
+        met = self._seen.keys() | counts.keys()
+        if len(met) < 2:
             return
-        share = torch.where(met, self._seen + 0.5, 0.0)
-        share = share / share.sum()
-        expected = total * share[met]
-        chi2 = ((batch[met] - expected).square() / expected).sum() / (classes - 1)
-        deviation = batch / total - share
-        sheet.values[tags.ORDER_CHI2] = float(chi2)
-        if self._last is not None and len(self._last) == len(deviation) and self._last_step != sheet.step:
-            length = math.sqrt(float(deviation.square().sum() * self._last.square().sum()))
+        whole = self._total + 0.5 * len(met)
+        shares = {class_id: (self._seen.get(class_id, 0) + 0.5) / whole for class_id in met}
+        deviation = {class_id: counts.get(class_id, 0) / total - share for class_id, share in shares.items()}
+        chi2 = total * sum(deviation[class_id] ** 2 / share for class_id, share in shares.items()) / (len(met) - 1)
+        sheet.values[tags.ORDER_CHI2] = chi2
+        if self._last and self._last_step != sheet.step:
+            length = math.sqrt(_product(deviation, deviation) * _product(self._last, self._last))
             if length > 0:
-                sheet.values[tags.ORDER_CARRY] = float(deviation @ self._last) / length
+                sheet.values[tags.ORDER_CARRY] = _product(deviation, self._last) / length
         self._last, self._last_step = deviation, sheet.step
+
+
+def _product(one: Mapping[int, float], other: Mapping[int, float]) -> float:
+    return sum(value * other.get(class_id, 0.0) for class_id, value in one.items())
