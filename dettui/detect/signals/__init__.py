@@ -1,0 +1,50 @@
+"""The discriminators that the diagnosis weighs: one number each, None where the stream does not carry it.
+
+Names of diagnosis literature in brackets.  Nothing here judges; limits live in the policies of the rules and in the
+catalogue of causes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from dettui.detect.context import Context
+from dettui.detect.signals.evaluation import add_evaluation
+from dettui.detect.signals.fields import Signals
+from dettui.detect.signals.inputs import add_inputs
+from dettui.detect.signals.optimizer import add_gradients, add_parameters, add_setup, add_updates
+from dettui.detect.signals.progress import add_progress, add_schedule
+from dettui.detect.signals.targets import add_assignment, add_boxes, add_classes, add_labels, add_pairing
+from dettui.store.run_store import RunStore
+
+__all__ = ["Signals", "measure", "signals_of"]
+
+_GROUPS: Final[Sequence[Callable[[Context, Signals], Signals]]] = (
+    add_progress,
+    add_schedule,
+    add_updates,
+    add_gradients,
+    add_parameters,
+    add_boxes,
+    add_labels,
+    add_classes,
+    add_pairing,
+    add_inputs,
+    add_setup,
+    add_assignment,
+    add_evaluation,
+)
+
+
+def measure(store: RunStore, step: int) -> Signals:
+    """All discriminators that *store* carries at *step*."""
+    return signals_of(Context(store, step))
+
+
+def signals_of(context: Context) -> Signals:
+    """All discriminators that *context* carries."""
+    signals = Signals()
+    for add in _GROUPS:
+        signals = add(context, signals)
+    return signals

@@ -1,0 +1,25 @@
+"""Pixels and other inputs, as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dettui.detect.context import Context
+from dettui.detect.inputs import InputPolicy, read_pixels
+from dettui.detect.signals.fields import Signals
+from dettui_probe import tags
+
+
+def add_inputs(context: Context, known: Signals) -> Signals:
+    pixels = read_pixels(context, tags.INPUT, InputPolicy()) or read_pixels(context, tags.IMAGE, InputPolicy())
+    constant, size = context.window(tags.IMAGE_CONSTANT, 2000), context.median(tags.BATCH_SIZE, 200)
+    broken = context.window(tags.IMAGE_NONFINITE, 2000)
+    return replace(
+        known,
+        input_mean=None if pixels is None else pixels.mean,
+        input_std=None if pixels is None else pixels.std,
+        input_min=None if pixels is None else pixels.least,
+        input_max=None if pixels is None else pixels.most,
+        images_constant_share=float(constant.mean()) / size if len(constant) and size else None,
+        images_nonfinite=float(broken.sum()) if len(broken) else None,
+    )

@@ -1,0 +1,93 @@
+"""Gradients, updates and who holds the parameters, as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dettui.detect.context import Context
+from dettui.detect.gradients import GradientPolicy, depth_profile
+from dettui.detect.opening import OpeningPolicy, read_opening
+from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
+from dettui.detect.signals.fields import Signals
+from dettui_probe import tags
+
+
+def add_updates(context: Context, known: Signals) -> Signals:
+    opening = read_opening(context, OpeningPolicy())
+    return replace(
+        known,
+        log10_update_ratio=_log10(context.median(tags.UPDATE_RATIO, 100)),
+        log10_update_ratio_early=_log10(context.early_median(tags.UPDATE_RATIO, 20)),
+        update_unchanged_share=context.median(tags.UPDATE_UNCHANGED, 50),
+        weight_growth_early=None if opening is None else opening.growth,
+    )
+
+
+def add_gradients(context: Context, known: Signals) -> Signals:
+    norms = context.window(tags.GRAD_NORM, 100)
+    first = context.early_median(tags.GRAD_NORM, 20)
+    profile = depth_profile(context, GradientPolicy())
+    return replace(
+        known,
+        grad_norm_ratio=float(np.median(norms)) / first if len(norms) and first else None,
+        grad_norm_cv=float(norms.std() / norms.mean()) if len(norms) > 1 and norms.mean() > 0 else None,
+        grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
+        grad_zero_share=context.median(tags.GRAD_ZERO, 50),
+        grad_none_tensors=context.median(tags.GRAD_NONE, 50),
+        grad_first_over_last_log10=None if profile is None else float(profile.values[0] - profile.values[-1]),
+        clip_active_share=_clipped(context),
+    )
+
+
+def _clipped(context: Context) -> float | None:
+    """Share of the newest steps whose gradient norm exceeded the norm it was clipped to."""
+    norm, limit = context.series(tags.GRAD_NORM), context.series(tags.GRAD_CLIP)
+    if norm is None or limit is None:
+        return None
+    _, mine, theirs = np.intersect1d(norm.steps[-200:], limit.steps[-200:], assume_unique=True, return_indices=True)
+    if len(mine) == 0:
+        return None
+    return float(np.mean(norm.values[-200:][mine] > limit.values[-200:][theirs]))
+
+
+def add_parameters(context: Context, known: Signals) -> Signals:
+    return replace(
+        known,
+        missing_params=context.last(tags.MISSING_PARAMS),
+        stranger_params=context.last(tags.STRANGER_PARAMS),
+        held_share=context.last(tags.TRAINABLE_HELD_SHARE),
+        frozen_share=context.last(tags.FROZEN_SHARE),
+    )
+
+
+def add_setup(context: Context, known: Signals) -> Signals:
+    rates = context.window(tags.LR + "0", 200)
+    usual = float(np.median(rates)) if len(rates) else 0.0
+    return replace(
+        known,
+        batch_size=context.median(tags.BATCH_SIZE, 200),
+        momentum=context.last(tags.MOMENTUM + "0"),
+        log10_update_at_peak_lr=_log10(_update_at_peak_lr(context)),
+        lr_burst=float(rates.max()) / usual if usual > 0 else None,
+        lr_over_recipe=lr_over_recipe(context),
+        eval_mode_share=context.median(tags.EVAL_MODE, 3),
+        poisoned_channels=context.last(tags.NORM_POISONED),
+        images_per_norm=images_per_norm(context),
+        ignored_arguments=len(ignored_arguments(context)) or None,
+    )
+
+
+def _update_at_peak_lr(context: Context) -> float | None:
+    """Median update ratio where the schedule was near its peak: elsewhere updates are small as planned."""
+    ratio, lr = context.series(tags.UPDATE_RATIO), context.series(tags.LR + "0")
+    if ratio is None or lr is None:
+        return None
+    rates = lr.values[np.maximum(np.searchsorted(lr.steps, ratio.steps, side="right") - 1, 0)]
+    near = ratio.values[(rates >= 0.5 * np.nanmax(lr.values)) & np.isfinite(ratio.values)]
+    return float(np.median(near[-2000:])) if len(near) else None
+
+
+def _log10(value: float | None) -> float | None:
+    return float(np.log10(value)) if value is not None and value > 0 else None
