@@ -25,6 +25,14 @@ class Symptom:
     key: str = ""  # tells two symptoms of one kind apart (a tag, a class id); "" where there is only one
 
 
+def told_by(
+    evidence: Sequence[Evidence], kind: str, severity: Severity, title: str, *, exact: bool = False, key: str = ""
+) -> Symptom:
+    """The symptom that *evidence* (not empty) shows, over the steps that it covers."""
+    first, last = min(e.window[0] for e in evidence), max(e.window[1] for e in evidence)
+    return Symptom(kind, severity, first, last, title, tuple(evidence), exact=exact, key=key)
+
+
 class Rule(Protocol):
     """One symptom family.  Pure: the same context gives the same answer; no clock, no state of its own."""
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dettui.detect.answers import SameAnswer
 from dettui.detect.assignment import Unassigned
 from dettui.detect.base import Rule, Symptom
+from dettui.detect.batches import BatchOrder
 from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
+from dettui.detect.copies import CopiedUnits
 from dettui.detect.coverage import Coverage, Detached
+from dettui.detect.dead_layers import DeadLayers
 from dettui.detect.dead_units import DeadUnits
+from dettui.detect.decay import DecayRules
+from dettui.detect.decayed_lr import DecayedLr
 from dettui.detect.divergence import Divergence
+from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Collapse, Overfit
+from dettui.detect.generalisation import NoGeneralisation
+from dettui.detect.gradient_growth import GradientGrowth
 from dettui.detect.gradients import GradientDepth
 from dettui.detect.inputs import BadInputs
+from dettui.detect.loss_graph import LossGraph
 from dettui.detect.loss_terms import ZeroTerms
 from dettui.detect.non_finite import NonFinite
 from dettui.detect.opening import ViolentOpening
@@ -24,6 +34,8 @@ from dettui.detect.progress.lr_drop import PlateauAfterLrDrop
 from dettui.detect.progress.not_learning import NotLearning
 from dettui.detect.progress.plateau import Plateau
 from dettui.detect.progress.slow_descent import SlowDescent
+from dettui.detect.resources import MemoryGrowth, SlowStep
+from dettui.detect.resume import LostState
 from dettui.detect.setup import Setup
 from dettui.detect.spike import Spike
 from dettui.detect.targets.rules import BadTargets
@@ -44,6 +56,10 @@ EXACT: tuple[Rule, ...] = (
     Detached(),
     NoUpdate(),
     AmpOverflow(),
+    LossGraph(),
+    CopiedUnits(),
+    LostState(),
+    EvaluationInputs(),
 )
 """Rules with exact checks, and those that read the newest rows only: asked often."""
 
@@ -58,6 +74,15 @@ STATISTICAL: tuple[Rule, ...] = (
     UpdateSize(),
     ViolentOpening(),
     DeadUnits(),
+    DeadLayers(),
+    GradientGrowth(),
+    DecayRules(),
+    DecayedLr(),
+    BatchOrder(),
+    SameAnswer(),
+    NoGeneralisation(),
+    MemoryGrowth(),
+    SlowStep(),
     GradientDepth(),
     Imbalance(),
     Unseen(),

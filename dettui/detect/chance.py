@@ -22,7 +22,7 @@ def level_over_chance(context: Context, points: int | None) -> float | None:
     if model is None or not model.num_classes or model.num_classes < 2:
         return None
     if model.family == "classification":
-        return _share(context, tags.LOSS_TOTAL, _class_entropy(context) or log(model.num_classes), points)
+        return _share(context, tags.LOSS_TOTAL, class_entropy(context) or log(model.num_classes), points)
     if model.family.endswith("RCNN") and points is None:
         return _share(context, tags.LOSS + "loss_classifier", log(model.num_classes), points)
     return None
@@ -36,6 +36,7 @@ def _share(context: Context, tag: str, guess: float, points: int | None) -> floa
     return float(np.median(values)) / guess
 
 
-def _class_entropy(context: Context) -> float | None:
+def class_entropy(context: Context) -> float | None:
+    """H of the classes seen in the targets, in nats: the loss of a guesser; None where too few were counted."""
     counts = context.counts("targets")
     return None if counts is None or counts.seen.sum() < 100 else entropy(counts.seen)

@@ -60,6 +60,11 @@ def read_pixels(context: Context, prefix: str, policy: InputPolicy) -> Pixels | 
     return Pixels(prefix, context.span(prefix + "mean", policy.window), rows, mean, std, least, most)
 
 
+def read_given(context: Context, policy: InputPolicy) -> Pixels | None:
+    """Statistics of what the model is given: of its images or, where it takes none, of its first tensor."""
+    return read_pixels(context, tags.IMAGE, policy) or read_pixels(context, tags.BATCH, policy)
+
+
 @dataclass(frozen=True)
 class BadInputs:
     """Images that are not what the network was made for."""
@@ -69,12 +74,17 @@ class BadInputs:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """One symptom for each check that fails."""
-        given = read_pixels(context, tags.IMAGE, self.policy)
+        given = read_given(context, self.policy)
         inside = read_pixels(context, tags.INPUT, self.policy)
         watched = (tags.IMAGE_NONFINITE, tags.IMAGE_CONSTANT)
         if given is None and inside is None and len(context.missing(*watched)) == len(watched):
             return Abstention(self.name, (tags.INPUT_MEAN, tags.IMAGE_MEAN))
-        found = (self._non_finite(context), self._constant(context), self._range(context, given, inside))
+        found = (
+            self._non_finite(context),
+            self._constant(context),
+            self._range(context, given, inside),
+            self._all_alike(given),
+        )
         return tuple(symptom for symptom in found if symptom is not None)
 
     def _non_finite(self, context: Context) -> Symptom | None:
@@ -106,6 +116,13 @@ class BadInputs:
         steps, all_images = self.policy.constant_all
         rows = len(context.window(tags.IMAGE_CONSTANT, steps))
         return images >= self.policy.constant_images or (constant >= images >= all_images and rows >= steps)
+
+    def _all_alike(self, given: Pixels | None) -> Symptom | None:
+        """One and the same number everywhere, in inputs that are no images."""
+        if given is None or given.prefix != tags.BATCH or given.rows < self.policy.at_least_unknown or given.std > 0:
+            return None
+        proof = Evidence(tags.BATCH_STD, given.window, given.std, 0.0, "<=", _in_words(given))
+        return _bad("constant", "critical", "All inputs are one and the same number", proof, exact=True)
 
     def _images_looked_at(self, context: Context) -> float:
         """Images in the rows that carry the count of constant ones, which may be a sample of the steps."""

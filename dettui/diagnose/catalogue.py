@@ -69,6 +69,7 @@ def _explain_cause(cause: CauseRecord) -> str:
         _how_it_is_known(cause),
         f"Check: {_NOTHING_KNOWN.fill(cause.check)}",
         f"Change: {_NOTHING_KNOWN.fill(cause.remedy)}",
+        f"Unless: {_NOTHING_KNOWN.fill(cause.overturned_by)}",
     ]
     return "\n".join(lines)
 

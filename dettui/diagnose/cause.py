@@ -70,6 +70,7 @@ class CauseRecord:
     symptoms: tuple[str, ...]  # kinds of findings that it may explain
     check: str  # how to check it in a minute
     remedy: str  # what to change: a line of code or a value
+    overturned_by: str  # what would change our mind: an observation that speaks against it for good
     prior: float = 0.02  # share of runs with a symptom; 109 public threads where they name the cause (detection.md)
     proofs: tuple[Proof, ...] = ()
     clues: tuple[Clue, ...] = ()

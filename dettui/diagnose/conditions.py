@@ -82,6 +82,17 @@ class Seen:
         return any(not self.tag or _shows_in(finding, self.tag) for finding in reading.findings.get(self.kind, ()))
 
 
+@dataclass(frozen=True)
+class SeenBefore:
+    """A symptom of this kind that began before *step*."""
+
+    kind: str
+    step: int
+
+    def __call__(self, reading: Reading) -> bool | None:
+        return any(finding.first_step < self.step for finding in reading.findings.get(self.kind, ()))
+
+
 def _shows_in(finding: Finding, prefix: str) -> bool:
     return any(tag.startswith(prefix) for tag in finding.tags)
 

@@ -89,6 +89,9 @@ def _cause(cause: Cause) -> dict[str, Json]:
         "contradicts": list(cause.contradicts),
         "check": cause.check,
         "remedy": cause.remedy,
+        "why": cause.why,
+        "overturned_by": cause.overturned_by,
+        "tier": tier(cause.score, cause.certain),
     }
 
 
@@ -98,6 +101,7 @@ def _ranked_cause(cause: RankedCause) -> dict[str, Json]:
         "score": _number(cause.score),
         "certain": cause.certain,
         "findings": list(cause.findings),
+        "tier": tier(cause.score, cause.certain),
     }
 
 
@@ -202,7 +206,7 @@ def _evidence_lines(finding: Finding, width: int) -> Iterator[str]:
 
 
 def _cause_head(cause: Cause, paint: _Paint) -> str:
-    return "   " + paint("bold", cause.id) + f"  {tier(cause.score, cause.certain)}, {cause.score:.2f}"
+    return "   " + paint("bold", cause.id) + f"  {tier(cause.score, cause.certain)}"
 
 
 def _told_before(cause: Cause, paint: _Paint) -> Iterator[str]:
@@ -210,8 +214,11 @@ def _told_before(cause: Cause, paint: _Paint) -> Iterator[str]:
 
 
 def _cause_lines(cause: Cause, width: int, paint: _Paint, rank: int) -> Iterator[str]:
-    """Evidence for and against; what to do for the first cause and for proved ones."""
+    """Evidence for and against; for the first cause and for proved ones also what it is, how to check it, what to
+    change, and what would change our mind."""
     yield _cause_head(cause, paint)
+    if rank == 0 or cause.certain:
+        yield from _wrap(cause.why, width, "     ")
     for text in cause.supports:
         yield from _wrap(text, width, "       ", first="     + ")
     for text in cause.contradicts:
@@ -219,6 +226,7 @@ def _cause_lines(cause: Cause, width: int, paint: _Paint, rank: int) -> Iterator
     if rank == 0 or cause.certain:
         yield from _wrap(cause.check, width, "             ", first="     check:  ")
         yield from _wrap(cause.remedy, width, "             ", first="     change: ")
+        yield from _wrap(cause.overturned_by, width, "             ", first="     unless: ")
 
 
 def _remarks(frame: RunFrame, width: int, paint: _Paint) -> list[str]:

@@ -257,6 +257,8 @@ def _abstain(
         supports=_why_undecided(ranked, fault),
         check=ranked[0].check if ranked else reading.fill(CATALOGUE["unknown"].check),
         remedy=_what_then(ranked, fault, reading),
+        why=reading.fill(CATALOGUE["unknown"].meaning),
+        overturned_by=reading.fill(CATALOGUE["unknown"].overturned_by),
     )
     return (unknown, *ranked)
 
@@ -293,6 +295,8 @@ def _as_cause(weighed: Weighed, score: float, reading: Reading) -> Cause:
         weighed.contradicts,
         reading.fill(weighed.record.check),
         reading.fill(weighed.record.remedy),
+        reading.fill(weighed.record.meaning),
+        reading.fill(weighed.record.overturned_by),
     )
 
 

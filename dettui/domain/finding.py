@@ -43,6 +43,8 @@ class Cause:
     contradicts: tuple[str, ...] = ()
     check: str = ""  # how to check it in a minute
     remedy: str = ""  # what to change
+    why: str = ""  # one sentence: what the cause is
+    overturned_by: str = ""  # what would change our mind
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ def _advice(cause: Cause, width: int) -> Iterator[Line]:
         yield from labelled("do", cause.remedy, width)
     if cause.check:
         yield from labelled("check", cause.check, width)
+    if cause.overturned_by:
+        yield from labelled("unless", cause.overturned_by, width)
 
 
 def _grounds(cause: Cause, width: int) -> Iterator[Line]:
@@ -168,6 +170,8 @@ def _section(title: str, parts: Iterator[tuple[Line, ...]]) -> Iterator[Line]:
 def _cause_section(cause: Cause, width: int) -> Iterator[Line]:
     tier = tier_of(cause)
     yield (Span(f"  {tier.glyph} {tier.word:<8}", tier.role), Span(cause_name(cause.id), "strong"))
+    if cause.why:
+        yield from paragraph(cause.why, width, (Span("    "),), "muted")
     yield from _advice(cause, width)
     yield from _grounds(cause, width)
     yield BLANK

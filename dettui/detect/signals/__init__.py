@@ -10,10 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dettui.detect.context import Context
-from dettui.detect.signals.evaluation import add_evaluation
+from dettui.detect.signals.answers import add_answers, add_batches
+from dettui.detect.signals.evaluation import add_evaluation, add_evaluation_inputs
 from dettui.detect.signals.fields import Signals
 from dettui.detect.signals.inputs import add_inputs
-from dettui.detect.signals.optimizer import add_gradients, add_parameters, add_setup, add_updates
+from dettui.detect.signals.optimizer import (
+    add_directions,
+    add_gradients,
+    add_layers,
+    add_parameters,
+    add_setup,
+    add_updates,
+)
 from dettui.detect.signals.progress import add_progress, add_schedule
 from dettui.detect.signals.targets import add_assignment, add_boxes, add_classes, add_labels, add_pairing
 from dettui.store.run_store import RunStore
@@ -25,15 +33,20 @@ _GROUPS: Final[Sequence[Callable[[Context, Signals], Signals]]] = (
     add_schedule,
     add_updates,
     add_gradients,
+    add_directions,
+    add_layers,
     add_parameters,
     add_boxes,
     add_labels,
     add_classes,
     add_pairing,
+    add_answers,
+    add_batches,
     add_inputs,
     add_setup,
     add_assignment,
     add_evaluation,
+    add_evaluation_inputs,
 )
 
 

@@ -6,13 +6,49 @@ from dataclasses import replace
 
 import numpy as np
 
+from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
+from dettui.detect.evaluation_inputs import EvaluationPolicy, read_overlap, read_shift
 from dettui.detect.evaluations import PREFIX, CollapsePolicy, direction
+from dettui.detect.generalisation import eval_loss
 from dettui.detect.signals.fields import Signals
 from dettui.domain.series import Floats
+from dettui_probe import tags
+
+
+def add_evaluation_inputs(context: Context, known: Signals) -> Signals:
+    """How evaluations are fed, and their loss against that of training."""
+    policy = EvaluationPolicy()
+    shift = read_shift(context, policy)
+    passes = context.window(tags.EVAL_PASSES, policy.newest)
+    training = context.window(tags.EVAL_PASSES_TRAINING, policy.newest)
+    known = replace(
+        known,
+        eval_means_apart=None if shift is None else shift.means_apart,
+        eval_std_ratio=None if shift is None else shift.ratio,
+        eval_overlap=read_overlap(context, policy),
+        eval_training_mode=float(training.sum() / passes.sum()) if len(passes) and passes.sum() > 0 else None,
+    )
+    return _add_eval_loss(context, known)
+
+
+def _add_eval_loss(context: Context, known: Signals) -> Signals:
+    series, curve, guess = eval_loss(context), context.loss, class_entropy(context)
+    if series is None or curve is None or len(series) < 2:
+        return known
+    at = int(np.searchsorted(curve.steps, series.steps[0]))
+    then = float(np.median(curve.values[max(0, at - 20) : at + 1]))
+    newest, first = float(np.median(series.values[-3:])), float(series.values[0])
+    return replace(
+        known,
+        eval_loss_over_train=newest / curve.now if curve.now > 0 else None,
+        eval_loss_over_train_first=first / then if then > 0 else None,
+        eval_loss_over_guess=float(series.values.min()) / guess if guess else None,
+    )
 
 
 def add_evaluation(context: Context, known: Signals) -> Signals:
+    """The first evaluation whose direction is known."""
     for tag in context.tags:
         sense = direction(tag) if tag.startswith(PREFIX) else 0
         series = context.series(tag)

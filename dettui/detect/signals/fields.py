@@ -20,6 +20,8 @@ class Signals:
     # learning rate
     lr_now: float | None = None
     lr_peak: float | None = None
+    lr_first_over_peak: float | None = None
+    amp_scale: float | None = None
     lr_drops: int | None = None  # falls by a factor of 3 or more within 5 % of the run
     lr_rising: bool | None = None
     sd_fell_after_lr_drop: bool | None = None
@@ -35,6 +37,16 @@ class Signals:
     grad_none_tensors: float | None = None
     grad_first_over_last_log10: float | None = None  # depth profile of relative gradients
     clip_active_share: float | None = None
+    noise_over_batch: float | None = None  # gradient noise scale over the batch [B_noise / B]; inf where nothing agrees
+    update_overshoot: float | None = None  # median cosine of a gradient with the step before it; > 0 went too far
+    update_ascent: float | None = None  # median cosine of a step with its own gradient; > 0 climbs
+    update_decay_share: float | None = None  # median cosine of a step with the weights pointing to zero
+    weight_norm_ratio: float | None = None  # newest over first norm of all weights [S10]
+    second_moment_lag: float | None = None  # greatest of the newest 200 steps [S38: RMS_l]
+    copied_layers: float | None = None  # weights whose rows are all equal [S15]
+    dead_layers_share: float | None = None  # of the layers, those with gradients of exactly 0 [S13]
+    dead_bias_share: float | None = None  # of the units of the layer with the most of them: bias gradients of exactly 0
+    saturated_share: float | None = None  # of the squashing layer that is pinned most [S14]
     # parameters
     missing_params: float | None = None
     stranger_params: float | None = None
@@ -81,6 +93,23 @@ class Signals:
     batch_wins_at_least: float | None = None
     learnt_wins: float | None = None  # share of boxes whose own image some learnt feature tells from another one
     learnt_wins_at_most: float | None = None
+    # order and repetition of batches
+    order_chi2: float | None = None  # median D_t [S23]
+    order_carry: float | None = None  # mean cosine of the class deviations of successive batches
+    batch_lag: float | None = None  # median of the newest, in steps since the same batch came; 0 where it never did
+    batch_lag_epochs: float | None = None  # the same in epochs; where their length is not told, 0 for a few steps
+    distinct_batches: float | None = None  # distinct inputs over inputs of a step
+    distinct_inputs: float | None = None  # among those fingerprinted, while new ones hardly come any more [S25]
+    # answers and loss
+    fit_accuracy: float | None = None
+    fit_wrong: float | None = None  # share of confident answers that contradict their target [S20]
+    top_answer_share: float | None = None  # of the class named most often [S22]
+    top_target_share: float | None = None  # of the most frequent class in the targets
+    output_spread: float | None = None  # over a batch, as a share of the size of the output [S18]
+    softmax_twice: float | None = None  # in the graph of the loss [S27]
+    loss_summed: float | None = None  # [E14]
+    loss_negated: float | None = None  # [E13]
+    top_term_share: float | None = None  # of the greatest loss term in their sum [S29]
     # inputs
     input_mean: float | None = None
     input_std: float | None = None
@@ -89,12 +118,24 @@ class Signals:
     images_constant_share: float | None = None
     images_nonfinite: float | None = None
     # evaluation
+    eval_means_apart: float | None = None  # of inputs in evaluation and training, in standard deviations
+    eval_std_ratio: float | None = None  # of the inputs in evaluation over training
+    eval_overlap: float | None = None  # share of evaluation inputs that were met in training [S35]
+    eval_training_mode: float | None = None  # share of evaluation passes in training mode [E8]
+    eval_loss_over_train: float | None = None  # newest evaluation loss over the training loss
+    eval_loss_over_train_first: float | None = None  # the same at the first evaluation [S34]
+    eval_loss_over_guess: float | None = None  # least evaluation loss over H(pi) [S19]
     eval_best: float | None = None
     eval_last: float | None = None
     eval_standing: float | None = None  # of the newest: 0 at the worst so far or never above nothing, 1 at the best
     # set-up
     batch_size: float | None = None  # images per step, median over the newest 200
     momentum: float | None = None  # of the first param group
+    weight_decay: float | None = None  # of the first param group
+    beta2: float | None = None  # of the first param group
+    dropout: float | None = None  # greatest rate of a dropout layer
+    fresh_state: bool | None = None  # an optimizer lost its state at a resume
+    memory_growth_kib: float | None = None  # per step, where memory grows
     log10_update_at_peak_lr: float | None = None  # median over the steps whose LR was at least half of its peak
     lr_burst: float | None = None  # greatest over median LR of the newest 200 points
     weight_growth_early: float | None = None  # greatest norm of all weights within the first 100 steps over the first

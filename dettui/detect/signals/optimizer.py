@@ -9,6 +9,7 @@ import numpy as np
 from dettui.detect.context import Context
 from dettui.detect.gradients import GradientPolicy, depth_profile
 from dettui.detect.opening import OpeningPolicy, read_opening
+from dettui.detect.resume import LostState
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.signals.fields import Signals
 from dettui_probe import tags
@@ -38,7 +39,65 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         grad_none_tensors=context.median(tags.GRAD_NONE, 50),
         grad_first_over_last_log10=None if profile is None else float(profile.values[0] - profile.values[-1]),
         clip_active_share=_clipped(context),
+        noise_over_batch=_noise_over_batch(context),
     )
+
+
+def add_directions(context: Context, known: Signals) -> Signals:
+    """Where steps lead, as samples of gradients and weights tell."""
+    weights, lags = context.series(tags.WEIGHT_NORM), context.window(tags.UPDATE_LAG, 200)
+    first = context.early_median(tags.WEIGHT_NORM, 3)
+    newest = context.median(tags.WEIGHT_NORM, 5)
+    return replace(
+        known,
+        update_overshoot=context.median(tags.UPDATE_OVERSHOOT, 100, at_least=10),
+        update_ascent=context.median(tags.UPDATE_ASCENT, 100, at_least=5),
+        update_decay_share=context.median(tags.UPDATE_DECAY, 100, at_least=10),
+        weight_norm_ratio=newest / first if weights is not None and newest is not None and first else None,
+        second_moment_lag=float(lags.max()) if len(lags) else None,
+    )
+
+
+def add_layers(context: Context, known: Signals) -> Signals:
+    """Layers that are copies, dead or pinned."""
+    zeros = [tag for tag in context.tags if tag.startswith(tags.LAYER_GRAD_ZERO)]
+    weights = [least for tag in zeros if tag.endswith(".weight") and (least := _least(context, tag)) is not None]
+    biases = [least for tag in zeros if tag.endswith(".bias") and (least := _least(context, tag)) is not None]
+    pinned = [context.median(tag, 20) or 0.0 for tag in context.tags if tag.startswith(tags.SATURATED)]
+    return replace(
+        known,
+        copied_layers=context.last(tags.WEIGHT_COPIES),
+        dead_layers_share=sum(least >= 1.0 for least in weights) / len(weights) if weights else None,
+        dead_bias_share=max(biases, default=None),
+        saturated_share=max(pinned, default=None),
+    )
+
+
+def _least(context: Context, tag: str) -> float | None:
+    """What all but a tenth of the newest measured shares reach."""
+    newest = context.window(tag, 20)
+    return float(np.quantile(newest, 0.1)) if len(newest) >= 5 else None
+
+
+def _noise_over_batch(context: Context) -> float | None:
+    """``(E |g|^2 - E <g_t, g_t-1>) / E <g_t, g_t-1>`` over the newest steps: what two successive gradients share is the
+    gradient of the whole, the rest is noise (diagnosis.md section 2)."""
+    agreement, norm = context.series(tags.GRAD_AGREEMENT), context.series(tags.GRAD_NORM)
+    if agreement is None or norm is None:
+        return None
+    at = np.searchsorted(norm.steps, agreement.steps[-200:])
+    usable = (at > 0) & (at < len(norm))
+    at = at[usable]
+    cosine = agreement.values[-200:][usable]
+    now, before = norm.values[at].astype(np.float64), norm.values[at - 1].astype(np.float64)
+    fine = np.isfinite(cosine) & np.isfinite(now) & np.isfinite(before)
+    if np.count_nonzero(fine) < 20:
+        return None
+    shared = float(np.mean((cosine * now * before)[fine]))
+    whole = float(np.mean((now * before)[fine]))
+    if whole <= 0:
+        return None
+    return (whole - shared) / shared if shared > 1e-6 * whole else 1e6
 
 
 def _clipped(context: Context) -> float | None:
@@ -69,6 +128,10 @@ def add_setup(context: Context, known: Signals) -> Signals:
         known,
         batch_size=context.median(tags.BATCH_SIZE, 200),
         momentum=context.last(tags.MOMENTUM + "0"),
+        weight_decay=context.last(tags.WEIGHT_DECAY + "0"),
+        beta2=context.last(tags.BETA2 + "0"),
+        dropout=context.last(tags.DROPOUT),
+        fresh_state=_lost_state(context),
         log10_update_at_peak_lr=_log10(_update_at_peak_lr(context)),
         lr_burst=float(rates.max()) / usual if usual > 0 else None,
         lr_over_recipe=lr_over_recipe(context),
@@ -87,6 +150,12 @@ def _update_at_peak_lr(context: Context) -> float | None:
     rates = lr.values[np.maximum(np.searchsorted(lr.steps, ratio.steps, side="right") - 1, 0)]
     near = ratio.values[(rates >= 0.5 * np.nanmax(lr.values)) & np.isfinite(ratio.values)]
     return float(np.median(near[-2000:])) if len(near) else None
+
+
+def _lost_state(context: Context) -> bool | None:
+    if context.series(tags.FRESH_STATE) is None:
+        return None
+    return LostState().evaluate(context) != ()
 
 
 def _log10(value: float | None) -> float | None:

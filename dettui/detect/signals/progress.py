@@ -42,6 +42,8 @@ def add_schedule(context: Context, known: Signals) -> Signals:
         known,
         lr_now=schedule.now,
         lr_peak=schedule.peak,
+        lr_first_over_peak=schedule.first / schedule.peak if schedule.peak > 0 else None,
+        amp_scale=context.last(tags.AMP_SCALE),
         lr_drops=len(schedule.drops),
         lr_rising=schedule.rising,
         sd_fell_after_lr_drop=_sd_fell(context, schedule.drops),

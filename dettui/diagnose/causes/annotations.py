@@ -39,6 +39,8 @@ DEGENERATE_BOXES: Final = CauseRecord(
     check="Print the offending rows: b[(b[:, 2] <= b[:, 0]) | (b[:, 3] <= b[:, 1]) | ~b.isfinite().all(1)].",
     remedy="Drop them where targets are made: keep = (b[:, 2:] > b[:, :2]).all(1) & b.isfinite().all(1); "
     "index boxes and labels with the same keep.",
+    overturned_by="The same rows printed from the dataset all have positive width and height: then something "
+    "between it and the model broke them.",
 )
 
 BOXES_WRONG_FORMAT: Final = CauseRecord(
@@ -95,6 +97,7 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
     "place.",
     remedy="Convert where targets are made: boxes = torchvision.ops.box_convert(boxes, in_fmt='{likely_format}', "
     "out_fmt='{declared_format}').",
+    overturned_by="Ten boxes drawn as {declared_format} lie on their objects.",
 )
 
 BOXES_WRONG_SCALE: Final = CauseRecord(
@@ -141,6 +144,7 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
     check="Compare target['boxes'].max() with image.shape[-2:] for one sample as it leaves the dataset.",
     remedy="Scale the boxes with the image: boxes *= boxes.new_tensor([w, h, w, h]) for normalised boxes, or "
     "[new_w / old_w, new_h / old_h] * 2 after a resize.",
+    overturned_by="target['boxes'].max() lies near the size of the image that the model receives.",
 )
 
 BOXES_OUTSIDE_IMAGE: Final = CauseRecord(
@@ -158,6 +162,7 @@ BOXES_OUTSIDE_IMAGE: Final = CauseRecord(
     check="List image ids with boxes[:, 2] > width + 1 or boxes[:, 3] > height + 1 and open one of them.",
     remedy="If the box is right and merely bleeds: torchvision.ops.clip_boxes_to_image(boxes, (h, w)). If many are "
     "out, look for a resize or crop that left the boxes behind.",
+    overturned_by="The boxes that reach out belong to mosaics or crops that are clipped later on purpose.",
 )
 
 BOXES_DUPLICATED: Final = CauseRecord(
@@ -173,6 +178,7 @@ BOXES_DUPLICATED: Final = CauseRecord(
     check="Count rows against torch.unique(boxes, dim=0) for the images with the most boxes.",
     remedy="Merge duplicates when the annotation file is read: df.drop_duplicates(['image_id', 'bbox', "
     "'category_id']).",
+    overturned_by="The repeated rows are different objects of one place, as in a stack.",
 )
 
 LABELS_OUT_OF_RANGE: Final = CauseRecord(
@@ -192,6 +198,7 @@ LABELS_OUT_OF_RANGE: Final = CauseRecord(
     check="Compare torch.cat([t['labels'] for t in targets]).unique() with the num_classes given to the head.",
     remedy="Map ids to consecutive ones when reading annotations: to_index = {{c: i for i, c in "
     "enumerate(sorted(ids), start=1)}}; and give the head len(ids) + 1 classes.",
+    overturned_by="The head has more outputs than {num_classes:.0f}, and the extra ids are meant.",
 )
 
 BACKGROUND_LABEL_USED: Final = CauseRecord(
@@ -220,6 +227,7 @@ BACKGROUND_LABEL_USED: Final = CauseRecord(
     check="Print target['labels'].min() over one epoch: with a head that has a background class it must be at least 1.",
     remedy="Shift the labels where targets are made: target['labels'] = target['labels'] + 1, with num_classes = "
     "1 + number of object classes.",
+    overturned_by="The head counts its classes from 0 and keeps no background.",
 )
 
 LABELS_BOXES_MISMATCH: Final = CauseRecord(
@@ -238,6 +246,7 @@ LABELS_BOXES_MISMATCH: Final = CauseRecord(
     check="Assert len(target['boxes']) == len(target['labels']) at the end of __getitem__.",
     remedy="Let the augmentation filter both: A.Compose([...], bbox_params=A.BboxParams('pascal_voc', "
     "label_fields=['labels'])).",
+    overturned_by="The longer field is no field per box (one label for the whole image).",
 )
 
 EMPTY_TARGETS: Final = CauseRecord(
@@ -261,6 +270,7 @@ EMPTY_TARGETS: Final = CauseRecord(
     "dataset).",
     remedy="Find the filter that removes them: ids compared as str and int (int(row['image_id']) mends it), class "
     "names that do not match, or a crop with min_visibility=0 that leaves nothing.",
+    overturned_by="The files hold as few boxes as arrive: the images are meant to be empty.",
 )
 
 MISSING_ANNOTATIONS: Final = CauseRecord(
@@ -274,28 +284,53 @@ MISSING_ANNOTATIONS: Final = CauseRecord(
     ),
     check="Look at 20 confident predictions without a matching box: are they objects?",
     remedy="Label what they show, or mark the regions as ignore (iscrowd=1) so that they do not count as background.",
+    overturned_by="A second look at 20 unmatched confident predictions finds no object in them.",
 )
 
 LABEL_NOISE: Final = CauseRecord(
     id="label_noise",
     group="annotations",
     meaning="A share of the labels names the wrong class.",
-    symptoms=("plateau", "plateau_after_lr_drop"),
+    symptoms=("plateau", "plateau_after_lr_drop", "slow_descent", "bad_targets"),
     clues=(
+        Clue(
+            "gap",
+            1.5,
+            both(under("eval_loss_over_train", 0.85), Unless(over("dropout", 0.25))),
+            "evaluations cost {eval_loss_over_train:.0%} of what training does, without dropout: its labels ask "
+            "for more than can be known",
+        ),
+        Clue("wrong", 1, over("fit_wrong", 0.08), "{fit_wrong:.0%} of the targets contradict a confident answer"),
+        Clue("gap", -1, over("eval_loss_over_train", 1.1), "evaluations cost more than training does"),
         Clue("survives", 1, Seen("plateau_after_lr_drop"), "the plateau outlived a drop of the learning rate"),
         Clue("learnt", -1, under("loss_drop_share", 0.1), "the loss never fell, as it would on mostly right labels"),
     ),
     check="Sort the training samples by loss and view the worst 50: count how many carry a wrong class.",
     remedy="Correct the worst 1% by loss and train again; until then CrossEntropyLoss(label_smoothing=0.1) bounds "
     "their pull.",
+    overturned_by="Fifty training samples with the highest loss carry the right class, all of them.",
 )
 
 LABELS_SHUFFLED: Final = CauseRecord(
     id="labels_shuffled",
     group="annotations",
     meaning="Boxes or labels belong to other images than the ones they come with.",
-    symptoms=("bad_targets", "bad_augmentation", *STUCK),
+    symptoms=("bad_targets", "bad_augmentation", "overfit", *STUCK),
     clues=(
+        Clue(
+            "chance",
+            2,
+            both(at_least("eval_loss_over_guess", 0.97), Seen("overfit")),
+            "no evaluation was ever better than guessing ({eval_loss_over_guess:.2f} of its loss), while the training "
+            "set is being learnt by heart",
+        ),
+        Clue(
+            "chance",
+            1,
+            both(over("output_spread", 0.01), over("log10_update_ratio", -4), Seen("not_learning")),
+            "inputs reach the output and steps are of usual size, and still nothing can be learnt of the labels",
+        ),
+        Clue("chance", -2, under("eval_loss_over_guess", 0.9), "evaluations are better than guessing"),
         Clue(
             "pairing",
             2,
@@ -333,6 +368,7 @@ LABELS_SHUFFLED: Final = CauseRecord(
     check="Draw the boxes of ten samples on their images, as they leave the data loader.",
     remedy="Join by key, not by position: annotations = by_image_id[image_id]; sorted() both listings if they must be "
     "zipped.",
+    overturned_by="Ten samples drawn with their labels are right.",
 )
 
 CAUSES: Final = (

@@ -16,6 +16,13 @@ BATCH_TOO_SMALL: Final = CauseRecord(
     clues=(
         Clue(
             "noise",
+            1.5,
+            over("noise_over_batch", 30),
+            "the noise of the gradient is {noise_over_batch:.0f} times what this batch averages out",
+        ),
+        Clue("noise", -1, under("noise_over_batch", 3), "gradients of successive batches share most of their length"),
+        Clue(
+            "noise",
             2,
             over("grad_norm_cv", 2),
             "the gradient norm varies by {grad_norm_cv:.1f} times its mean from step to step",
@@ -40,6 +47,7 @@ BATCH_TOO_SMALL: Final = CauseRecord(
     ),
     check="Accumulate four batches per step for 100 steps: noise halves, other causes stay.",
     remedy="Accumulate: loss = loss / 4, and call optimizer.step() every fourth batch.",
+    overturned_by="With four times the batch the loss swings as much as now.",
 )
 
 BATCH_TOO_LARGE: Final = CauseRecord(
@@ -49,6 +57,12 @@ BATCH_TOO_LARGE: Final = CauseRecord(
     symptoms=("slow_descent",),
     prior=0.01,
     clues=(
+        Clue(
+            "noise",
+            1.5,
+            under("noise_over_batch", 0.1),
+            "a tenth of the batch would do: its noise is {noise_over_batch:.2f} of the gradient",
+        ),
         Clue(
             "noise",
             2,
@@ -61,6 +75,7 @@ BATCH_TOO_LARGE: Final = CauseRecord(
     check="Train one epoch with a quarter of the batch at the same learning rate and compare the loss after it.",
     remedy="Set batch_size to a quarter of the present {batch_size:.0f} images, or raise the learning rate by the "
     "same factor of 4.",
+    overturned_by="A quarter of the batch learns less per epoch.",
 )
 
 BATCHNORM_SMALL_BATCH: Final = CauseRecord(
@@ -75,6 +90,7 @@ BATCHNORM_SMALL_BATCH: Final = CauseRecord(
     tags=("norm/", "loss/", "grad/"),
     check="Compare the loss of one batch in model.train() and in model.eval(): more than 3-fold apart confirms it.",
     remedy="Use torchvision.ops.misc.FrozenBatchNorm2d or GroupNorm(32, c), or SyncBatchNorm over several devices.",
+    overturned_by="model.train() and model.eval() give one batch the same loss.",
 )
 
 BATCHNORM_POISONED: Final = CauseRecord(
@@ -92,6 +108,7 @@ BATCHNORM_POISONED: Final = CauseRecord(
     explains_away=("lr_too_high", "exploding_gradients"),
     check="Print (~m.running_var.isfinite()).any() and m.running_var.max() for every BatchNorm module.",
     remedy="Call m.reset_running_stats() on the affected layers, or load the last checkpoint with finite statistics.",
+    overturned_by="The layer is never used in evaluation, or its statistics are finite in the checkpoint.",
 )
 
 CAUSES: Final = (BATCH_TOO_SMALL, BATCH_TOO_LARGE, BATCHNORM_SMALL_BATCH, BATCHNORM_POISONED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Seen, at_least, both, over, under
+from dettui.diagnose.conditions import Seen, at_least, between, both, either, over, under
 from dettui_probe import tags
 
 _COUNTED: Final = at_least("boxes_seen", 300)
@@ -42,6 +42,7 @@ CLASS_IMBALANCE: Final = CauseRecord(
     remedy="Draw images with rare classes more often: WeightedRandomSampler(w, len(w)), w_i = max over its classes "
     "of "
     "sqrt(0.1 / share_of_class).",
+    overturned_by="Recall of the rare classes is as good as that of the frequent ones.",
 )
 
 CLASS_MISSING: Final = CauseRecord(
@@ -68,6 +69,7 @@ CLASS_MISSING: Final = CauseRecord(
     "large.",
     remedy="Split by class (stratified), or build the head for the classes that exist: num_classes = len(ids_seen), "
     "plus 1 where it keeps a background.",
+    overturned_by="Counting the annotation file shows that the class has objects, and they turn up in a full epoch.",
 )
 
 DATA_UNSHUFFLED: Final = CauseRecord(
@@ -75,9 +77,21 @@ DATA_UNSHUFFLED: Final = CauseRecord(
     group="data",
     meaning="Batches come sorted, or in the same order in every epoch.",
     symptoms=("batch_order", "oscillation", "spike"),
-    clues=(Clue("order", 2, Seen("batch_order"), "the class counts of successive batches differ more than chance"),),
+    tags=("targets/order", "data/", "loss/"),
+    clues=(
+        Clue(
+            "carry",
+            2,
+            over("order_carry", 0.4),
+            "the classes of one batch are those of the batch before (cosine {order_carry:.2f}; 0 in random batches)",
+        ),
+        Clue("carry", 1, Seen("batch_order", "loss/"), "the loss swings with the epoch, as with sorted data"),
+        Clue("carry", 1, Seen("batch_order", "data/batch_lag"), "batches come in the same order in every epoch"),
+        Clue("carry", -2, under("order_carry", 0.1), "the classes of a batch say nothing about those of the next one"),
+    ),
     check="Print the class ids of the first five batches: sorted data shows at once.",
     remedy="DataLoader(..., shuffle=True); under DistributedSampler call sampler.set_epoch(epoch) every epoch.",
+    overturned_by="Class ids of five successive batches show no blocks, and differ from one epoch to the next.",
 )
 
 BATCH_REPEATED: Final = CauseRecord(
@@ -85,10 +99,18 @@ BATCH_REPEATED: Final = CauseRecord(
     group="data",
     meaning="The same batch, or the same augmentation from several workers, comes again and again.",
     symptoms=("batch_order", "bad_inputs", "overfit"),
-    proofs=(Proof(Seen("batch_order", tags.RANK_BATCH), "several ranks were given equal batches at the same steps"),),
+    proofs=(
+        Proof(
+            both(Seen("batch_order", tags.BATCH_LAG), under("batch_lag_epochs", 0.6)),
+            "the very same batch came {batch_lag:.0f} steps before, again and again",
+        ),
+        Proof(Seen("batch_order", tags.RANK_BATCH), "several ranks were given equal batches at the same steps"),
+    ),
+    tags=("data/", "rank/", "loss/", "eval/"),
     check="Hash the images of ten batches: len({{hash(x.numpy().tobytes()) for x in images}}) must equal their number.",
     remedy="On several ranks: DataLoader(dataset, sampler=DistributedSampler(dataset)), and sampler.set_epoch(epoch). "
     "Else: no next(iter(loader)) outside the loop; a NumPy seed of its own for each worker, by worker_init_fn.",
+    overturned_by="Ten batches have ten hashes, as the loader yields them.",
 )
 
 DATASET_TOO_SMALL: Final = CauseRecord(
@@ -97,6 +119,13 @@ DATASET_TOO_SMALL: Final = CauseRecord(
     meaning="The training set is so small that the model memorises it.",
     symptoms=("overfit",),
     clues=(
+        Clue(
+            "inputs",
+            2,
+            under("distinct_batches", 20),
+            "there are only {distinct_inputs:.0f} inputs, enough for {distinct_batches:.0f} batches",
+        ),
+        Clue("inputs", -1, over("distinct_batches", 100), "there are {distinct_inputs:.0f} inputs or more"),
         Clue(
             "memorised",
             2,
@@ -110,6 +139,7 @@ DATASET_TOO_SMALL: Final = CauseRecord(
     check="Train on half of the images: if the evaluation gets clearly worse, more images will help.",
     remedy="Start from pretrained weights and add geometric augmentation, for example A.HorizontalFlip(p=0.5) and "
     "A.RandomScale(0.3).",
+    overturned_by="The evaluation gets no worse when half of the images are left out.",
 )
 
 DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
@@ -125,6 +155,8 @@ DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
     check="Find the shard or file that was opened at that step and view its first images with their boxes.",
     remedy="Resume from the last checkpoint before that step without the shard: shards.remove(bad); check the "
     "others with sha256sum.",
+    overturned_by="The samples from before and after that step, side by side, look alike, or the same step was "
+    "written to on purpose (a curriculum, another augmentation).",
 )
 
 OUTLIER_BATCHES: Final = CauseRecord(
@@ -147,6 +179,7 @@ OUTLIER_BATCHES: Final = CauseRecord(
     check="Log the image ids of the batch at each spike: do they come back one epoch later?",
     remedy="Inspect and mend those images; torch.nn.utils.clip_grad_norm_(params, 3 * typical_norm) bounds what one "
     "batch can do.",
+    overturned_by="The spikes come at other batches in the next epoch.",
 )
 
 TRAIN_EVAL_LEAK: Final = CauseRecord(
@@ -154,8 +187,12 @@ TRAIN_EVAL_LEAK: Final = CauseRecord(
     group="data",
     meaning="Images of the evaluation set are seen in training.",
     symptoms=("bad_evaluation",),
+    proofs=(Proof(over("eval_overlap", 0.9), "{eval_overlap:.0%} of the inputs of evaluations were met in training"),),
+    clues=(Clue("overlap", 2, over("eval_overlap", 0.02), "{eval_overlap:.0%} of the inputs were met in training"),),
+    tags=("data/eval",),
     check="Intersect file hashes of both sets: set(md5(train)) & set(md5(val)) must be empty.",
     remedy="Split by scene, video or patient before any frame is extracted, not by image.",
+    overturned_by="The shared inputs are the training set's own score, logged beside that of a separate set.",
 )
 
 TRAIN_EVAL_MISMATCH: Final = CauseRecord(
@@ -163,8 +200,32 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
     group="data",
     meaning="Evaluation images are prepared differently from training images: normalisation, size or class names.",
     symptoms=("bad_evaluation", "overfit"),
+    clues=(
+        Clue(
+            "inputs",
+            2,
+            either(over("eval_means_apart", 1.0), over("eval_std_ratio", 2.5), under("eval_std_ratio", 0.4)),
+            "inputs of evaluations lie {eval_means_apart:.1f} standard deviations from those of training, and vary "
+            "{eval_std_ratio:.2g} times as much",
+        ),
+        Clue(
+            "first",
+            1,
+            over("eval_loss_over_train_first", 1.5),
+            "the first evaluation already cost {eval_loss_over_train_first:.1f} times the training loss",
+        ),
+        Clue(
+            "inputs",
+            -1,
+            both(under("eval_means_apart", 0.3), between("eval_std_ratio", 0.7, 1.4)),
+            "inputs of evaluations and of training have the same statistics",
+        ),
+    ),
+    tags=("eval_batch/", "eval/", "norm/"),
     check="Run the evaluation code on 50 training images: the score must be near the best the model can do.",
     remedy="Build both pipelines with one function, preprocess(image), and keep only the random parts apart.",
+    overturned_by="One training image sent through the evaluation pipeline comes out as the training pipeline gives"
+    " it.",
 )
 
 CAUSES: Final = (

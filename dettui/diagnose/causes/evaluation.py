@@ -16,6 +16,7 @@ EVALUATOR_BROKEN: Final = CauseRecord(
     remedy="Mend what the oracle shows: annotation ids from 1 and unique, category ids as in training, boxes as xywh "
     "in "
     "the original image size.",
+    overturned_by="Ground truth scores 1 once crowd and ignore regions are left out.",
 )
 
 OVERFITTING: Final = CauseRecord(
@@ -34,16 +35,26 @@ OVERFITTING: Final = CauseRecord(
     ),
     check="Evaluate the checkpoint of the best step and the newest one on the same images.",
     remedy="Keep the checkpoint of the best evaluation; then add augmentation or weight_decay=1e-4 and stop early.",
+    overturned_by="A second evaluation set, drawn anew, shows no loss of quality.",
 )
 
 CLASS_NAMES_MISMATCH: Final = CauseRecord(
     id="class_names_mismatch",
     group="evaluation",
     meaning="Class ids of training and evaluation mean different things.",
-    symptoms=("bad_evaluation",),
+    symptoms=("bad_evaluation", "overfit"),
+    clues=(
+        Clue(
+            "chance",
+            1,
+            both(at_least("eval_loss_over_guess", 0.97), Seen("overfit"), under("eval_means_apart", 0.3)),
+            "evaluations are no better than guessing although their inputs look like those of training",
+        ),
+    ),
     check="Score with all classes mapped to one: a class-agnostic AP far above the class-aware one confirms it.",
     remedy="Build one table and pass it to both: assert {{c['id']: c['name'] for c in coco.cats.values()}} == "
     "train_names.",
+    overturned_by="Both tables, printed side by side, agree id for id.",
 )
 
 CONVERGED: Final = CauseRecord(
@@ -72,6 +83,7 @@ CONVERGED: Final = CauseRecord(
     check="Evaluate twice, 500 steps apart: if the score stands still too, it is done.",
     remedy="Keep the checkpoint of the best evaluation (best {eval_best:.4g}) and stop; a better score needs more "
     "data or a larger model.",
+    overturned_by="Training on at a higher learning rate, or for twice as long, gives a better evaluation.",
 )
 
 UNKNOWN: Final = CauseRecord(
@@ -84,6 +96,7 @@ UNKNOWN: Final = CauseRecord(
     "is "
     "in targets, loss or optimizer.",
     remedy="Change one thing at a time, beginning with what the check tells apart.",
+    overturned_by="Any of the checks above coming out clearly, one way or the other.",
 )
 
 CAUSES: Final = (EVALUATOR_BROKEN, OVERFITTING, CLASS_NAMES_MISMATCH, CONVERGED, UNKNOWN)

@@ -36,6 +36,8 @@ INPUTS_NOT_NORMALISED: Final = CauseRecord(
     tags=(*_INPUTS, "loss/", "grad/"),
     check="Print images[0].min(), images[0].max() just before the model: torchvision detectors expect 0..1.",
     remedy="Convert once: image = torchvision.transforms.v2.functional.to_dtype(image, torch.float32, scale=True).",
+    overturned_by="The first layer of the model rescales its input (a BatchNorm at the entrance, or x / 255 in "
+    "forward).",
 )
 
 INPUTS_NORMALISED_TWICE: Final = CauseRecord(
@@ -65,6 +67,8 @@ INPUTS_NORMALISED_TWICE: Final = CauseRecord(
     remedy="Delete A.Normalize() from the training transform (or the second / 255): the model's "
     "GeneralizedRCNNTransform "
     "does it.",
+    overturned_by="The model was built with image_mean=[0, 0, 0] and image_std=[1, 1, 1], so that it does nothing "
+    "itself.",
 )
 
 INPUTS_CONSTANT: Final = CauseRecord(
@@ -85,6 +89,7 @@ INPUTS_CONSTANT: Final = CauseRecord(
     check="Save one training image as it enters the model: torchvision.utils.save_image(images[0], 'seen.png').",
     remedy="Check what the reader returns: cv2.imread gives None for a missing file; raise instead of filling with "
     "zeros.",
+    overturned_by="The saved image shows a picture: then it goes blank behind the point where it was saved.",
 )
 
 NON_FINITE_INPUTS: Final = CauseRecord(
@@ -97,6 +102,7 @@ NON_FINITE_INPUTS: Final = CauseRecord(
     tags=(*_INPUTS, "loss/", "grad/", "weight/"),
     check="Assert torch.isfinite(image).all() at the end of __getitem__ and print the file that fails.",
     remedy="Guard the division that makes them: (x - mean) / std.clamp(min=1e-6), and drop unreadable files.",
+    overturned_by="isfinite holds for every file of the dataset: then a transform makes the NaN.",
 )
 
 BOXES_NOT_TRANSFORMED: Final = CauseRecord(
@@ -124,6 +130,7 @@ BOXES_NOT_TRANSFORMED: Final = CauseRecord(
     check="Draw boxes on ten augmented samples. On the flipped ones they sit on the wrong side.",
     remedy="Pass the boxes through the transform: A.Compose([...], bbox_params=A.BboxParams(format='pascal_voc', "
     "label_fields=['labels'])) and call it with bboxes=, labels=.",
+    overturned_by="On ten flipped samples every box sits on its object.",
 )
 
 AUGMENTATION_DROPS_BOXES: Final = CauseRecord(
@@ -138,6 +145,7 @@ AUGMENTATION_DROPS_BOXES: Final = CauseRecord(
     tags=("targets/tiny", "targets/empty", "targets/boxes"),
     check="Count boxes before and after the transform over 100 images: under 70% left is too few.",
     remedy="A.AtLeastOneBBoxRandomCrop(height, width) in place of A.RandomCrop, with BboxParams(min_visibility=0.2).",
+    overturned_by="Over 100 images at least 70% of the boxes survive the transform.",
 )
 
 AUGMENTATION_TOO_STRONG: Final = CauseRecord(
@@ -145,8 +153,24 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
     group="inputs",
     meaning="The augmented image no longer shows what its label says.",
     symptoms=("bad_augmentation", "plateau", "slow_descent"),
+    clues=(
+        Clue(
+            "gap",
+            1,
+            both(under("eval_loss_over_train", 0.8), Unless(over("dropout", 0.25))),
+            "evaluations cost {eval_loss_over_train:.0%} of what training does, without dropout to explain it",
+        ),
+        Clue(
+            "spread",
+            1,
+            between("eval_std_ratio", 0.3, 0.85),
+            "inputs vary more in training than in evaluation (ratio {eval_std_ratio:.2f}), as under strong noise",
+        ),
+        Clue("gap", -1, over("eval_loss_over_train", 1.0), "training costs no more than evaluations do"),
+    ),
     check="View 20 augmented crops without their labels: name the class. Where you cannot, neither can the model.",
     remedy="Halve the magnitudes and set p=0.3 for blur, noise and cut-out; A.GaussNoise(std_range=(0.02, 0.1)).",
+    overturned_by="Training without augmentation for 300 steps comes to the same loss.",
 )
 
 AUGMENTATION_ARGUMENTS_IGNORED: Final = CauseRecord(
@@ -160,6 +184,7 @@ AUGMENTATION_ARGUMENTS_IGNORED: Final = CauseRecord(
     check="Build the transform under warnings.simplefilter('error'): the first unknown argument raises.",
     remedy="Use the names of the installed version, for example A.GaussNoise(std_range=(0.02, 0.1)) for "
     "var_limit=(10, 50).",
+    overturned_by="The warning comes from a transform that this run does not use.",
 )
 
 CAUSES: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, either, over, under
+from dettui.diagnose.conditions import Seen, SeenBefore, Unless, at_least, at_most, between, both, either, over, under
 
 _FLAT_LR: Final = both(at_most("lr_drops", 0), at_least("lr_over_peak", 0.9))
 _BURST: Final = both(over("lr_burst", 5), Seen("spike"))
@@ -27,6 +27,18 @@ LR_TOO_HIGH: Final = CauseRecord(
     prior=0.08,
     explains_away=("dead_relu",),
     clues=(
+        Clue(
+            "agreement",
+            2,
+            over("update_overshoot", 0.1),
+            "gradients point back along the step before (cosine {update_overshoot:.2f}): steps go beyond the minimum",
+        ),
+        Clue(
+            "agreement",
+            -2,
+            under("update_overshoot", -0.3),
+            "gradients still point along the step before (cosine {update_overshoot:.2f}): it could have been longer",
+        ),
         Clue(
             "drop",
             -2,
@@ -87,6 +99,7 @@ LR_TOO_HIGH: Final = CauseRecord(
     ),
     check="Train 50 steps from the last good checkpoint with lr = {lr_peak_tenth:.2g}: the swings must be gone.",
     remedy="Set lr = {lr_peak_tenth:.2g} (a tenth of {lr_peak:.2g}), and warm it up over the first 500 steps.",
+    overturned_by="At lr = {lr_peak_tenth:.2g} the same swings come back within 50 steps.",
 )
 
 LR_TOO_LOW: Final = CauseRecord(
@@ -96,6 +109,12 @@ LR_TOO_LOW: Final = CauseRecord(
     symptoms=("update_too_small", "slow_descent", "not_learning", "plateau"),
     prior=0.05,
     clues=(
+        Clue(
+            "agreement",
+            2,
+            both(under("update_overshoot", -0.5), _NOT_USUAL_UPDATES),
+            "each gradient asks for more of the step before (cosine {update_overshoot:.2f})",
+        ),
         Clue(
             "update",
             2,
@@ -131,6 +150,7 @@ LR_TOO_LOW: Final = CauseRecord(
     check="Train 50 steps with lr = {lr_peak_tenfold:.2g}: the loss must fall faster and stay smooth.",
     remedy="Set lr = {lr_peak_tenfold:.2g} (ten times the present {lr_peak:.2g}); stop raising when the loss begins to "
     "swing.",
+    overturned_by="At lr = {lr_peak_tenfold:.2g} the loss falls no faster, or begins to swing.",
 )
 
 LR_ZERO: Final = CauseRecord(
@@ -153,6 +173,7 @@ LR_ZERO: Final = CauseRecord(
     remedy="Give the schedule the true length, CosineAnnealingLR(optimizer, T_max=total_steps, "
     "eta_min={lr_peak_tenth:.2g}), "
     "and step it at the unit that T_max counts.",
+    overturned_by="A second param group, or a second optimizer, carries the learning rate.",
 )
 
 WARMUP_MISSING: Final = CauseRecord(
@@ -160,8 +181,21 @@ WARMUP_MISSING: Final = CauseRecord(
     group="learning_rate",
     meaning="The full learning rate acts on untrained weights and blows them up early.",
     symptoms=("divergence", "spike", "non_finite"),
+    clues=(
+        Clue(
+            "early",
+            1.5,
+            both(
+                either(SeenBefore("divergence", 100), SeenBefore("spike", 100), SeenBefore("non_finite", 100)),
+                at_least("lr_first_over_peak", 0.9),
+            ),
+            "trouble came within 100 steps, at the full learning rate from the first of them",
+        ),
+        Clue("early", -2, under("lr_first_over_peak", 0.5), "the learning rate was warmed up"),
+    ),
     check="Repeat the first 200 steps at a tenth of the learning rate: no blow-up speaks for a warm-up.",
     remedy="torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500), stepped every iteration.",
+    overturned_by="The blow-up comes again behind a warm-up of 500 steps, at its full rate.",
 )
 
 WARMUP_NEVER_ENDS: Final = CauseRecord(
@@ -182,6 +216,7 @@ WARMUP_NEVER_ENDS: Final = CauseRecord(
     ),
     check="Plot the schedule without training: step it total_steps times and print where its maximum lies.",
     remedy="Set the warm-up to 500 steps, or 5% of the run: total_iters counts calls of scheduler.step(), not epochs.",
+    overturned_by="The run was planned to stop early, and its schedule is that of the whole.",
 )
 
 SCHEDULE_TOO_FAST: Final = CauseRecord(
@@ -190,7 +225,8 @@ SCHEDULE_TOO_FAST: Final = CauseRecord(
     meaning="The learning rate falls away long before the loss has settled, often because the scheduler is stepped "
     "per "
     "batch.",
-    symptoms=("plateau", "plateau_after_lr_drop", "slow_descent", "update_too_small"),
+    symptoms=("plateau", "plateau_after_lr_drop", "slow_descent", "update_too_small", "not_learning", "config_smell"),
+    tags=("lr/", "loss/", "update/"),
     prior=0.03,
     clues=(
         Clue(
@@ -217,6 +253,7 @@ SCHEDULE_TOO_FAST: Final = CauseRecord(
     ),
     check="Count calls of scheduler.step() in one epoch and compare with the unit of step_size or milestones.",
     remedy="Move scheduler.step() out of the batch loop, or multiply step_size by len(loader).",
+    overturned_by="Held at its peak for 500 steps more, the loss stays where it is.",
 )
 
 SCHEDULE_NEEDS_DECAY: Final = CauseRecord(
@@ -241,6 +278,7 @@ SCHEDULE_NEEDS_DECAY: Final = CauseRecord(
     check="Drop to lr = {lr_third:.2g} for 200 steps: on a noise floor the loss falls at once by a visible step.",
     remedy="Decay it: ReduceLROnPlateau(optimizer, factor=0.3, patience=5), or cosine from {lr_now:.2g} to "
     "{lr_tenth:.2g}.",
+    overturned_by="At lr = {lr_third:.2g} the level does not fall within 200 steps.",
 )
 
 LR_NOT_SCALED_TO_BATCH: Final = CauseRecord(
@@ -262,16 +300,20 @@ LR_NOT_SCALED_TO_BATCH: Final = CauseRecord(
     "16).",
     remedy="lr = lr_recipe * (images_per_step / images_recipe) for SGD, with the square root of the ratio for "
     "AdamW: 0.02 at 16 images is 0.005 at 4.",
+    overturned_by="The recipe was tuned at this very batch size.",
 )
 
 RESUME_STATE_LOST: Final = CauseRecord(
     id="resume_state_lost",
     group="learning_rate",
     meaning="Optimizer or schedule started afresh when the run was resumed.",
-    symptoms=("spike", "divergence", "slow_descent"),
+    symptoms=("config_smell", "spike", "divergence", "slow_descent"),
+    proofs=(Proof(at_least("fresh_state", 1), "the optimizer began a step without the state that it had before"),),
+    tags=("optim/fresh_state", "loss/", "grad/", "update/"),
     check="Compare lr and len(optimizer.state_dict()['state']) before saving and after loading: both must be the same.",
     remedy="Save and load all three: optimizer.load_state_dict(c['optimizer']), "
     "scheduler.load_state_dict(c['scheduler']) beside model.load_state_dict(c['model']).",
+    overturned_by="The optimizer was exchanged on purpose at that step.",
 )
 
 CAUSES: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Family, Seen, at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Family, Seen, Unless, at_least, at_most, between, both, over, under
 
 _CLASSIFICATION: Final = Family("classification")
 """Only there is the total loss a single cross-entropy that ln K bounds."""
@@ -25,15 +25,24 @@ INIT_TOO_LARGE: Final = CauseRecord(
     ),
     check="Print the standard deviation of the logits of the untrained model: well under 1 is right.",
     remedy="Initialise the last layer small: torch.nn.init.normal_(head.weight, std=0.01); zeros_(head.bias).",
+    overturned_by="The logits of the untrained model have a standard deviation below 1.",
 )
 
 INIT_DEGENERATE: Final = CauseRecord(
     id="init_degenerate",
     group="model",
     meaning="Weights start equal or zero, so that all units of a layer stay the same.",
-    symptoms=("not_learning", "loss_floor", "dead_units"),
+    symptoms=("not_learning", "loss_floor", "dead_units", "collapse", "plateau"),
+    explains_away=("dead_relu", "vanishing_gradients", "lr_too_low"),
+    proofs=(
+        Proof(
+            both(Seen("dead_units", "weight/copied_layers"), over("copied_layers", 0)),
+            "in {copied_layers:.0f} weights all rows are still equal",
+        ),
+    ),
     check="Print w.flatten(1).std(0).max() of each layer at step 0: 0 means that its units are copies.",
     remedy="torch.nn.init.kaiming_normal_(w, nonlinearity='relu') for hidden layers; only biases start at zero.",
+    overturned_by="The rows differ when all of them are compared, or the layer is not used.",
 )
 
 VANISHING_GRADIENTS: Final = CauseRecord(
@@ -58,6 +67,7 @@ VANISHING_GRADIENTS: Final = CauseRecord(
     check="Read the per-layer gradient norms from input to output: an even slope over depth is vanishing.",
     remedy="Replace nn.Sigmoid() by nn.ReLU(), and put nn.BatchNorm2d(c) after each convolution or a residual "
     "around each pair.",
+    overturned_by="With a residual around each pair of layers the loss stays where it is.",
 )
 
 EXPLODING_GRADIENTS: Final = CauseRecord(
@@ -85,6 +95,7 @@ EXPLODING_GRADIENTS: Final = CauseRecord(
     "network.",
     remedy="Clip for now, torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0); for good, normalise activations "
     "between the layers.",
+    overturned_by="The gradient norms of the layers at step 0 are level from input to output.",
 )
 
 DEAD_RELU: Final = CauseRecord(
@@ -93,6 +104,13 @@ DEAD_RELU: Final = CauseRecord(
     meaning="Units, or a whole layer, never fire and so never learn.",
     symptoms=("dead_units", "not_learning", "loss_floor", "gradient_vanishing"),
     clues=(
+        Clue(
+            "zeros",
+            2,
+            over("dead_layers_share", 0.2),
+            "{dead_layers_share:.0%} of the layers receive gradients of exactly 0 at every step",
+        ),
+        Clue("units", 1, over("dead_bias_share", 0.9), "in one layer {dead_bias_share:.0%} of the units never fire"),
         Clue("zeros", 2, over("grad_zero_share", 0.9), "{grad_zero_share:.0%} of the gradient elements are exactly 0"),
         Clue("zeros", 1, Seen("dead_units"), "whole tensors have gradients of exactly 0"),
         Clue(
@@ -102,16 +120,23 @@ DEAD_RELU: Final = CauseRecord(
     check="Count activations above 0 of the first silent layer over three batches: none in over 90% of its units is "
     "dead.",
     remedy="Use nn.LeakyReLU(0.01) there and restart that layer; a large step early in the run is what kills units.",
+    overturned_by="In three batches over 10% of the layer's units are above 0.",
 )
 
 SATURATED_ACTIVATIONS: Final = CauseRecord(
     id="saturated_activations",
     group="model",
     meaning="Sigmoid or tanh units are pinned to their ends, where the gradient is nothing.",
-    symptoms=("gradient_vanishing", "slow_descent", "loss_floor"),
+    symptoms=("gradient_vanishing", "slow_descent", "loss_floor", "not_learning", "plateau"),
+    clues=(
+        Clue("pinned", 2, over("saturated_share", 0.6), "{saturated_share:.0%} of the outputs of a layer are pinned"),
+        Clue("pinned", 1, over("saturated_share", 0.3), "{saturated_share:.0%} of the outputs of a layer are pinned"),
+        Clue("pinned", -2, under("saturated_share", 0.1), "hardly an output is pinned ({saturated_share:.0%})"),
+    ),
     check="Print the share of |pre-activation| > 4 in that layer: above 60% is saturation.",
     remedy="Give the sigmoid inputs of unit variance: LayerNorm before it, and weights from "
     "torch.nn.init.xavier_uniform_(w).",
+    overturned_by="Under 30% of the pre-activations of that layer lie beyond 4.",
 )
 
 SOFTMAX_TWICE: Final = CauseRecord(
@@ -119,7 +144,11 @@ SOFTMAX_TWICE: Final = CauseRecord(
     group="model",
     meaning="Softmax is applied before a loss that applies it itself, so that the loss cannot fall below "
     "ln(1 + (K-1)/e).",
-    symptoms=("loss_floor", "plateau", "plateau_after_lr_drop", "slow_descent"),
+    symptoms=("config_smell", "loss_floor", "plateau", "plateau_after_lr_drop", "slow_descent", "not_learning"),
+    tags=("graph/softmax_twice", "loss/"),
+    proofs=(
+        Proof(at_least("softmax_twice", 1), "in the graph, the input of the loss comes out of a softmax or sigmoid"),
+    ),
     clues=(
         Clue(
             "floor",
@@ -137,6 +166,7 @@ SOFTMAX_TWICE: Final = CauseRecord(
     ),
     check="Print outputs.sum(1) of the model: ones mean that they are probabilities already.",
     remedy="Return logits: delete nn.Softmax (or .softmax(1)) before nn.CrossEntropyLoss.",
+    overturned_by="The loss is one that takes probabilities (nll_loss on their logarithm, binary_cross_entropy).",
 )
 
 LOSS_TERMS_UNBALANCED: Final = CauseRecord(
@@ -144,8 +174,19 @@ LOSS_TERMS_UNBALANCED: Final = CauseRecord(
     group="model",
     meaning="One term of the loss drowns another.",
     symptoms=("plateau", "slow_descent", "config_smell"),
+    clues=(
+        Clue(
+            "share",
+            1.5,
+            over("top_term_share", 0.95),
+            "one term makes up {top_term_share:.0%} of the loss; the others hardly move the weights",
+        ),
+        Clue("share", -2, under("top_term_share", 0.8), "the largest term makes up {top_term_share:.0%} of the loss"),
+    ),
+    tags=("loss/",),
     check="Take the gradient norm of each term alone on one batch: they should lie within a factor of 10.",
     remedy="Weight the terms so that each brings a like share: loss = sum(w[k] * v for k, v in losses.items()).",
+    overturned_by="The gradient norms of the terms, one by one, lie within a factor of 10.",
 )
 
 LOSS_NOT_REDUCED: Final = CauseRecord(
@@ -155,6 +196,15 @@ LOSS_NOT_REDUCED: Final = CauseRecord(
     symptoms=("divergence", "oscillation", "spike", "update_too_large", "non_finite", "config_smell"),
     clues=(
         Clue(
+            "start", 2, at_least("loss_summed", 1), "in its graph, the loss is a sum over the batch, divided by nothing"
+        ),
+        Clue(
+            "start",
+            -2,
+            both(at_most("loss_summed", 0), Unless(over("loss_first_over_ln_classes", 3))),
+            "in its graph, the loss is an average",
+        ),
+        Clue(
             "start",
             2,
             both(_CLASSIFICATION, at_least("batch_size", 4), between("loss_first_over_batch_sum", 0.7, 1.4)),
@@ -162,9 +212,11 @@ LOSS_NOT_REDUCED: Final = CauseRecord(
         ),
         Clue("start", -2, both(_CLASSIFICATION, under("loss_first_over_ln_classes", 2)), "the loss began near ln K"),
     ),
+    tags=("graph/summed", "loss/", "grad/", "update/", "weight/"),
     explains_away=("lr_too_high",),
     check="Halve the batch: if the loss halves too, it is a sum.",
     remedy="CrossEntropyLoss(reduction='mean'), or divide by the number of images (of positive anchors in a detector).",
+    overturned_by="The loss stays the same when the batch is halved.",
 )
 
 ANCHORS_MISMATCH: Final = CauseRecord(
@@ -188,6 +240,7 @@ ANCHORS_MISMATCH: Final = CauseRecord(
     check="Take the best anchor IoU of every box after the model's resize: below 0.5 for over 2% of them is a "
     "mismatch.",
     remedy="AnchorGenerator(sizes=((8,), (16,), (32,), (64,), (128,)), ...): sizes near the quantiles of sqrt(area).",
+    overturned_by="The best anchor of nearly every box overlaps it by more than 0.5.",
 )
 
 MODEL_IN_EVAL_MODE: Final = CauseRecord(
@@ -196,10 +249,15 @@ MODEL_IN_EVAL_MODE: Final = CauseRecord(
     meaning="The model trains in evaluation mode: dropout and BatchNorm statistics are switched off.",
     symptoms=("config_smell", "bad_evaluation", "oscillation", *STUCK),
     prior=0.03,
-    proofs=(Proof(at_least("eval_mode_share", 1), "model.training is False while the optimizer steps"),),
+    proofs=(
+        Proof(at_least("eval_mode_share", 1), "model.training is False while the optimizer steps"),
+        Proof(at_least("eval_training_mode", 1), "model.training is True while evaluations run"),
+    ),
+    dominant=at_least("eval_mode_share", 1),
     tags=("model/", "loss/"),
     check="Print model.training right before the forward pass of a training step.",
     remedy="Call model.train() at the start of every epoch: an evaluation before it leaves the model in eval().",
+    overturned_by="BatchNorm and dropout are frozen on purpose, as in fine-tuning with fixed statistics.",
 )
 
 CAPACITY_TOO_SMALL: Final = CauseRecord(
@@ -214,15 +272,28 @@ CAPACITY_TOO_SMALL: Final = CauseRecord(
     ),
     check="Train on 20 images only, without augmentation: a network that is large enough gets them to near 0.",
     remedy="Take the next larger backbone (ResNet-18 -> ResNet-50), or a higher input resolution for small objects.",
+    overturned_by="The network brings 20 images to near 0: then it is large enough to learn, and the data hold it.",
 )
 
 REGULARISATION_TOO_STRONG: Final = CauseRecord(
     id="regularisation_too_strong",
     group="model",
     meaning="Dropout, augmentation or a penalty holds the fit down.",
-    symptoms=("plateau", "slow_descent"),
+    symptoms=("plateau", "slow_descent", "not_learning", "plateau_after_lr_drop"),
+    clues=(
+        Clue("dropout", 2, over("dropout", 0.65), "a dropout layer drops {dropout:.0%} of its inputs"),
+        Clue("dropout", 1, over("dropout", 0.45), "a dropout layer drops {dropout:.0%} of its inputs"),
+        Clue(
+            "gap",
+            1,
+            both(under("eval_loss_over_train", 0.8), over("dropout", 0.25)),
+            "without dropout, in evaluation, the loss is {eval_loss_over_train:.0%} of that in training",
+        ),
+        Clue("gap", -1, over("eval_loss_over_train", 1.05), "evaluations, without dropout, cost more than training"),
+    ),
     check="Measure the training loss in model.eval() without augmentation: over 20% lower is too much regularisation.",
     remedy="Halve the dropout rate, and take the penalty out of the loss for 500 steps to see its share.",
+    overturned_by="Without dropout and penalty the evaluation gets no better.",
 )
 
 CAUSES: Final = (

@@ -30,6 +30,8 @@ OPTIMIZER_NOT_STEPPING: Final = CauseRecord(
     check="Copy one weight before optimizer.step() and compare it after: torch.equal(before, p) must be False.",
     remedy="Call optimizer.step() after every backward (scaler.step(optimizer); scaler.update() under AMP), before "
     "zero_grad().",
+    overturned_by="torch.equal says that a weight changed over a step: then the watched model is another one than "
+    "the trained.",
 )
 
 PARAMS_NOT_IN_OPTIMIZER: Final = CauseRecord(
@@ -55,6 +57,7 @@ PARAMS_NOT_IN_OPTIMIZER: Final = CauseRecord(
     "with id(p) not in held.",
     remedy="Build the optimizer after the head is replaced and the model is on its device: "
     "SGD([p for p in model.parameters() if p.requires_grad], lr={lr_now:.2g}).",
+    overturned_by="The parameters outside belong to a part that is trained by another optimizer, in a later phase.",
 )
 
 FROZEN_PARAMS: Final = CauseRecord(
@@ -70,6 +73,7 @@ FROZEN_PARAMS: Final = CauseRecord(
     remedy="Unfreeze more: fasterrcnn_resnet50_fpn(weights=..., trainable_backbone_layers=3), or "
     "requires_grad_(True) "
     "on all but the stem.",
+    overturned_by="The frozen part is pretrained on like data, and unfreezing it does not lower the loss.",
 )
 
 GRAPH_DETACHED: Final = CauseRecord(
@@ -81,6 +85,7 @@ GRAPH_DETACHED: Final = CauseRecord(
     tags=("grad/", "update/", "loss/", "layer/"),
     check="After one backward list [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None].",
     remedy="Remove the .detach(), .item(), torch.no_grad() or numpy round trip between those layers and the loss.",
+    overturned_by="The tensors without gradient belong to a branch that this task does not use.",
 )
 
 GRADIENTS_NOT_ZEROED: Final = CauseRecord(
@@ -103,14 +108,21 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
     ),
     check="Print p.grad.norm() of one parameter before backward: it must be None or 0.",
     remedy="Call optimizer.zero_grad(set_to_none=True) once per optimizer step, before backward.",
+    overturned_by="p.grad is None or 0 before each backward.",
 )
 
 LOSS_SIGN_FLIPPED: Final = CauseRecord(
     id="loss_sign_flipped",
     group="optimizer",
     meaning="The optimizer climbs: the loss is being maximised.",
-    symptoms=("divergence", "gradient_exploding"),
+    symptoms=("config_smell", "divergence", "gradient_exploding", "non_finite", "update_too_large"),
+    tags=("graph/negated", "loss/", "grad/", "update/", "weight/"),
+    explains_away=("lr_too_high", "exploding_gradients", "warmup_missing"),
     prior=0.01,
+    proofs=(
+        Proof(at_least("loss_negated", 1), "in the graph of the loss, a minus sign stands before every loss function"),
+        Proof(over("update_ascent", 0.5), "steps go along their own gradient (cosine {update_ascent:.2f}): they climb"),
+    ),
     clues=(
         Clue(
             "sign",
@@ -124,6 +136,7 @@ LOSS_SIGN_FLIPPED: Final = CauseRecord(
     ),
     check="Take one step at lr = 1e-6 and evaluate the same batch again: the loss must not rise.",
     remedy="Minimise the loss itself: drop the minus sign, or maximize=True of the optimizer.",
+    overturned_by="The loss is a score to be maximised (an ELBO, a reward), and rises as it should.",
 )
 
 CLIP_TOO_TIGHT: Final = CauseRecord(
@@ -142,6 +155,7 @@ CLIP_TOO_TIGHT: Final = CauseRecord(
     check="Print the norm that clip_grad_norm_ returns over 100 steps and compare its median with max_norm.",
     remedy="Set max_norm to 3 times the median norm, clip_grad_norm_(params, 3 * median), so that only outliers "
     "are clipped.",
+    overturned_by="With max_norm ten times as large the loss falls no faster.",
 )
 
 MOMENTUM_TOO_HIGH: Final = CauseRecord(
@@ -171,15 +185,38 @@ MOMENTUM_TOO_HIGH: Final = CauseRecord(
     check="Compare the period of the waves with the steps of an epoch and of the schedule: if neither fits, it is "
     "momentum.",
     remedy="Set momentum=0.9 (betas=(0.9, 0.999) for Adam): the effective step is lr / (1 - momentum).",
+    overturned_by="With momentum=0.9 at the same lr / (1 - momentum) the waves stay.",
 )
 
 WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
     id="weight_decay_too_strong",
     group="optimizer",
     meaning="Weights shrink faster than the gradients can build them up.",
-    symptoms=("plateau", "slow_descent", "not_learning"),
+    symptoms=("config_smell", "plateau", "slow_descent", "not_learning", "loss_floor", "collapse", "divergence"),
+    tags=("update/decay", "weight/", "loss/", "fit/", "eval/"),
+    clues=(
+        Clue(
+            "direction",
+            2,
+            over("update_decay_share", 0.5),
+            "steps point to zero more than anywhere else (cosine {update_decay_share:.2f} with the weights reversed)",
+        ),
+        Clue(
+            "direction",
+            1,
+            over("update_decay_share", 0.25),
+            "steps point to zero to a good part (cosine {update_decay_share:.2f} with the weights reversed)",
+        ),
+        Clue(
+            "shrunk", 1, under("weight_norm_ratio", 0.7), "the weights shrank to {weight_norm_ratio:.0%} of their norm"
+        ),
+        Clue("setting", 0.5, over("weight_decay", 0.02), "weight_decay is {weight_decay:g}"),
+        Clue("direction", -2, under("update_decay_share", 0.1), "steps hardly shrink the weights"),
+        Clue("setting", -2, at_most("weight_decay", 0), "weight_decay is 0"),
+    ),
     check="Watch weight/norm: a steady fall of lr * weight_decay per step is decay at work.",
     remedy="Set weight_decay=1e-4, and 0 for biases and norm layers by a param group of their own.",
+    overturned_by="With weight_decay=0 for 300 steps the loss stays where it is.",
 )
 
 ADAM_SECOND_MOMENT_LAG: Final = CauseRecord(
@@ -188,8 +225,25 @@ ADAM_SECOND_MOMENT_LAG: Final = CauseRecord(
     meaning="Adam's second moment lags behind a sudden growth of the gradients, and a few steps come out far too "
     "large.",
     symptoms=("spike",),
+    clues=(
+        Clue(
+            "lag",
+            2,
+            over("second_moment_lag", 5),
+            "gradients outran Adam's second moment {second_moment_lag:.1f}-fold within the last 200 steps",
+        ),
+        Clue(
+            "lag",
+            1,
+            over("second_moment_lag", 2.3),
+            "gradients outran Adam's second moment {second_moment_lag:.1f}-fold within the last 200 steps",
+        ),
+        Clue("setting", 1, over("beta2", 0.9995), "beta2 is {beta2:g}: the second moment needs thousands of steps"),
+        Clue("lag", -2, under("second_moment_lag", 1.8), "the second moment kept up with the gradients"),
+    ),
     check="Log (p.grad**2 / state['exp_avg_sq']).mean().sqrt() by layer: above 2.3 just before a spike confirms it.",
     remedy="AdamW(..., betas=(0.9, 0.95)), so that the second moment follows in 20 steps instead of 1000.",
+    overturned_by="With betas=(0.9, 0.95) the spikes come at the same steps.",
 )
 
 CAUSES: Final = (

@@ -48,7 +48,9 @@ def test_json_has_exactly_the_keys_of_the_contract() -> None:
         "kind", "severity", "state", "first_step", "last_step", "raised_at_step", "title", "evidence", "causes",
     }  # fmt: skip
     assert set(first["evidence"][0]) == {"tag", "window", "measured", "limit", "relation", "text"}
-    assert set(first["causes"][0]) == {"id", "score", "certain", "supports", "contradicts", "check", "remedy"}
+    assert set(first["causes"][0]) == {
+        "id", "score", "certain", "tier", "why", "supports", "contradicts", "check", "remedy", "overturned_by",
+    }  # fmt: skip
     assert set(told["causes"][0]) == {"id", "score", "certain", "findings"}
     assert told["schema"] == 1
 
@@ -103,7 +105,7 @@ def test_text_says_run_state_step_and_verdict_first() -> None:
 
 def test_text_tells_evidence_for_and_what_to_do() -> None:
     text = to_text(sick())
-    assert "lr_too_high  strong, 0.95" in text
+    assert "lr_too_high  strong\n" in text
     assert "     + successive gradients point against each other (cosine -0.40)" in text
     assert "     check:  " in text
     assert "     change: Set lr = 0.05" in text

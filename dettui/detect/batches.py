@@ -1,0 +1,97 @@
+"""Whether batches are random samples of the data: repeated, sorted, or in the same order in every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.base import Symptom, told_by
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.series import Floats
+from dettui.numerics.spending import spent_z
+from dettui_probe import tags
+
+
+@dataclass(frozen=True)
+class BatchPolicy:
+    """diagnosis.md E9, S23."""
+
+    newest: int = 24  # measured batches that are looked at for repetition
+    at_least: int = 12
+    repeated: float = 0.9  # share of them that came before
+    of_epoch: float = 0.5  # as a share of an epoch: sooner than that no loader without a fault comes round
+    unknown_epoch: int = 4  # steps, where the length of an epoch was not told
+    ordered: int = 400  # newest measured batches in which an order is looked for
+    ordered_least: int = 24
+    carry: float = 0.4  # mean cosine of the deviations of successive batches; 0 by chance, 1 in sorted data
+    z: float = 5.0
+
+
+@dataclass(frozen=True)
+class BatchOrder:
+    """The same batch again and again, classes in blocks, or one order for every epoch."""
+
+    policy: BatchPolicy = BatchPolicy()
+    name: str = "batch_order"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """One symptom for each way in which batches are no random samples."""
+        missing = context.missing(tags.BATCH_LAG, tags.ORDER_CARRY)
+        if len(missing) == 2:
+            return Abstention(self.name, missing)
+        found = (self._repeated(context), self._sorted(context))
+        return tuple(symptom for symptom in found if symptom is not None)
+
+    def _repeated(self, context: Context) -> Symptom | None:
+        lags = context.window(tags.BATCH_LAG, self.policy.newest)
+        if len(lags) < self.policy.at_least:
+            return None
+        window = context.span(tags.BATCH_LAG, self.policy.newest)
+        epoch = context.steps_per_epoch
+        measured_every = (window[1] - window[0]) / max(len(lags) - 1, 1)
+        soonest = max(self.policy.of_epoch * epoch, 1.0) if epoch else max(self.policy.unknown_epoch, measured_every)
+        again = float(np.mean((lags > 0) & (lags <= soonest)))
+        if again >= self.policy.repeated and not (epoch is not None and epoch <= 1):
+            text = f"{again:.0%} of the newest {len(lags)} batches came before, {np.median(lags):.0f} steps ago"
+            proof = Evidence(tags.BATCH_LAG, window, again, self.policy.repeated, ">=", text)
+            return told_by(
+                [proof], "batch_order", "warning", "The same batch comes again and again", exact=True, key="repeated"
+            )
+        return self._one_order(lags, window, epoch)
+
+    def _one_order(self, lags: Floats, window: tuple[int, int], epoch: int | None) -> Symptom | None:
+        """Whole batches return with the epoch: nothing is shuffled between epochs.  News only: many a run bears it."""
+        if not epoch or epoch < 3 or float(np.mean(np.abs(lags / epoch - np.round(lags / epoch)) * (lags > 0))) > 0.02:
+            return None
+        again = float(np.mean(lags > 0))
+        if again < self.policy.repeated:
+            return None
+        text = f"{again:.0%} of the newest {len(lags)} batches came before, each a whole number of epochs ago"
+        proof = Evidence(tags.BATCH_LAG, window, again, self.policy.repeated, ">=", text)
+        return told_by([proof], "batch_order", "info", "Batches come in the same order in every epoch", key="one_order")
+
+    def _sorted(self, context: Context) -> Symptom | None:
+        policy = self.policy
+        carry = context.window(tags.ORDER_CARRY, policy.ordered)
+        if len(carry) < policy.ordered_least:
+            return None
+        mean, error = float(carry.mean()), float(carry.std() / np.sqrt(len(carry)))
+        limit = spent_z(policy.z, looks=len(carry) / policy.ordered_least)
+        if mean <= policy.carry or mean <= limit * error:
+            return None
+        window = context.span(tags.ORDER_CARRY, policy.ordered)
+        text = (
+            f"the classes of a batch deviate from the usual shares as those of the batch before (cosine {mean:.2f}; "
+            f"0 in random batches)"
+        )
+        evidence = [Evidence(tags.ORDER_CARRY, window, mean, policy.carry, ">", text)]
+        chi2 = context.median(tags.ORDER_CHI2, policy.ordered)
+        if chi2 is not None:
+            evidence.append(
+                Evidence(tags.ORDER_CHI2, context.span(tags.ORDER_CHI2, policy.ordered), chi2, 1.0, ">",
+                         f"class counts vary {chi2:.1f} times as much from batch to batch as chance makes them")
+            )  # fmt: skip
+        return told_by(evidence, "batch_order", "warning", "Batches come sorted by class", key="sorted")

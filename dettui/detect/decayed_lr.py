@@ -1,0 +1,53 @@
+"""The learning rate is gone long before the run is (diagnosis.md E6, S4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dettui.detect.base import Symptom, told_by
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence
+from dettui_probe import tags
+
+
+@dataclass(frozen=True)
+class DecayedLrPolicy:
+    """No schedule in use is down to a hundredth before half of the run, with the loss still high."""
+
+    share: float = 0.01  # of the peak
+    before: float = 0.5  # share of the run
+    gone: float = 1e-3  # of the peak
+    gone_before: float = 0.8
+    level: float = 0.3  # share of the first loss that is still to lose
+    level_gone: float = 0.1
+
+
+@dataclass(frozen=True)
+class DecayedLr:
+    """Nothing is left of the LR with much of the run to come."""
+
+    policy: DecayedLrPolicy = DecayedLrPolicy()
+    name: str = "decayed_lr"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        schedule, curve, total = context.schedule, context.loss, context.total_steps
+        if schedule is None or curve is None or not total:
+            return Abstention(self.name, (tags.LR + "0", "run/total_steps"))
+        if schedule.peak <= 0 or schedule.now <= 0 or (schedule.drops and len(schedule.drops) > 3):
+            return ()
+        done, level = context.step / total, curve.now / curve.start if curve.start > 0 else 0.0
+        policy, left = self.policy, schedule.decayed_share
+        early = left < policy.share and done < policy.before and level > policy.level
+        gone = left < policy.gone and done < policy.gone_before and level > policy.level_gone
+        if not (early or gone):
+            return ()
+        tag = tags.LR + "0"
+        text = (
+            f"lr is {schedule.now:.1e}, {left:.1e} of its peak, with {done:.0%} of the run done "
+            f"and the loss at {level:.0%} of its start"
+        )
+        proof = Evidence(tag, context.span(tag, 1), left, policy.share if early else policy.gone, "<", text)
+        title = f"The learning rate is down to {left:.1e} of its peak at {done:.0%} of the run"
+        return (told_by([proof], "config_smell", "warning", title, key="decayed"),)

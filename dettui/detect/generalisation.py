@@ -1,0 +1,60 @@
+"""Training loss against evaluation loss and against a guesser (diagnosis.md S19, S20, S33)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.base import Symptom, told_by
+from dettui.detect.chance import class_entropy
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.series import Series
+
+EVAL_LOSS = ("eval/loss", "eval/val_loss", "eval/cross_entropy", "eval/ce", "eval/nll")
+
+
+def eval_loss(context: Context) -> Series | None:
+    """The user's evaluation of the training loss, None where there is none by that name."""
+    found = (context.series(tag) for tag in EVAL_LOSS)
+    return next((series for series in found if series is not None and np.isfinite(series.values).all()), None)
+
+
+@dataclass(frozen=True)
+class GeneralisationPolicy:
+    """Limits as shares of a guesser's loss, H(pi)."""
+
+    evaluations: int = 5
+    after_step: int = 200
+    at_chance: float = 0.97  # share of H that every evaluation stays above [S19]
+    learnt: float = 0.9  # share of H that the training loss fell below
+
+
+@dataclass(frozen=True)
+class NoGeneralisation:
+    """The training loss falls below a guesser's, and no evaluation ever did."""
+
+    policy: GeneralisationPolicy = GeneralisationPolicy()
+    name: str = "no_generalisation"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        curve, series, policy = context.loss, eval_loss(context), self.policy
+        guess = class_entropy(context)
+        if curve is None or series is None or not guess:
+            return Abstention(self.name, ("eval/loss", "counts/targets"))
+        if len(series) < policy.evaluations or context.step < policy.after_step or curve.now >= policy.learnt * guess:
+            return ()
+        best = float(series.values.min())
+        if best < policy.at_chance * guess:
+            return ()
+        window = (int(series.steps[0]), int(series.steps[-1]))
+        evidence = [
+            Evidence(series.tag, window, best, policy.at_chance * guess, ">",
+                     f"in {len(series)} evaluations the loss was never below {best:.3g}; guessing costs {guess:.3g}"),
+            Evidence(curve.tag, window, curve.now, policy.learnt * guess, "<",
+                     f"the training loss is down to {curve.now:.3g}"),
+        ]  # fmt: skip
+        return (told_by(evidence, "overfit", "warning", "Nothing that is learnt helps in evaluations", key="chance"),)

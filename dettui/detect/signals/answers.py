@@ -1,0 +1,70 @@
+"""What the model answers, what its loss is made of, and how its batches are drawn, as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dettui.detect.answers import common_share
+from dettui.detect.batches import BatchPolicy
+from dettui.detect.context import Context
+from dettui.detect.signals.fields import Signals
+from dettui_probe import tags
+
+
+def add_answers(context: Context, known: Signals) -> Signals:
+    """Answers against targets, and the anatomy of the loss."""
+    return replace(
+        known,
+        fit_accuracy=context.median(tags.FIT_ACCURACY, 50, at_least=5),
+        fit_wrong=context.median(tags.FIT_WRONG, 50, at_least=5),
+        top_answer_share=context.median(tags.FIT_TOP_SHARE, 20, at_least=5),
+        top_target_share=common_share(context),
+        output_spread=context.median(tags.FIT_SPREAD, 20, at_least=5),
+        softmax_twice=context.last(tags.GRAPH_SOFTMAX_TWICE),
+        loss_summed=context.last(tags.GRAPH_SUMMED),
+        loss_negated=context.last(tags.GRAPH_NEGATED),
+        top_term_share=_top_term_share(context),
+    )
+
+
+def _top_term_share(context: Context) -> float | None:
+    terms = [tag for tag in context.tags if tag.startswith(tags.LOSS) and tag != tags.LOSS_TOTAL]
+    sizes = [abs(size) for tag in terms if (size := context.median(tag, 100)) is not None]
+    return max(sizes) / sum(sizes) if len(sizes) > 1 and sum(sizes) > 0 else None
+
+
+def add_batches(context: Context, known: Signals) -> Signals:
+    """Order and repetition of batches."""
+    carry = context.window(tags.ORDER_CARRY, 400)
+    lag, distinct, rows = (
+        context.median(tags.BATCH_LAG, 24, 8),
+        _distinct_inputs(context),
+        context.median(tags.ROWS, 50),
+    )
+    return replace(
+        known,
+        order_chi2=context.median(tags.ORDER_CHI2, 400, at_least=10),
+        order_carry=float(carry.mean()) if len(carry) >= 20 else None,
+        batch_lag=lag,
+        batch_lag_epochs=_in_epochs(context, lag),
+        distinct_inputs=distinct,
+        distinct_batches=distinct / rows if distinct is not None and rows else None,
+    )
+
+
+def _in_epochs(context: Context, lag: float | None) -> float | None:
+    if not lag:
+        return None
+    epoch = context.steps_per_epoch
+    return lag / epoch if epoch else (0.0 if lag <= BatchPolicy.unknown_epoch else None)
+
+
+def _distinct_inputs(context: Context) -> float | None:
+    """How many inputs there are, once nearly all that come were met before; None while new ones come."""
+    met, new = context.series(tags.ROWS), context.series(tags.ROWS_NEW)
+    if met is None or new is None or len(met) != len(new) or len(met) < 16:
+        return None
+    newest = float(np.nansum(new.values[-16:])) / max(float(np.nansum(met.values[-16:])), 1.0)
+    return float(np.nansum(new.values)) if newest < 0.05 else None
