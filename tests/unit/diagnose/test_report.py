@@ -51,7 +51,7 @@ def test_json_has_exactly_the_keys_of_the_contract() -> None:
     assert set(first["causes"][0]) == {
         "id", "score", "certain", "tier", "why", "supports", "contradicts", "check", "remedy", "overturned_by",
     }  # fmt: skip
-    assert set(told["causes"][0]) == {"id", "score", "certain", "findings"}
+    assert set(told["causes"][0]) == {"id", "score", "certain", "tier", "findings"}
     assert told["schema"] == 1
 
 
