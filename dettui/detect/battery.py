@@ -19,9 +19,11 @@ from dettui.detect.decayed_lr import DecayedLr
 from dettui.detect.divergence import Divergence
 from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Collapse, Overfit
+from dettui.detect.floors import LossFloor
 from dettui.detect.generalisation import NoGeneralisation
 from dettui.detect.gradient_growth import GradientGrowth
 from dettui.detect.gradients import GradientDepth
+from dettui.detect.input_shift import InputShift
 from dettui.detect.inputs import BadInputs
 from dettui.detect.loss_graph import LossGraph
 from dettui.detect.loss_terms import ZeroTerms
@@ -81,6 +83,8 @@ STATISTICAL: tuple[Rule, ...] = (
     BatchOrder(),
     SameAnswer(),
     NoGeneralisation(),
+    LossFloor(),
+    InputShift(),
     MemoryGrowth(),
     SlowStep(),
     GradientDepth(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dettui.detect.base import Symptom
+from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence
@@ -107,9 +107,18 @@ class Oscillation:
         swing = find_swing(curve, policy)
         if swing is None or past_warmup < swing.points + policy.wait_points:
             return ()
-        if self._is_order_of_data(context, swing.period) or _lr_swings(context, swing.points):
+        if _lr_swings(context, swing.points):
             return ()
+        if self._is_order_of_data(context, swing.period):
+            return (self._order(curve, swing),)
         return (self._symptom(curve, swing, self._falls(curve)),)
+
+    def _order(self, curve: LossCurve, swing: Swing) -> Symptom:
+        """A swing with the epoch is no swing of the optimizer: batches come in an order.  News only."""
+        window = (int(curve.steps[-swing.points]), int(curve.steps[-1]))
+        proof = Evidence(curve.tag, window, swing.measured, swing.limit, "<", swing.how)
+        title = f"Loss swings with the epoch, every {swing.period:.0f} steps"
+        return told_by([proof], "batch_order", "info", title, key="epoch")
 
     def _is_order_of_data(self, context: Context, period: float) -> bool:
         epoch = context.steps_per_epoch

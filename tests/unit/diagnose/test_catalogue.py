@@ -60,7 +60,13 @@ def conditions_in(node: object) -> Iterator[object]:
 
 
 def texts_of(record: CauseRecord) -> list[str]:
-    return [record.check, record.remedy, record.overturned_by, *(c.text for c in record.clues), *(p.text for p in record.proofs)]
+    return [
+        record.check,
+        record.remedy,
+        record.overturned_by,
+        *(c.text for c in record.clues),
+        *(p.text for p in record.proofs),
+    ]
 
 
 def test_catalogue_holds_exactly_the_vocabulary() -> None:

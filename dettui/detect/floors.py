@@ -1,0 +1,63 @@
+"""A loss that sits on a level which theory predicts (diagnosis.md section 2, reference values)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import e, log, log1p, sqrt
+
+from dettui.detect.base import Symptom, told_by
+from dettui.detect.chance import class_entropy
+from dettui.detect.context import Context
+from dettui.detect.loss_curve import LossCurve
+from dettui.domain.finding import Abstention, Evidence, Severity
+
+
+@dataclass(frozen=True)
+class FloorPolicy:
+    """Two-seed spread of a floor is under 1 % (diagnosis.md 2.3)."""
+
+    wait_points: int = 200
+    share: float = 0.25  # newest share of the run that has to sit there
+    near: float = 0.015  # of the level, beyond its error
+    z: float = 3.0
+    patience: float = 0.5  # share of a declared run before it is more than news: a transformer rests at H for a while
+    patience_points: int = 2000  # the same where the length is not told
+
+
+@dataclass(frozen=True)
+class LossFloor:
+    """H(pi), the loss of a guesser, or ln(1 + (K-1)/e), the least that a softmax before cross-entropy can reach."""
+
+    policy: FloorPolicy = FloorPolicy()
+    name: str = "loss_floor"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        model, curve = context.model, context.loss
+        if curve is None or model is None or model.family != "classification" or not model.num_classes:
+            return Abstention(self.name, ("loss/total", "model/num_classes"))
+        if context.points_past_warmup < self.policy.wait_points or context.lr_is_rising:
+            return ()
+        guess = class_entropy(context) or log(model.num_classes)
+        floors = ((guess, "a guesser loses"), (log1p((model.num_classes - 1) / e), "a softmax before it allows"))
+        found = (self._judge(context, curve, level, words) for level, words in floors)
+        return tuple(symptom for symptom in found if symptom is not None)[:1]
+
+    def _judge(self, context: Context, curve: LossCurve, level: float, words: str) -> Symptom | None:
+        policy = self.policy
+        points = max(int(policy.share * len(curve)), 50)
+        newest = curve.values[-points:]
+        mean = float(newest.mean())
+        error = float(newest.std()) * sqrt(curve.tau / points)
+        if level <= 0 or abs(mean - level) > policy.near * level or policy.z * error > 2 * policy.near * level:
+            return None
+        window = (int(curve.steps[-points]), int(curve.steps[-1]))
+        text = f"over the newest {points} steps the loss is {mean:.4g} on average; {words} {level:.4g}"
+        proof = Evidence(curve.tag, window, mean, level, "==", text)
+        return told_by([proof], "loss_floor", self._severity(context), f"Loss sits at {mean:.3g}, what {words}")
+
+    def _severity(self, context: Context) -> Severity:
+        total = context.total_steps
+        waited = context.step >= self.policy.patience * total if total else False
+        return "warning" if waited or context.points_past_warmup >= self.policy.patience_points else "info"
