@@ -21,6 +21,7 @@ from dettui.diagnose.causes import (
     precision,
 )
 from dettui.diagnose.conditions import Seen
+from dettui.diagnose.counted import with_counted_weights
 from dettui.diagnose.reading import Reading
 from dettui.diagnose.symptoms import SYMPTOM_TEXTS
 
@@ -42,7 +43,7 @@ def _provable_before_training(cause: CauseRecord) -> CauseRecord:
 
 
 CATALOGUE: Final[Mapping[str, CauseRecord]] = MappingProxyType(
-    {cause.id: _provable_before_training(cause) for group in _GROUPS for cause in group.CAUSES}
+    {cause.id: _provable_before_training(with_counted_weights(cause)) for group in _GROUPS for cause in group.CAUSES}
 )
 """Id -> record, in the order in which the vocabulary lists them."""
 

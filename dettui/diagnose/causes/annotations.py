@@ -331,6 +331,7 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "inputs reach the output and steps are of usual size, and still nothing can be learnt of the labels",
         ),
         Clue("chance", -2, under("eval_loss_over_guess", 0.9), "evaluations are better than guessing"),
+        Clue("memorised", -1, over("loss_drop_share", 0.95), "the training set was learnt in no time: it is small"),
         Clue(
             "pairing",
             2,

@@ -32,6 +32,12 @@ OVERFITTING: Final = CauseRecord(
             Seen("overfit"),
             "the evaluation went from its best {eval_best:.4g} to {eval_last:.4g} while the training loss fell",
         ),
+        Clue(
+            "chance",
+            -2,
+            both(at_least("eval_loss_over_guess", 0.97), under("loss_drop_share", 0.9)),
+            "no evaluation ever beat guessing: there was no fit to lose",
+        ),
     ),
     check="Evaluate the checkpoint of the best step and the newest one on the same images.",
     remedy="Keep the checkpoint of the best evaluation; then add augmentation or weight_decay=1e-4 and stop early.",

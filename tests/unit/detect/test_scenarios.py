@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scenarios.faulty import FAULTY
-from scenarios.healthy import HEALTHY
+from scenarios.all import FAULTY, HEALTHY
 from scenarios.play import play
 from scenarios.scenario import Scenario
 
