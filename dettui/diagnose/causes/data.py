@@ -106,7 +106,7 @@ BATCH_REPEATED: Final = CauseRecord(
         ),
         Proof(Seen("batch_order", tags.RANK_BATCH), "several ranks were given equal batches at the same steps"),
     ),
-    tags=("data/", "rank/", "loss/", "eval/"),
+    tags=("data/", "ranks/", "loss/", "eval/"),
     check="Hash the images of ten batches: len({{hash(x.numpy().tobytes()) for x in images}}) must equal their number.",
     remedy="On several ranks: DataLoader(dataset, sampler=DistributedSampler(dataset)), and sampler.set_epoch(epoch). "
     "Else: no next(iter(loader)) outside the loop; a NumPy seed of its own for each worker, by worker_init_fn.",
