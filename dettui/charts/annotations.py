@@ -51,7 +51,7 @@ def draw_marks(canvas: Canvas, marks: Iterable[Mark], column_of: ColumnOf, row: 
 
 def draw_nonfinite(canvas: Canvas, columns: NDArray[np.int64], row: int, glyphs: Glyphs) -> None:
     """Mark the *columns* in which a value was NaN or infinite."""
-    for column in np.unique(columns).tolist():
+    for column in sorted(set(columns.tolist())):
         canvas.write(column, row, sign_of("nonfinite", glyphs), Ink.NONFINITE)
 
 
@@ -62,6 +62,8 @@ def draw_bands(
 
     Where bands overlap the shorter one lies on top, and each is named on the widest stretch of it that is in sight.
     """
+    if not bands:
+        return
     seen = np.full(canvas.width, -1)  # by column: index of the band that lies on top
     ordered = sorted(bands, key=lambda band: band.first - band.last)
     for index, band in enumerate(ordered):

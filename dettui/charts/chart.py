@@ -6,33 +6,24 @@ non-finite values, clipped points), the curves beside the value labels, the axis
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dettui.charts import numbers
 from dettui.charts.annotations import draw_bands, draw_marks, draw_nonfinite
 from dettui.charts.axes import StepAxis, ValueAxis
 from dettui.charts.cells import GUTTER, Canvas, Ground, Ink, Picture
 from dettui.charts.heading import LINE_LETTERS, draw_heading, line_ink, unshown, value_at
 from dettui.charts.limits import settle, wanted
-from dettui.charts.raster import FONTS, Bits, DotFont, Spans, bits_of, curve_spans, step_spans
-from dettui.charts.view import LINE_COLOURS, UNITS, CurveView, Glyphs, Line, XScale
+from dettui.charts.raster import FONTS, Bits, DotFont, SpanMemo, Spans, bits_of, curve_spans, step_spans
+from dettui.charts.scaffold import Geometry, Scaffold, strokes_of
+from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs, Line
 from dettui.domain.series import Floats, Series
 from dettui.numerics.decimation import BucketCache, Buckets
 from dettui.numerics.smoothing import SmoothedCache
-
-ROWS_FOR_SIGNS = 8
-"""Charts with fewer rows have none for signs; then bands and non-finite values show on the axis alone."""
-
-ROWS_FOR_AXIS = 5
-"""Charts with fewer rows have no step axis."""
-
-_COLUMNS_A_LABEL = 9
-"""Step labels stand about this far apart: six characters and some air."""
 
 _AxisKey: TypeAlias = tuple[object, ...]
 _Ints: TypeAlias = NDArray[np.int64]
@@ -43,18 +34,20 @@ _End: TypeAlias = tuple[float, int, str, int]
 """Where a line ends: dot row and cell column; its letter and its ink."""
 
 
-class _Strokes(NamedTuple):
-    """What frames are made of."""
+class _Kept:
+    """A canvas as it was drawn last, and what it showed."""
 
-    vertical: str
-    horizontal: str
-    corner: str
-    value_tick: str
-    step_tick: str
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] | None = None
+        self._canvas = Canvas(0, 0)
 
-
-_BOX_STROKES = _Strokes("│", "─", "└", "┤", "┴")
-_ASCII_STROKES = _Strokes("|", "-", "+", "+", "+")
+    def draw(self, canvas: Canvas, key: tuple[object, ...], draw: Callable[[], None]) -> None:
+        """Make *canvas* show what *key* stands for: what is kept, or what *draw* puts on it."""
+        if key == self._key:
+            canvas.take(self._canvas)
+            return
+        draw()
+        self._key, self._canvas = key, canvas.copy()
 
 
 @dataclass
@@ -65,26 +58,13 @@ class ChartCache:
     smoothed: SmoothedCache = field(default_factory=SmoothedCache)
     axis_key: _AxisKey | None = None
     axis: ValueAxis | None = None
-    frame_key: _AxisKey | None = None
-    frame: Canvas | None = None  # what stays while the axes stay; drawing it costs as much as a curve
+    scaffold: _Kept = field(default_factory=_Kept)
+    base: _Kept = field(default_factory=_Kept)  # scaffold and curves
+    memos: dict[tuple[int, str], SpanMemo] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Geometry:
-    """Where the parts of a chart stand, in cells."""
-
-    columns: int  # for the curves
-    signs_row: int | None  # None where the chart is too low for one
-    top: int  # first row of the curves
-    rows: int  # for the curves
-    axis_row: int  # the step axis; its labels stand below it
-
-    @classmethod
-    def of(cls, width: int, height: int) -> Geometry:
-        """The parts of a chart of *width* x *height* cells."""
-        top = 2 if height >= ROWS_FOR_SIGNS else 1
-        rows = max(1, height - top - (2 if height >= ROWS_FOR_AXIS else 0))
-        return cls(max(1, width - GUTTER), 1 if top == 2 else None, top, rows, top + rows)
+    def memo(self, line: int, layer: str) -> SpanMemo:
+        """The memo of a *layer* of the line of this place."""
+        return self.memos.setdefault((line, layer), SpanMemo())
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +83,15 @@ class _Trace:
         if self.line.style == "mean":
             return self.raw.mean, self.raw.mean
         return self.raw.low, self.raw.high
+
+
+class _Layer(NamedTuple):
+    """The dots of a line.  Two layers are equal where they share the very spans."""
+
+    spans: Spans
+    ink: int
+    is_over: bool  # over the raw curves and the shades
+    is_shade: bool = False
 
 
 def x_axis(view: CurveView, width: int, glyphs: Glyphs = "braille") -> StepAxis | None:
@@ -134,14 +123,11 @@ class _Drawing:
         self._cache, self._glyphs = cache, glyphs
         self._at = Geometry.of(canvas.width, canvas.height)
         self._font: DotFont = FONTS[glyphs]
-        self._strokes = _ASCII_STROKES if glyphs == "ascii" else _BOX_STROKES
 
     def draw(self) -> Picture:
         traces = [self._trace(line) for line in self._view.lines]
         y = self._value_axis(traces)
-        self._draw_frame(y)
-        if y is not None:
-            self._draw_curves(traces, y)
+        self._draw_base(traces, y)
         self._draw_signs(traces)
         self._draw_cursor()
         if y is not None and self._view.has_letters and len(self._view.curves) > 1:
@@ -163,10 +149,8 @@ class _Drawing:
         if not traces:
             return None
         view = self._view
-        outlines = [t.outline for t in traces]
-        extent = wanted(
-            np.concatenate([low for low, _ in outlines]), np.concatenate([high for _, high in outlines]), log=view.y_log
-        )
+        lows, highs = (_joined(parts) for parts in zip(*(t.outline for t in traces), strict=True))
+        extent = wanted(lows, highs, log=view.y_log)
         if extent is None:
             return None
         key = (view.title, view.x_range, view.y_log, tuple(t.line.series.tag for t in traces))
@@ -176,24 +160,43 @@ class _Drawing:
 
     # --- curves ---------------------------------------------------------------------------------------------
 
-    def _draw_curves(self, traces: Sequence[_Trace], y: ValueAxis) -> None:
-        """Raw curves first, so that smoothed ones lie over them and take whole cells; equals share a cell's dots."""
-        bits: Bits = np.zeros((self._at.rows, self._at.columns), np.uint8)
-        inks = np.zeros(bits.shape, np.uint16)
-        for trace in traces:
+    def _draw_base(self, traces: Sequence[_Trace], y: ValueAxis | None) -> None:
+        """Scaffold and curves, each kept while no dot of it moves: most new points of a long run move none."""
+        canvas, cache = self._canvas, self._cache
+        scaffold = Scaffold(canvas.width, canvas.height, self._glyphs, self._font, self._x, y, self._view.x_scale)
+        layers = () if y is None else tuple(self._layers(traces, y))
+
+        def draw() -> None:
+            cache.scaffold.draw(canvas, scaffold.key, lambda: scaffold.draw(canvas))
+            self._draw_layers(layers)
+
+        cache.base.draw(canvas, (scaffold.key, layers), draw)
+
+    def _layers(self, traces: Sequence[_Trace], y: ValueAxis) -> Iterator[_Layer]:
+        """Raw curves first, so that smoothed ones lie over them."""
+        for i, trace in enumerate(traces):
             is_band = trace.line.style == "band"
             if is_band or (trace.smooth is not None and trace.line.raw):
-                raw = bits_of(curve_spans(trace.raw, self._x, y, self._dot_rows), self._font, self._at.rows)
-                bits |= raw & self._font.shade if is_band else raw
-                inks[raw > 0] = Ink.RAW + trace.line.colour_class % LINE_COLOURS
-        under = bits.copy()
-        for trace in traces:
-            if trace.line.style == "band":
-                continue
-            new = bits_of(self._main_spans(trace, y), self._font, self._at.rows)
-            bits[(new > 0) & (bits == under)] = 0
-            bits |= new
-            inks[new > 0] = line_ink(trace.line)
+                ink = Ink.RAW + trace.line.colour_class % LINE_COLOURS
+                spans = curve_spans(trace.raw, self._x, y, self._dot_rows, memo=self._cache.memo(i, "raw"))
+                yield _Layer(spans, ink, is_over=False, is_shade=is_band)
+        for i, trace in enumerate(traces):
+            if trace.line.style != "band":
+                spans = self._main_spans(trace, y, self._cache.memo(i, "main"))
+                yield _Layer(spans, line_ink(trace.line), is_over=True)
+
+    def _draw_layers(self, layers: Sequence[_Layer]) -> None:
+        """Lines over raw ones take whole cells; equals share a cell's dots."""
+        bits: Bits = np.zeros((self._at.rows, self._at.columns), np.uint8)
+        inks = np.zeros(bits.shape, np.uint16)
+        under: Bits | None = None
+        for layer in layers:
+            new = bits_of(layer.spans, self._font, self._at.rows)
+            if layer.is_over:
+                under = bits.copy() if under is None else under
+                bits[(new > 0) & (bits == under)] = 0
+            bits |= new & self._font.shade if layer.is_shade else new
+            inks[new > 0] = layer.ink
         body = slice(self._at.top, self._at.axis_row), slice(GUTTER, None)
         self._canvas.codes[body] = self._font.codes[bits]
         self._canvas.inks[body] = inks
@@ -202,15 +205,12 @@ class _Drawing:
     def _dot_rows(self) -> int:
         return self._at.rows * self._font.rows
 
-    def _main_spans(self, trace: _Trace, y: ValueAxis) -> Spans:
+    def _main_spans(self, trace: _Trace, y: ValueAxis, memo: SpanMemo) -> Spans:
         if trace.line.style == "steps":
             before, until = _held_before(trace.line.series, self._x.first), self._x.last
-            return step_spans(trace.raw, self._x, y, self._dot_rows, before=before, until=until)
-        if trace.smooth is not None:
-            return curve_spans(trace.smooth, self._x, y, self._dot_rows, mean=True)
-        if trace.line.style == "mean":
-            return curve_spans(trace.raw, self._x, y, self._dot_rows, mean=True)
-        return curve_spans(trace.raw, self._x, y, self._dot_rows)
+            return step_spans(trace.raw, self._x, y, self._dot_rows, before=before, until=until, memo=memo)
+        shown, is_mean = trace.smooth or trace.raw, trace.smooth is not None or trace.line.style == "mean"
+        return curve_spans(shown, self._x, y, self._dot_rows, mean=is_mean, memo=memo)
 
     def _draw_letters(self, traces: Sequence[_Trace], y: ValueAxis) -> None:
         """Each line's letter right of its newest point, one below the other in the order of their values."""
@@ -234,56 +234,6 @@ class _Drawing:
         end = self._x.last if trace.line.style == "steps" else (shown.first + int(drawn[-1])) << shown.k
         return row, min(self._canvas.width - 1, 1 + self._column_of_step(end))
 
-    # --- frame ----------------------------------------------------------------------------------------------
-
-    def _draw_frame(self, y: ValueAxis | None) -> None:
-        """Put the frame on the empty canvas: the one before where neither axis has moved."""
-        x = self._x
-        key = (self._canvas.codes.shape, self._glyphs, x.first, x.end, x.k, x.spread, y, self._view.x_scale)
-        if self._cache.frame is None or self._cache.frame_key != key:
-            self._draw_axes(y)
-            self._cache.frame_key, self._cache.frame = key, self._canvas.copy()
-        else:
-            self._canvas.take(self._cache.frame)
-
-    def _draw_axes(self, y: ValueAxis | None) -> None:
-        canvas, at = self._canvas, self._at
-        canvas.codes[at.top : at.axis_row, GUTTER - 1] = ord(self._strokes.vertical)
-        canvas.inks[at.top : at.axis_row, GUTTER - 1] = Ink.DIM
-        if y is not None:
-            self._draw_values(y)
-        if at.axis_row < canvas.height:
-            canvas.write(GUTTER - 1, at.axis_row, self._strokes.corner, Ink.DIM)
-            canvas.write(GUTTER, at.axis_row, self._strokes.horizontal * at.columns, Ink.DIM)
-            self._draw_steps()
-
-    def _draw_values(self, y: ValueAxis) -> None:
-        ticks = y.ticks(self._at.rows)
-        step = ticks[1] - ticks[0] if len(ticks) > 1 else abs(ticks[0]) or 1.0
-        rows = y.rows_of(np.array(ticks), self._dot_rows)
-        written = set()
-        for value, row in zip(ticks, rows.tolist(), strict=True):
-            cell = self._at.top + min(self._at.rows - 1, int(row + 0.5) // self._font.rows)
-            label = numbers.number(value) if y.log else numbers.tick(value, step)
-            label = numbers.fitting(label, value, GUTTER - 1)
-            if label in written:  # shortened until it says the same as its neighbour
-                continue
-            written.add(label)
-            self._canvas.write(0, cell, f"{label:>{GUTTER - 1}}{self._strokes.value_tick}", Ink.DIM)
-
-    def _draw_steps(self) -> None:
-        """Labels centred under their ticks, left out where they would touch."""
-        free = 0
-        ticks = self._x.ticks(_COLUMNS_A_LABEL * self._font.columns)
-        step = ticks[1] - ticks[0] if len(ticks) > 1 else max((1, *ticks))
-        for tick in ticks:
-            column = GUTTER + self._x.slot_of(tick) // self._font.columns
-            self._canvas.write(column, self._at.axis_row, self._strokes.step_tick, Ink.DIM)
-            text = _tick_text(tick, step, self._view.x_scale)
-            start = max(0, column - len(text) // 2)
-            if start >= free and start + len(text) <= self._canvas.width:
-                free = 1 + self._canvas.write(start, self._at.axis_row + 1, text, Ink.DIM)
-
     # --- what is said about the curves ----------------------------------------------------------------------
 
     def _draw_signs(self, traces: Sequence[_Trace]) -> None:
@@ -296,13 +246,13 @@ class _Drawing:
             draw_marks(self._canvas, self._view.marks, self._column_of_step, at.axis_row, self._glyphs)
         row = at.axis_row if at.signs_row is None else at.signs_row
         if row < self._canvas.height:
-            columns = [self._nonfinite_columns(trace.raw) for trace in traces]
-            draw_nonfinite(self._canvas, np.concatenate([*columns, _NONE]), row, self._glyphs)
+            for trace in traces:
+                draw_nonfinite(self._canvas, self._nonfinite_columns(trace.raw), row, self._glyphs)
 
     def _nonfinite_columns(self, buckets: Buckets) -> _Ints:
-        where = np.flatnonzero(buckets.nonfinite)
-        if not len(where):
+        if not buckets.nonfinite.any():
             return _NONE
+        where = np.flatnonzero(buckets.nonfinite)
         return GUTTER + self._x.slots_of((buckets.first + where) << buckets.k) // self._font.columns
 
     def _column_of_step(self, step: int) -> int:
@@ -315,15 +265,9 @@ class _Drawing:
             return
         column, body = self._column_of_step(cursor), slice(self._at.top, self._at.axis_row)
         blank = self._canvas.codes[body, column] == ord(" ")
-        self._canvas.codes[body, column][blank] = ord(self._strokes.vertical)
+        self._canvas.codes[body, column][blank] = ord(strokes_of(self._glyphs).vertical)
         self._canvas.inks[body, column][blank] = Ink.CURSOR
         self._canvas.grounds[body, column] = Ground.CURSOR
-
-
-def _tick_text(tick: int, step: int, scale: XScale) -> str:
-    if scale == "time":
-        return numbers.duration(tick / UNITS["time"])
-    return numbers.tick(tick / UNITS[scale], step / UNITS[scale])
 
 
 def _neighbours(ends: list[_End]) -> Iterator[list[_End]]:
@@ -348,6 +292,10 @@ def spaced(rows: Sequence[int], room: int) -> list[int]:
         placed[i] = max(0, min(placed[i], limit))
         limit = placed[i] - 1
     return placed
+
+
+def _joined(parts: Sequence[Floats]) -> Floats:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _held_before(series: Series, step: int) -> float | None:

@@ -76,9 +76,10 @@ def _beyond(series: Series, buckets: Buckets, reach: Floats, limit: float, sign:
 
     Only the buckets that reach that far are looked into, so that the count is exact and cheap.
     """
-    where = np.flatnonzero(sign * reach > sign * limit)
-    if not len(where):
+    farther = reach > limit if sign > 0 else reach < limit
+    if not farther.any():
         return None
+    where = np.flatnonzero(farther)
     steps, values = (
         np.concatenate(parts) for parts in zip(*(_points_of(series, buckets, i) for i in where.tolist()), strict=True)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -82,11 +83,17 @@ class Spans:
 
 
 class SpanMemo:
-    """The dots that one line had last: most new points of a long run move none of them."""
+    """The dots that a line had last: the same dots come as the same object."""
 
     def __init__(self) -> None:
-        self.key: tuple[object, ...] = ()
-        self.spans = _empty(0)
+        self._key: tuple[object, ...] = ()
+        self._spans = _empty(0)
+
+    def of(self, key: tuple[object, ...], make: Callable[[], Spans]) -> Spans:
+        """The dots with this *key*, made where they are not those of the last time."""
+        if key != self._key:
+            self._key, self._spans = key, make()
+        return self._spans
 
 
 def curve_spans(
@@ -101,12 +108,7 @@ def curve_spans(
     if not len(drawn):
         return _empty(x.slots)
     known = _known(buckets, drawn, x, y.rows_of(_levels(buckets, drawn, mean), rows), rows)
-    if memo is None:
-        return _spans(known, x)
-    key = known.key(x.slots)
-    if key != memo.key:
-        memo.key, memo.spans = key, _spans(known, x)
-    return memo.spans
+    return _spans(known, x) if memo is None else memo.of(known.key(x.slots), lambda: _spans(known, x))
 
 
 def _levels(buckets: Buckets, drawn: _Ints, mean: bool) -> Floats:
@@ -130,7 +132,14 @@ def _spans(known: _Known, x: StepAxis) -> Spans:
 
 
 def step_spans(
-    buckets: Buckets, x: StepAxis, y: ValueAxis, rows: int, *, before: float | None = None, until: int | None = None
+    buckets: Buckets,
+    x: StepAxis,
+    y: ValueAxis,
+    rows: int,
+    *,
+    before: float | None = None,
+    until: int | None = None,
+    memo: SpanMemo | None = None,
 ) -> Spans:
     """A curve that holds each value until the next one, as a learning rate does.
 
@@ -151,7 +160,8 @@ def step_spans(
     spans = _empty(x.slots)
     spans.upper[columns] = np.where(held, level[source], upper[source])
     spans.lower[columns] = np.where(held, level[source], lower[source])
-    return _joined(spans)
+    joined = _joined(spans)
+    return joined if memo is None else memo.of((joined.upper.tobytes(), joined.lower.tobytes()), lambda: joined)
 
 
 def bits_of(spans: Spans, font: DotFont, rows: int) -> Bits:
