@@ -20,7 +20,7 @@ from dettui.charts.heading import LINE_LETTERS, draw_heading, line_ink, unshown,
 from dettui.charts.limits import settle, wanted
 from dettui.charts.raster import FONTS, Bits, DotFont, SpanMemo, Spans, bits_of, curve_spans, step_spans
 from dettui.charts.scaffold import Geometry, Scaffold, strokes_of
-from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs, Line
+from dettui.charts.view import BACKGROUND, LINE_COLOURS, CurveView, Glyphs, Line
 from dettui.domain.series import Floats, Series
 from dettui.numerics.decimation import BucketCache, Buckets
 from dettui.numerics.smoothing import SmoothedCache
@@ -176,12 +176,12 @@ class _Drawing:
         """Raw curves first, so that smoothed ones lie over them."""
         for i, trace in enumerate(traces):
             is_band = trace.line.style == "band"
-            if is_band or (trace.smooth is not None and trace.line.raw):
+            if trace.line.style in BACKGROUND or (trace.smooth is not None and trace.line.raw):
                 ink = Ink.RAW + trace.line.colour_class % LINE_COLOURS
                 spans = curve_spans(trace.raw, self._x, y, self._dot_rows, memo=self._cache.memo(i, "raw"))
                 yield _Layer(spans, ink, is_over=False, is_shade=is_band)
         for i, trace in enumerate(traces):
-            if trace.line.style != "band":
+            if trace.line.style not in BACKGROUND:
                 spans = self._main_spans(trace, y, self._cache.memo(i, "main"))
                 yield _Layer(spans, line_ink(trace.line), is_over=True)
 
@@ -214,7 +214,7 @@ class _Drawing:
 
     def _draw_letters(self, traces: Sequence[_Trace], y: ValueAxis) -> None:
         """Each line's letter right of its newest point, one below the other in the order of their values."""
-        curves = [trace for trace in traces if trace.line.style != "band"]
+        curves = [trace for trace in traces if trace.line.style not in BACKGROUND]
         ends = [(*end, trace.line.letter or letter, line_ink(trace.line))
                 for letter, trace in zip(LINE_LETTERS, curves, strict=False)
                 if (end := self._end_of(trace, y)) is not None]  # fmt: skip

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 from dettui.domain.frame import Mark
 from dettui.domain.series import Series
 
-LineStyle: TypeAlias = Literal["curve", "mean", "steps", "band"]
+LineStyle: TypeAlias = Literal["curve", "mean", "steps", "band", "older"]
+BACKGROUND: frozenset[LineStyle] = frozenset({"band", "older"})
+"""Lines under the curves, without a name."""
 XScale: TypeAlias = Literal["step", "epoch", "time"]
 """What the axis counts: steps, thousandths of an epoch, tenths of a second since the start of the run."""
 Glyphs: TypeAlias = Literal["braille", "block", "ascii"]
@@ -41,9 +43,9 @@ class Line:
     ``colour_class`` stays with a series for as long as it is shown, so that colours never change places.  With
     smoothing, ``raw`` keeps the unsmoothed curve under the smoothed one.  Lines of style "steps" hold a value until
     the next one and are never smoothed.  One of style "mean" goes through the mean of each column, without its
-    extremes.  One of style "band" is a shade from its least to its greatest value at each step, under all curves and
-    without a name.  ``better`` is 1 where larger values are better and -1 where smaller ones are: the title then names
-    the best one; with 0 it names none.
+    extremes.  Under all curves and without a name are those of style "band", a shade from the least to the greatest
+    value at each step, and of style "older", of an earlier start of the run.  ``better`` is 1 where larger values are
+    better and -1 where smaller ones are: the title then names the best one; with 0 it names none.
     """
 
     series: Series
@@ -99,7 +101,7 @@ class CurveView:
     @property
     def curves(self) -> tuple[Line, ...]:
         """The lines that have a name."""
-        return tuple(line for line in self.lines if line.style != "band")
+        return tuple(line for line in self.lines if line.style not in BACKGROUND)
 
     @property
     def full_range(self) -> StepRange | None:

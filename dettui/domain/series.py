@@ -26,9 +26,19 @@ class Series:
     values: Floats
     times: Floats  # seconds since the epoch
     unit: str = ""
+    starts: tuple[int, ...] = ()  # first points of later starts of the run, whose steps may begin anew
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    @property
+    def strands(self) -> tuple[Series, ...]:
+        """The points of each start of the run that has some, the newest last: steps do not fall within one."""
+        ends = (*self.starts, len(self))
+        cuts = [slice(first, end) for first, end in zip((0, *self.starts), ends, strict=True) if first < end]
+        if len(cuts) <= 1:
+            return (self,)
+        return tuple(Series(self.tag, self.steps[c], self.values[c], self.times[c], self.unit) for c in cuts)
 
     @property
     def last(self) -> float | None:

@@ -214,6 +214,12 @@ class Roster:
         pauses = {m.rank: m.log.closed if m.rank in ended else m.log.pauses for m in members}
         return tuple((hang.finding, hang.rank) for hang in hangs(pauses, ends))
 
+    @property
+    def named(self) -> tuple[object, ...]:
+        """What the active findings are, and of which ranks."""
+        compared = tuple((f.kind, self._slow.get(f.kind)) for f in self._lifecycle.findings if f.state == "active")
+        return compared, tuple(rank for finding, rank in self.hung if finding.state == "active")
+
     def ranks_named(self, kind: str) -> frozenset[int]:
         """Ranks at which the active finding of *kind* points."""
         is_active = any(f.kind == kind and f.state == "active" for f in self._lifecycle.findings)

@@ -63,7 +63,8 @@ class RunTracker:
         self._causes: dict[tuple[object, ...], tuple[Cause, ...]] = {}  # of the findings of the last evaluation
         self._roster = Roster(self._store, grid, until)
         self._joined: tuple[object, Diagnosis] | None = None  # the diagnosis with what ranks say, and what it is of
-        self._table: tuple[float, RankTable | None] = (-math.inf, None)  # when it was made
+        self._table: RankTable | None = None
+        self._table_made: tuple[float, object] = (-math.inf, None)  # when, and of which findings
         self._arrived_at: float | None = None
         self._holes = 0
         self._left_out = 0
@@ -85,7 +86,7 @@ class RunTracker:
         self._roster.take(arrival.rank, arrival.messages)
         if arrival.liveness is not None:
             self._roster.member(arrival.rank).liveness = arrival.liveness
-            self._table = (-math.inf, None)
+            self._table_made = (-math.inf, None)
         if arrival.notice and arrival.notice not in self._notices:
             self._notices = [*self._notices, arrival.notice][-_MOST_NOTICES:]
         if arrival.rank == 0 and arrival.liveness is not None and arrival.liveness.state.is_over:
@@ -264,11 +265,11 @@ class RunTracker:
         return of_all(self._roster.members)
 
     def _rank_table(self, now: float) -> RankTable | None:
-        made_at, table = self._table
-        if not 0 <= now - made_at < _TABLE_EVERY_S:
-            table = rank_table(self._roster)
-            self._table = now, table
-        return table
+        made_at, named_then = self._table_made
+        named = self._roster.named
+        if named != named_then or not 0 <= now - made_at < _TABLE_EVERY_S:
+            self._table, self._table_made = rank_table(self._roster), (now, named)
+        return self._table
 
     def _all_series(self) -> Mapping[str, Series]:
         if self._series is None:

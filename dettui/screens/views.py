@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from dettui.charts.view import Band, CurveView, Line, LineStyle
 from dettui.detect.evaluations import PREFIX as EVALUATION
@@ -73,7 +74,8 @@ def curve_view(run: RunFrame, pane: PaneName, state: ViewState) -> CurveView:
 
 def _title(pane: PaneName, lines: Sequence[Line]) -> str:
     """The name of *pane*; a lone evaluation, which has no legend, is named there."""
-    return f"{TITLES[pane]} {lines[0].name}" if pane == "eval" and len(lines) == 1 else TITLES[pane]
+    is_alone = sum(line.style != "older" for line in lines) == 1
+    return f"{TITLES[pane]} {lines[0].name}" if pane == "eval" and is_alone else TITLES[pane]
 
 
 def _marks(run: RunFrame, pane: PaneName, lines: Sequence[Line]) -> Iterator[Mark]:
@@ -91,7 +93,8 @@ def extent(run: RunFrame) -> tuple[int, int] | None:
     shown = [series for pane in CHARTS for series in pane_series(run, pane) if len(series)]
     if not shown:
         return None
-    return min(int(s.steps[0]) for s in shown), max(int(s.steps[-1]) for s in shown)
+    strands = [strand for series in shown for strand in series.strands]
+    return min(int(s.steps[0]) for s in strands), max(int(s.steps[-1]) for s in strands)
 
 
 def pane_series(run: RunFrame, pane: PaneName) -> tuple[Series, ...]:
@@ -135,7 +138,11 @@ def _lines(run: RunFrame, pane: PaneName, state: ViewState) -> Iterator[Line]:
         style: LineStyle = "steps" if pane == "lr" else "curve"
         has_raw = state.has_raw and (index == 0 or state.term > 1)
         better = direction(series.tag) if pane == "eval" else 0
-        yield Line(series, colour_class=index, style=style, raw=has_raw, better=better)
+        *older, newest = series.strands
+        yield Line(newest, colour_class=index, style=style, raw=has_raw, better=better)
+        for place, strand in enumerate(older):
+            # Under a name of its own: the chart remembers the past of a series by its name.
+            yield Line(replace(strand, tag=f"{strand.tag} {place}"), colour_class=index, style="older")
 
 
 def _chosen_terms(run: RunFrame, state: ViewState) -> Iterable[tuple[int, Series]]:

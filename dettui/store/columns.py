@@ -12,6 +12,7 @@ points are always in order of arrival in one array, and nothing has to be stitch
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ class Family:
     def __init__(self, tags: Sequence[str]) -> None:
         self.tags = tuple(tags)
         self._places = {tag: place for place, tag in enumerate(self.tags)}
-        self.strand_start = 0  # first row of the newest strand
+        self.strand_starts: tuple[int, ...] = ()  # first rows of all strands but the first
         self._length = 0
         self._allocate(_FIRST_CAPACITY)
 
@@ -132,7 +133,13 @@ class Family:
 
     def column(self, tag: str, unit: str, rows: Rows) -> Series:
         """The column *tag* of *rows*, which this family has handed out."""
-        return Series(tag, rows.steps, rows.values[:, self._places[tag]], rows.times, unit)
+        starts = tuple(start for start in self.strand_starts if start < rows.height)
+        return Series(tag, rows.steps, rows.values[:, self._places[tag]], rows.times, unit, starts)
+
+    @property
+    def strand_start(self) -> int:
+        """First row of the newest strand."""
+        return self.strand_starts[-1] if self.strand_starts else 0
 
     def part(self, tags: Sequence[str]) -> Family:
         """A family of some of the columns, with the same rows."""
@@ -140,12 +147,12 @@ class Family:
         rows = self.rows()
         part._move(rows.height + _FIRST_CAPACITY, rows.values.dtype)
         part.append(Rows(rows.steps, rows.times, rows.values[:, [self._places[tag] for tag in tags]]))
-        part.strand_start = self.strand_start
+        part.strand_starts = self.strand_starts
         return part
 
     def begin_strand(self) -> None:
         """Rows from here on belong to another boot of the run."""
-        self.strand_start = self._length
+        self.strand_starts = (*(start for start in self.strand_starts if start < self._length), self._length)
 
     def thin_oldest_half(self) -> None:
         """Replace each four rows of the older half by their extremes, so that no spike is lost.
@@ -154,15 +161,15 @@ class Family:
         """
         rows = self.rows()
         half = rows.height // 2
-        cut = min(self.strand_start, half)
-        before = _extremes(rows.take(slice(cut)))
-        since = _extremes(rows.take(slice(cut, half)))
-        start = before.height + max(0, self.strand_start - half)
+        cuts = [0, *(start for start in self.strand_starts if 0 < start < half), half]
+        pieces = [_extremes(rows.take(slice(first, end))) for first, end in itertools.pairwise(cuts)]
+        heights = list(itertools.accumulate(piece.height for piece in pieces))
+        later = (start - half + heights[-1] for start in self.strand_starts if start >= half)
         self._length = 0
         self._allocate(max(_FIRST_CAPACITY, rows.height), rows.values.dtype)
-        for piece in (before, since, rows.take(slice(half, None))):
+        for piece in (*pieces, rows.take(slice(half, None))):
             self.append(piece)
-        self.strand_start = start
+        self.strand_starts = (*heights[:-1], *later)
 
     def _move(self, rows: int, dtype: npt.DTypeLike | None = None) -> None:
         """Into new arrays with room for *rows* rows; those handed out stay as they are."""

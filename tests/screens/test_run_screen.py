@@ -23,9 +23,12 @@ from dettui.charts.view import CurveView
 from dettui.domain.finding import Evidence
 from dettui.domain.frame import Frame, RunFrame, Vitals
 from dettui.domain.run import Liveness, RunState
+from dettui.domain.series import Series
 from dettui.screens.finding import FindingScreen
 from dettui.screens.run import RunScreen
 from dettui.screens.runs import RunsScreen
+from dettui.screens.view_state import ViewState
+from dettui.screens.views import curve_view
 from dettui.widgets.curve import CurveChart
 
 
@@ -399,3 +402,34 @@ async def test_quit_leaves_at_once() -> None:
     async with on_stage(frame(sick_run())) as stage:
         await stage.press("q")
         assert not stage.app.is_running
+
+
+def started_again(step: int = 600) -> RunFrame:
+    """A run that came to step 600 and was started again at step 400."""
+    run = sick_run()
+    total = run.series["loss/total"]
+    again = total.between(400, 500)
+    joined = [
+        np.concatenate([getattr(total.between(1, step), n), getattr(again, n)]) for n in ("steps", "values", "times")
+    ]
+    series = Series("loss/total", *joined, starts=(step,))
+    return replace(run, series={"loss/total": series}, vitals=replace(run.vitals, step=500))
+
+
+def test_an_earlier_start_is_a_faint_line_of_its_own() -> None:
+    view = curve_view(started_again(), "loss", ViewState())
+    newest, older = view.lines
+    assert (newest.style, older.style) == ("curve", "older")
+    assert (len(newest.series), len(older.series)) == (101, 600)
+    assert view.curves == (newest,)
+    assert view.full_range == (1, 600)
+
+
+async def test_a_run_that_was_started_again_shows_both_starts() -> None:
+    async with on_stage(frame(started_again()), size=(140, 45)) as stage:
+        dots = [segment.style for strip in stage.strips() for segment in strip if _has_dots(segment.text)]
+        assert len({style.color.name for style in dots if style and style.color}) >= 2
+
+
+def _has_dots(text: str) -> bool:
+    return any("\u2800" < character <= "\u28ff" for character in text)

@@ -298,7 +298,7 @@ while time.monotonic() < until:
     hold.usleep(random.choice([1_000, 50_000, 1_000_000, 4_000_000, 9_000_000]))
 run.finish()
 """)
-    deadline = time.monotonic() + storm_s + 60
+    deadline = time.monotonic() + storm_s + 300
     while viewer.state is not RunState.FINISHED and time.monotonic() < deadline:
         viewer.look()
     told = states_told(viewer)
