@@ -20,6 +20,7 @@ from dettui.domain.run import Liveness, RunInfo, RunState
 from dettui.domain.series import Series
 from dettui.engine.grid import GRID, Due, EvaluationClock, EvaluationGrid
 from dettui.engine.marks import MarkBook
+from dettui.engine.overview import Overview
 from dettui.engine.panel import Panel
 from dettui.engine.rank_table import of_all, rank_table, state_of
 from dettui.engine.roster import Roster
@@ -70,11 +71,15 @@ class RunTracker:
         self._left_out = 0
         self._notices: list[str] = []
         self._series: Mapping[str, Series] | None = None  # of the last frame, while nothing has come since
+        self._series_of: RunStore | None = None
+        self._overview: Overview | None = None  # of a recording, until it has been read
 
     # --- taking in --------------------------------------------------------------------------------------------
 
     def take(self, arrival: Arrival, now: float) -> None:
         """Take in one arrival of this run; *now* in seconds since the epoch, on this machine's clock."""
+        if arrival.overview and self._until is None:
+            self._overview, self._series = Overview(arrival.overview), None
         if arrival.rank == 0:
             self.host = arrival.host
             self._left_out += arrival.left_out
@@ -154,11 +159,22 @@ class RunTracker:
         if ends[0] == ends[1]:  # as most batches of a live run do
             self._take_cell(ends[0], blocks)
             return
-        steps = {step for block in blocks for step in block.rows.steps.tolist()}
         after: int | None = None
-        for end in sorted({cell_end(step) for step in steps}):
+        for end in self._ends_of(blocks):
             self._take_cell(end, rows_between(blocks, after, end))
             after = end
+
+    def _ends_of(self, blocks: Sequence[Block]) -> list[int]:
+        """The ends of the cells in which *blocks* have rows, in order."""
+        cell_end = self._grid.exact.cell_end
+        ends: set[int] = set()
+        before, end = 1, 0
+        for block in blocks:
+            for step in block.rows.steps.tolist():
+                if not before <= step <= end:  # most steps lie between the one before and the end of its cell
+                    before, end = step, cell_end(step)
+                    ends.add(end)
+        return sorted(ends)
 
     def _take_cell(self, end: int, blocks: Sequence[Block]) -> None:
         """Take in *blocks*, whose rows all lie in the cell that ends with the step *end*."""
@@ -234,10 +250,13 @@ class RunTracker:
 
     def frame(self, now: float, link: Link | None = None) -> RunFrame:
         """The picture of this run as of *now*, over *link* where it is of another host."""
-        store, liveness = self._lead_store, seen_over(link, self.liveness)
+        if self._overview is not None and self._overview.is_reached(self._store):
+            self._overview, self._series = None, None
+        overview = self._overview
+        store, liveness = overview.store if overview else self._lead_store, seen_over(link, self.liveness)
         diagnosis = self._diagnosis_of_all
         clock_offset_s = link.clock_offset_s if link else 0.0
-        self._book.look(store)
+        self._book.look(self._lead_store)
         return RunFrame(
             info=store.info or RunInfo(id=self._run, name=self._run),
             liveness=liveness,
@@ -246,10 +265,14 @@ class RunTracker:
             ),
             diagnosis=diagnosis,
             model=store.model,
-            series=self._all_series(),
+            series=self._all_series(store),
             classes=tuple(c for kind in ("targets", "predictions") if (c := store.counts(kind)) is not None),
-            marks=self._book.marks(diagnosis.findings),
-            notices=(*self._notices, *self._notices_of_ranks()),
+            marks=overview.marks() if overview else self._book.marks(diagnosis.findings),
+            notices=(
+                *((overview.progress(self._store),) if overview else ()),
+                *self._notices,
+                *self._notices_of_ranks(),
+            ),
             checks=store.checks,
             bad_targets=store.bad_targets,
             given=store.given,
@@ -271,9 +294,9 @@ class RunTracker:
             self._table, self._table_made = rank_table(self._roster), (now, named)
         return self._table
 
-    def _all_series(self) -> Mapping[str, Series]:
-        if self._series is None:
-            self._series = self._lead_store.snapshot()
+    def _all_series(self, store: RunStore) -> Mapping[str, Series]:
+        if self._series is None or self._series_of is not store:
+            self._series, self._series_of = store.snapshot(), store
         return self._series
 
     def _data_age(self, now: float, clock_offset_s: float) -> float | None:

@@ -28,6 +28,7 @@ class Arrival:
     left_out: int = 0  # rows among these that a slow link had no room for
     host: str = ""  # that it came from, as the user typed it; "" for this machine
     link: Link | None = None  # to that host, where it changed
+    overview: tuple[wire.AnyMessage, ...] = ()  # of what will come, to be shown until it has; never judged
 
 
 class Feed(Protocol):

@@ -72,9 +72,10 @@ def _check(home: Path) -> None:
         raise AgentUnavailable(f"the runtime directory cannot be used: {error}; {advice}") from error
 
 
-def open_recording(path: Path | str) -> Feed:
-    """A feed of the log or run directory *path*.  Raises RunNotFound, NotARun."""
-    return RecordedFeed(path)
+def open_recording(path: Path | str, *, has_overview: bool = False) -> Feed:
+    """A feed of the log or run directory *path*; with *has_overview*, all of a long one can be shown at once, before
+    it is judged.  Raises RunNotFound, NotARun."""
+    return RecordedFeed(path, has_overview=has_overview)
 
 
 def resolve_run(text: str) -> RunRef:

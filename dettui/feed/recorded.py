@@ -13,29 +13,47 @@ from dettui.feed.agent.liveness import Pulse, judge
 from dettui.feed.agent.process import ProcessSight, ProcessWatch
 from dettui.feed.base import Arrival
 from dettui.feed.logs import RecordedStrand, member_of_hello, strands_at
+from dettui.feed.overview import overview_of
 from dettui.feed.reading import StrandReader, safe
 from dettui_probe.framing import Frame, Hole, Scanner
 
 READ_BYTES = 256 << 10
 """Of the log in one poll: some 2 ms of reading, 20,000 values."""
+HEAD_START_S = 0.5
+"""For the screen to draw an overview, before the recording is read in order."""
 NO_GOODBYE = Liveness(RunState.UNKNOWN, "the recording ends without a goodbye")
 
 
 class RecordedFeed:
     """Reads strand after strand, rank 0 first, a bounded piece a poll.  What is unreadable is passed over and told."""
 
-    def __init__(self, path: Path | str, read_bytes: int = READ_BYTES) -> None:
-        """Raises RunNotFound where *path* does not exist, NotARun where it holds no log."""
+    def __init__(self, path: Path | str, read_bytes: int = READ_BYTES, *, has_overview: bool = False) -> None:
+        """With *has_overview*, a long strand is first told at once, to be shown before it is read.
+
+        Raises RunNotFound where *path* does not exist, NotARun where it holds no log.
+        """
         self._read_bytes = read_bytes
+        self._has_overview = has_overview
+        self._resume_at = 0.0
         self._waiting = deque(strands_at(Path(path)))
         self._playing: _Playback | None = None
 
     def poll(self, wait_s: float) -> Sequence[Arrival]:
-        """The next piece of the recording.  *wait_s* is ignored: what is on the disk need not be waited for."""
+        """The next piece of the recording.  *wait_s* is ignored: what is on the disk need not be waited for; only
+        after an overview is there nothing for a while, so that drawing it need not share the processor."""
+        head_start = self._resume_at - time.monotonic()
+        if head_start > 0:
+            time.sleep(min(head_start, wait_s))
+            return ()
         if self._playing is None:
             if not self._waiting:
                 return ()
-            self._playing = _Playback(self._waiting.popleft())
+            strand = self._waiting.popleft()
+            self._playing = _Playback(strand)
+            overview = overview_of(strand) if self._has_overview and strand.rank == 0 else ()
+            if overview:
+                self._resume_at = time.monotonic() + HEAD_START_S
+                return (Arrival(strand.run, strand.boot, strand.rank, overview=overview),)
         arrival = self._playing.next(self._read_bytes)
         if self._playing.is_over:
             self._playing = None

@@ -107,7 +107,7 @@ def is_live(found: RunRef) -> bool:
 
 
 def _local_feeds(sources: Sources) -> list[Feed]:
-    recorded: list[Feed] = [open_recording(run.path) for run in sources.runs if not is_live(run)]
+    recorded: list[Feed] = [open_recording(run.path, has_overview=True) for run in sources.runs if not is_live(run)]
     live = [run.id for run in sources.runs if is_live(run)]
     if sources.is_all_local:
         return [open_local(), *recorded]
