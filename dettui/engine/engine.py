@@ -14,8 +14,11 @@ from dettui.engine.grid import GRID, EvaluationGrid
 from dettui.engine.tracker import RunTracker
 from dettui.errors import BadUsage, NotARun, RunNotFound
 from dettui.feed.base import Arrival, Feed
+from dettui_probe import wire
 
 _MOST_NOTICES: Final = 8
+MOVED: Final = "moved"
+"""The goodbye of a process that turned out to be another rank (probe/WIRE.md)."""
 
 _STATE_ORDER: Final = {
     state: rank
@@ -58,6 +61,7 @@ class Engine:
         self._until = until
         self._runs: dict[str, RunTracker] = {}
         self._links: dict[str, Link] = {}
+        self._moved: set[tuple[str, str]] = set()  # runs and boots that became other ranks
         self._notices: list[str] = []
         self._ended = False
         self._ticks = 0
@@ -88,13 +92,21 @@ class Engine:
     def _take(self, arrival: Arrival) -> None:
         if arrival.link is not None:
             self._links[arrival.link.host] = arrival.link
-        if arrival.run:
+        if arrival.run and (arrival.run, arrival.boot) not in self._moved:
             tracker = self._runs.get(arrival.run)
             if tracker is None:
                 tracker = self._runs[arrival.run] = RunTracker(arrival.run, self._grid, self._until)
             tracker.take(arrival, self._clock())
+            if any(isinstance(message, wire.Bye) and message.reason == MOVED for message in arrival.messages):
+                self._forget(arrival)
         elif arrival.notice and arrival.notice not in self._notices:
             self._notices = [*self._notices, arrival.notice][-_MOST_NOTICES:]
+
+    def _forget(self, arrival: Arrival) -> None:
+        """What that strand said, it says again as another rank."""
+        self._moved.add((arrival.run, arrival.boot))
+        if self._runs[arrival.run].is_empty:
+            del self._runs[arrival.run]
 
     def _end(self) -> None:
         self._ended = True

@@ -111,6 +111,11 @@ class RunTracker:
             self._close_cell()
             self._closed_cell = self._store.last_step
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no rank has told a row yet."""
+        return not any(member.store.last_time for member in self._roster.members)
+
     def settle(self) -> None:
         """With *until*: evaluate the last cell where it ends no later, as the live run did at that step."""
         if self._open_cell is not None and self._until is not None and self._open_cell <= self._until:

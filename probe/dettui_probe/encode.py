@@ -54,6 +54,11 @@ class Encoder:
         self._packets: list[Packet] = []
         self.refused: dict[str, int] = {}  # tag -> values that were not numbers, or not recordable
 
+    def greet_as(self, hello: wire.Hello) -> None:
+        """Introduce the strand by *hello* from now on, and declare every column again."""
+        self._hello = hello
+        self._declared = 0
+
     def preamble(self) -> list[Packet]:
         """What a reader needs before anything else: the hello, and every column declared so far."""
         tags = list(self._columns)[: self._declared]

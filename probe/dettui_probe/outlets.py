@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -80,6 +81,18 @@ class Outlets:
             self._log.close()
         for live, fence in self._lives:
             fence.run(live.close)
+
+    def remove(self) -> None:
+        """Take back log and entry, closed before: everything in them was told again under another rank."""
+        paths = [entry_path(self._entry)]
+        if self._log is not None:
+            paths.append(self._log.path)
+        for path in paths:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        if self._log is not None:
+            with contextlib.suppress(OSError):  # other ranks may have theirs in it
+                self._log.path.parent.rmdir()
 
     def _record(self, packet: Packet) -> Record:
         frame = framing.pack(self._seq, packet.payload)

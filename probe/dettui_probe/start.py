@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from dettui_probe import identity, places, registry, wire
 from dettui_probe.encode import Encoder, plain
@@ -18,6 +18,7 @@ from dettui_probe.live import LivePath, to_a_listener
 from dettui_probe.outlets import Outlets
 from dettui_probe.run import Run
 from dettui_probe.runlog import RunLog
+from dettui_probe.settling import Settled, Settling
 from dettui_probe.writer import Writer
 
 SYNC_S: Final = 30.0
@@ -73,10 +74,26 @@ def _start(
     total_steps: int | None,
     steps_per_epoch: int | None,
 ) -> Run:
-    place = identity.place(os.environ)
-    called = identity.run_name(os.environ, name, place.world, places.runs_dir())
+    def introduce(place: identity.Place) -> wire.Hello:
+        called = identity.run_name(os.environ, name, place.world, places.runs_dir())
+        return _hello(called, place, (class_names, config, total_steps, steps_per_epoch))
+
+    hello = introduce(identity.place(os.environ))
+    run = Run(hello.run, hello.name)
+    run.begin(_writer(run, hello, introduce))
+    _watch_the_end(run)
+    while _Process.waiting:
+        _Process.waiting.pop()(run)
+    return run
+
+
+_Told: TypeAlias = "tuple[Sequence[str], Mapping[str, Any], int | None, int | None]"
+
+
+def _hello(called: identity.RunName, place: identity.Place, told: _Told) -> wire.Hello:
+    class_names, config, total_steps, steps_per_epoch = told
     process = identity.process()
-    hello = wire.Hello(
+    return wire.Hello(
         version=(wire.MAJOR, wire.MINOR),
         run=called.id,
         boot=os.urandom(8).hex(),
@@ -100,12 +117,6 @@ def _start(
         attempt=identity.attempt(os.environ),
         pid_ns=process.pid_ns,
     )
-    run = Run(called.id, called.name)
-    run.begin(_writer(run, hello))
-    _watch_the_end(run)
-    while _Process.waiting:
-        _Process.waiting.pop()(run)
-    return run
 
 
 def _version() -> str:
@@ -114,7 +125,21 @@ def _version() -> str:
     return __version__
 
 
-def _writer(run: Run, hello: wire.Hello) -> Writer:
+def _writer(run: Run, hello: wire.Hello, introduce: Callable[[identity.Place], wire.Hello]) -> Writer:
+    encoder = Encoder(hello, Fence("values", run.ledger, patience=20))
+
+    def settle(known: wire.Hello) -> Settled | None:
+        place = identity.place(os.environ)
+        if place == (known.rank, known.world):
+            return None
+        hello = introduce(place)
+        run.id = hello.run
+        return Settled(hello, _outlets(run, hello))
+
+    return Writer(run.recorder, encoder, _outlets(run, hello), run.ledger, Settling(hello, settle))
+
+
+def _outlets(run: Run, hello: wire.Hello) -> Outlets:
     log = _open_log(hello)
     entry = _entry(hello, log)
     _announce(entry)
@@ -123,9 +148,7 @@ def _writer(run: Run, hello: wire.Hello) -> Writer:
     named = os.environ.get("DETTUI_CONNECT")
     if named:
         lives.append((LivePath(*strand, to_a_listener(named)), Fence("connect", run.ledger)))
-    outlets = Outlets(log, lives, entry, _sync_s(os.environ))
-    encoder = Encoder(hello, Fence("values", run.ledger, patience=20))
-    return Writer(run.recorder, encoder, outlets, run.ledger)
+    return Outlets(log, lives, entry, _sync_s(os.environ))
 
 
 def _sync_s(env: Mapping[str, str]) -> float:

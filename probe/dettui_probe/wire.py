@@ -122,7 +122,7 @@ class Bye(Message, frozen=True, tag="bye"):
 
     time: float
     step: int
-    reason: str  # "finished" | "exception" | "exit"
+    reason: str  # "finished" | "exception" | "exit" | "moved": the process turned out to be another rank
     exit_code: int | None = None
     text: str = ""  # the end of the traceback, at most 16 KiB
 

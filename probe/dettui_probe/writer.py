@@ -14,6 +14,7 @@ from dettui_probe.encode import Encoder
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.outlets import Outlets
 from dettui_probe.recorder import Deferred, Recorder, Row
+from dettui_probe.settling import Settling
 
 ROUND_S: Final = 0.05
 BEAT_S: Final = 1.0
@@ -25,7 +26,10 @@ PATIENCE: Final = 20
 class Writer:
     """Drains one recorder.  ``start`` and ``close`` belong to the script's thread, the rest to the writer's own."""
 
-    def __init__(self, recorder: Recorder, encoder: Encoder, outlets: Outlets, ledger: Ledger) -> None:
+    def __init__(
+        self, recorder: Recorder, encoder: Encoder, outlets: Outlets, ledger: Ledger, settling: Settling
+    ) -> None:
+        self._settling = settling
         self._recorder = recorder
         self._encoder = encoder
         self._outlets = outlets
@@ -63,11 +67,14 @@ class Writer:
             self._recorder.wait(ROUND_S)
         self._fence.run(self._end, self._bye)
         self._fence.run(self._outlets.close)
+        self._settling.clean(at_once=True)
 
     def _round(self) -> None:
         self._drain()
         if time.monotonic() >= self._beat_at:
             self._beat_at = time.monotonic() + BEAT_S
+            self._settle()
+            self._settling.clean()
             self._account()
         self._outlets.send(self._encoder.packets())
         self._outlets.keep(self._encoder.preamble)
@@ -106,11 +113,30 @@ class Writer:
 
     def _encode(self, item: Row | wire.Counts | wire.Event | wire.Model | wire.Pictures) -> None:
         if isinstance(item, Row):
+            if not self._settling.is_over:
+                self._settle()
+                self._settling.end()
             self._encoder.add_row(item)
             return
+        self._settling.note(item)
         if isinstance(item, wire.Event):
             self._outlets.note_news()
         self._encoder.add_message(item)
+
+    def _settle(self) -> None:
+        """Where this process turned out to be another rank, tell everything again under that one."""
+        settled = self._settling.look()
+        if settled is None:
+            return
+        self._encoder.add_message(wire.Bye(time.time(), self._recorder.step, "moved"))
+        self._outlets.send(self._encoder.packets())
+        self._outlets.close()
+        self._settling.give_up(self._outlets)
+        self._outlets = settled.outlets
+        self._encoder.greet_as(settled.hello)
+        self._outlets.send(self._encoder.preamble())
+        for message in self._settling.said:
+            self._encoder.add_message(message)
 
     def _account(self) -> None:
         """Add a beat, after news of what was lost or refused since the last one."""

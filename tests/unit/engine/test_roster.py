@@ -247,3 +247,10 @@ def test_settings_that_differ_between_ranks_are_told() -> None:
     run = engine_of(*(arrival for strand in says for arrival in strand)).frame().runs[0]
     assert run.ranks is not None
     assert run.ranks.differing == ("lr: 0.2 on 0; 0.1 on 1, 2",)
+
+
+def test_a_process_that_turns_out_to_be_another_rank_leaves_no_run_behind() -> None:
+    alone = Arrival("job-7", "early", 0, (hello(0, 1, run="job-7", boot="early"), wire.Bye(T0, 0, "moved")))
+    late = Arrival("job-7", "early", 0, liveness=Liveness(RunState.FINISHED))
+    runs = engine_of(alone, *arrivals(1, rank_says(1, 2, 10)), late).frame().runs
+    assert [run.info.id for run in runs] == ["job"]
