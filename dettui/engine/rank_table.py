@@ -74,20 +74,34 @@ def state_of(member: Member) -> Liveness:
 def of_all(members: Sequence[Member]) -> Liveness:
     """The state of a job whose ranks are *members*: that of its first rank, unless another one tells why.
 
-    A rank that raises makes the launcher end the others, which then only look killed.
+    A rank that raises makes the launcher end the others, which then only look killed, or makes them raise in turn,
+    because their peer has gone: the one that said goodbye first tells the reason.
     """
     if not members:
         return Liveness(RunState.STARTING)
+    first = _first_to_crash(members)
+    if first is not None and first is not members[0]:
+        told = state_of(first)
+        return replace(told, reason=f"rank {first.rank}: {told.reason}")
     lead, others = state_of(members[0]), {member.rank: state_of(member) for member in members[1:]}
     if lead.state is RunState.KILLED:
         for rank, told in others.items():
-            if told.state is RunState.CRASHED or (told.reason.startswith("out of memory") and not _is_memory(lead)):
+            if told.state is RunState.CRASHED or (_is_memory(told) and not _is_memory(lead)):
                 return replace(told, reason=f"rank {rank}: {told.reason}")
     if lead.state is RunState.STALLED:
         ill = [f"rank {rank} is {told.state.value.replace('_', ' ')}" for rank, told in others.items()
                if told.state in _HOLD_UP]  # fmt: skip
         return replace(lead, reason="; ".join((lead.reason, *ill[:2])))
     return lead
+
+
+def _first_to_crash(members: Sequence[Member]) -> Member | None:
+    """The first of several ranks that crashed; None where rank 0 did not, or where their clocks may differ."""
+    ends = [member for member in members if member.end is not None and member.end.text]
+    hosts = {member.hello.host_boot for member in members if member.hello is not None}
+    if members[0] not in ends or len(hosts) > 1:
+        return None
+    return min(ends, key=lambda member: member.store.bye.time if member.store.bye is not None else 0.0)
 
 
 def _is_memory(told: Liveness) -> bool:

@@ -10,7 +10,7 @@ from dettui.domain.finding import Finding
 from dettui.domain.frame import RunFrame
 from dettui.domain.ranks import SEGMENTS, RankTable, RankView
 from dettui.domain.run import RunState
-from dettui.widgets.text import BLANK, Line, Span, crop, harmless, left, paragraph, right
+from dettui.widgets.text import BLANK, Line, Span, crop, harmless, left, paragraph, right, width_of
 from dettui.widgets.words import STATES, sign_of
 from dettui_probe import tags
 
@@ -101,7 +101,10 @@ def _rank(view: RankView, table: RankTable, width: int) -> Line:
         line = (*line, Span(right(number(view.grad_norm), 7)), Span(right(memory, 8)))
     if width >= _WITH_HOST_FROM:
         line = (*line, Span(f"  {left(harmless(view.host), 12)} {view.pid}", "muted"))
-    return (*line, *_remarks(view))
+    for remark in _remarks(view):
+        if width_of(line) + width_of((remark,)) <= width:
+            line = (*line, remark)
+    return line
 
 
 def _remarks(view: RankView) -> Iterator[Span]:

@@ -42,7 +42,9 @@ def main() -> None:
     is_faulty = rank == FAULTY_RANK and restarts == 0
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
+    meeting = os.environ.get("MEETING")  # a directory: torchrun's own store leads a restarted gloo to dead addresses
+    where = {"init_method": f"file://{meeting}/{restarts}", "rank": rank, "world_size": int(os.environ["WORLD_SIZE"])}
+    dist.init_process_group("gloo", **where if meeting else {})
     model = DistributedDataParallel(Net())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.02 if FAULT == "lr" and is_faulty else 0.01, momentum=0.9)
     probe.watch(model, optimizer, name="job", config={"lr": optimizer.param_groups[0]["lr"]})

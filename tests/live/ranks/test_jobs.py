@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,13 +92,18 @@ def test_a_straggler_is_named_with_its_segment(torchrun: Torchrun, watched: Any,
 
 
 @pytest.mark.long
-def test_a_job_that_torchrun_starts_again_is_another_strand_of_the_same_run(torchrun: Torchrun, watched: Any) -> None:
-    launcher = torchrun(2, "raise", 200, restarts=1, FAULT_AT="50")
+def test_a_job_that_torchrun_starts_again_is_another_strand_of_the_same_run(
+    torchrun: Torchrun, watched: Any, tmp_path: Path
+) -> None:
+    launcher = torchrun(2, "raise", 200, restarts=1, FAULT_AT="50", MEETING=str(tmp_path))
     run = watched.until(lambda run: run.ranks is not None and run.ranks.attempt == 1 and steps(run) >= 100)
     assert len(run.ranks.ranks) == 2
     assert all(view.liveness.state is not RunState.CRASHED for view in run.ranks.ranks)
     run = watched.until(lambda run: run.liveness.state is RunState.FINISHED)
     assert launcher.wait() == 0
+    first, again = run.series["loss/total"].strands
+    assert (first.steps[0], again.steps[0], again.steps[-1]) == (1, 1, 200)
+    assert 40 <= first.steps[-1] < 50
 
 
 @pytest.mark.long

@@ -183,6 +183,14 @@ def test_a_rank_that_raised_explains_why_the_others_were_killed() -> None:
     assert run.liveness == Liveness(RunState.CRASHED, "rank 1: ValueError: x")
 
 
+def test_the_first_of_two_ranks_that_crashed_tells_why() -> None:
+    """The other one only says that its peer has gone."""
+    second = [*rank_says(0, 2, 30), wire.Bye(T0 + 21.0, 30, "exception", 1, "RuntimeError: connection closed by peer")]
+    first = [*rank_says(1, 2, 30), wire.Bye(T0 + 20.5, 30, "exception", 1, "ValueError: x")]
+    run = engine_of(*arrivals(0, second), *arrivals(1, first)).frame().runs[0]
+    assert run.liveness == Liveness(RunState.CRASHED, "rank 1: ValueError: x", 1)
+
+
 def test_a_rank_that_is_suspended_is_told_beside_the_state_of_the_run() -> None:
     strands = [*arrivals(0, rank_says(0, 2, 30)), *arrivals(1, rank_says(1, 2, 30))]
     run = engine_of(*strands, told(1, RunState.STOPPED, "suspended by a signal")).frame().runs[0]
