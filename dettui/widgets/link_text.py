@@ -45,15 +45,15 @@ def troubles(links: Sequence[Link], now: float) -> Iterator[Line]:
         elif link.state is not LinkState.UP:
             told = f"{glyph} {word} {host} for {duration(max(0.0, now - link.since))}"
             why = f": {harmless(link.text)}" if link.text else ""
-            yield (Span(told, role), Span(why), Span(_next_step(link, now), "muted"))
+            yield (Span(told, role), Span(_next_step(link, now)), Span(why))
 
 
 def _next_step(link: Link, now: float) -> str:
     if link.state is LinkState.NEEDS_LOGIN:
-        return "; L logs in"
+        return ", L logs in"
     if link.state is LinkState.FAILED:
-        return "; L tries again"
+        return ", L tries again"
     if link.retry_at is None:
         return ""
     wait_s = round(link.retry_at - now)
-    return f"; tried again in {duration(wait_s)}" if wait_s > 0 else "; trying again"
+    return f", tried again in {duration(wait_s)}" if wait_s > 0 else ", trying again"

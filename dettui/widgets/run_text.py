@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dettui.charts.numbers import count, duration, number, percent
 from dettui.domain.finding import Diagnosis, Finding
 from dettui.domain.frame import RunFrame
+from dettui.domain.run import RunState
 from dettui.domain.series import Series
 from dettui.widgets.checks_text import failures
 from dettui.widgets.text import Line, Span, harmless, shorten, spread, width_of
@@ -135,8 +136,9 @@ def _costs(run: RunFrame) -> Iterator[str]:
         yield "thinned: " + ", ".join(f"{harmless(name)} 1/{every}" for name, every in sorted(vitals.thinned.items()))
     if vitals.overhead is not None:
         yield f"probe {percent(vitals.overhead)}"
-    if run.info.host:
-        yield harmless(run.info.host)
+    host = run.link.host if run.link else run.info.host
+    if host:
+        yield harmless(host)
 
 
 def reason(run: RunFrame) -> tuple[Line, ...]:
@@ -145,7 +147,7 @@ def reason(run: RunFrame) -> tuple[Line, ...]:
     lines: list[Line] = []
     if run.liveness.reason:
         lines.append((Span(f"{sign.glyph} {sign.word}: ", sign.role), Span(harmless(run.liveness.reason))))
-    if is_stale(run):
+    if is_stale(run) and run.liveness.state is not RunState.LOST:  # the link says for how long
         age = duration(run.vitals.data_age_s)
         lines.append((Span("! STALE: ", "warning"), Span(f"what you see is {age} old; nothing newer has arrived")))
     return (*lines, *((Span("! ", "warning"), Span(harmless(notice))) for notice in run.notices))

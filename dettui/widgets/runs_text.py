@@ -247,7 +247,7 @@ def summary(frame: Frame, listed: int, grouping: Grouping, picked: int, width: i
 
 EMPTY: tuple[Line, ...] = (
     BLANK,
-    (Span("  No run yet.", "strong"), Span("  This list fills by itself as soon as one starts on this machine.")),
+    (Span("  No run yet.", "strong"), Span("  This list fills by itself as soon as one starts.")),
     BLANK,
     (Span("  1  two lines in the training script", "accent"),),
     (Span("         import dettui_probe as probe"),),

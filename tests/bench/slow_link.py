@@ -90,19 +90,21 @@ def measure(host: OtherHost, asked: argparse.Namespace) -> None:
             first_s = time.monotonic() - began
         if first_s is not None:
             ages.look()
-            if current_s is None and ages.ages[-1] < 3:
+            if current_s is None and ages.ages[-1] < 1.5 + 2 * asked.delay:
                 current_s, ages.ages, began = time.monotonic() - began, [], time.monotonic()
     link = feed.link
     feed.close()
     assert link.state is LinkState.UP and first_s is not None and current_s is not None, link
     p50, p95 = np.percentile(ages.ages, [50, 95])
+    oldest_at = asked.seconds * int(np.argmax(ages.ages)) / len(ages.ages)
+    over = np.mean(np.array(ages.ages) > 1.5 + 2 * asked.delay)
     trip_s = 2 * asked.delay
     print(
         f"{asked.rate / 1e3:.0f} kB/s, round trip {trip_s:.2f} s, loss {asked.loss:.0%}; {asked.runs} runs of "
         f"{asked.columns} columns, {asked.history} s of history\n"
-        f"  attached: first rows after {first_s:.1f} s, none older than 3 s after {current_s:.1f} s\n"
+        f"  attached: first rows after {first_s:.1f} s, none older than the bound after {current_s:.1f} s\n"
         f"  age of the newest row over {asked.seconds:.0f} s: p50 {p50:.2f}, p95 {p95:.2f}, max {max(ages.ages):.2f} s"
-        f" (bound 1.5 s + round trip = {1.5 + trip_s:.2f})\n"
+        f" at {oldest_at:.0f} s, {over:.1%} above the bound (1.5 s + round trip = {1.5 + trip_s:.2f})\n"
         f"  rows: {ages.rows} came, {ages.left_out} were left out; link measured: {link.round_trip_s:.2f} s, "
         f"{(link.bytes_per_s or 0) / 1e3:.0f} kB/s, clock {1e3 * link.clock_offset_s:+.0f} ms"
     )

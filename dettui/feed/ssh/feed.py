@@ -171,6 +171,8 @@ class SshFeed:
             call.pace.note(call.asked_wall, now - call.asked, reply.received, reply.sent, len(message))
             call.heard = now
             self._is_behind = reply.waiting > 0
+            if not self._is_behind:
+                call.pace.caught_up()
             self._turn(LinkState.UP)
             self._ask(call)
             return [replace(arrival, host=self.target.text) for arrival in self._dialogue.arrivals(reply)]

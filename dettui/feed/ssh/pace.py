@@ -13,6 +13,8 @@ from dettui.feed.agent.protocol import MAX_BUDGET, Next
 class PacePolicy:
     """What is shown must not grow old: an answer may take *answer_s*, and what waits *patience_s* before it is thinned.
 
+    A history is waited for longer, *patience_start_s*: it comes once, and whole it tells more.
+
     Over a link of *fast* bytes per second a long history comes whole, though it takes longer: it is the catching up of
     a new viewer, and on such a link it ends.
     """
@@ -21,12 +23,12 @@ class PacePolicy:
     least: int = 1 << 10
     answer_s: float = 0.25
     patience_s: float = 0.5
+    patience_start_s: float = 2.0
     fast: float = 1e6
     patience_fast_s: float = 10.0
     growth: int = 4  # of the budget after an answer that was full and took no time
-    told_apart_s: float = 0.02  # a transfer shorter than this tells no rate
+    told_apart_s: float = 0.1  # a transfer shorter than this tells no rate: hosts are busy, and late by that much
     memory: int = 512  # round trips: on a slow link those of some minutes, of which some were almost empty
-    weight: float = 0.5  # of the newest rate, where it is the better one; a worse one is believed at once
 
 
 class _Trip(NamedTuple):
@@ -41,7 +43,14 @@ class Pace:
         self._policy = policy or PacePolicy()
         self._budget = self._policy.start
         self._trips: deque[_Trip] = deque(maxlen=self._policy.memory)
-        self.bytes_per_s: float | None = None  # None where the link was never full enough to tell
+        self._rates: deque[float] = deque(maxlen=2)  # of the newest answers that filled the link
+        self._is_starting = True
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """What the link carries, by the better of its two newest full answers: a single one may have been held up.
+        None where it was never full enough to tell."""
+        return max(self._rates) if len(self._rates) > 1 else None
 
     @property
     def round_trip_s(self) -> float | None:
@@ -59,6 +68,10 @@ class Pace:
             return Next(1)
         return Next(self._budget, self._patience())
 
+    def caught_up(self) -> None:
+        """Everything that the host knew has come: from here on, what comes is new."""
+        self._is_starting = False
+
     def note(self, asked: float, took_s: float, received: float, sent: float, size: int) -> None:
         """An answer of *size* bytes came *took_s* after the question, which was *asked* by our clock; *received* and
         *sent* are by the host's."""
@@ -70,10 +83,10 @@ class Pace:
     def _learn(self, size: int, transfer_s: float) -> None:
         policy = self._policy
         if transfer_s >= policy.told_apart_s:
-            rate, before = size / transfer_s, self.bytes_per_s
-            self.bytes_per_s = rate if before is None else min(rate, before + policy.weight * (rate - before))
-            self._budget = round(self.bytes_per_s * policy.answer_s)
+            self._rates.append(size / transfer_s)
+            self._budget = round(size / transfer_s * policy.answer_s)
         else:
+            self._rates.clear()
             self._budget *= policy.growth
         self._budget = min(max(self._budget, policy.least), MAX_BUDGET)
 
@@ -82,5 +95,7 @@ class Pace:
         if self.bytes_per_s is None:
             return 0
         policy = self._policy
-        is_fast = self.bytes_per_s >= policy.fast
-        return max(round(self.bytes_per_s * (policy.patience_fast_s if is_fast else policy.patience_s)), 1)
+        patience_s = policy.patience_start_s if self._is_starting else policy.patience_s
+        if self.bytes_per_s >= policy.fast:
+            patience_s = policy.patience_fast_s
+        return max(round(self.bytes_per_s * patience_s), 1)

@@ -41,16 +41,33 @@ def after(line: Line, answers: int, waiting: int = 10 << 20) -> Pace:
 
 def test_a_slow_link_is_asked_for_a_quarter_of_a_second() -> None:
     pace = after(Line(20_000, 0.3), 10)
+    pace.caught_up()
     assert pace.bytes_per_s == pytest.approx(20_000, rel=0.1)
     assert pace.question().budget == pytest.approx(5_000, rel=0.15)
     assert pace.question().patience == pytest.approx(10_000, rel=0.15)
 
 
 def test_nothing_is_thinned_before_the_link_is_known() -> None:
-    pace = Pace()
-    assert pace.question().patience == 0
-    Line(20_000, 0.3).ask(pace, 10 << 20)
-    assert pace.question().patience == 0
+    line, pace = Line(20_000, 0.3), Pace()
+    for _ in range(3):  # the way alone, then two full answers
+        assert pace.question().patience == 0
+        line.ask(pace, 10 << 20)
+    assert pace.question().patience > 0
+
+
+def test_one_answer_that_was_held_up_makes_no_slow_link() -> None:
+    line, pace = Line(50e6, 0.01), Pace()
+    for held_up in (0.0, 0.0, 0.4, 0.0):
+        line.trip_s = 0.01 + held_up
+        line.ask(pace, 10 << 20)
+        assert pace.question().patience == 0
+
+
+def test_a_history_is_waited_for_longer_than_news() -> None:
+    pace = after(Line(20_000, 0.3), 10)
+    assert pace.question().patience == pytest.approx(40_000, rel=0.2)
+    pace.caught_up()
+    assert pace.question().patience == pytest.approx(10_000, rel=0.2)
 
 
 def test_a_fast_link_is_soon_asked_for_all_it_may_carry_and_waited_for() -> None:
