@@ -17,10 +17,10 @@ SHELLS = ("bash", "zsh", "fish")
 
 LOOK = "--ascii --light --dark"
 WORDS = {
-    "": f"--once --width --height {LOOK} --version",
+    "": f"--once --width --height --jump --ssh {LOOK} --version local",
     "run": f"--name {LOOK}",
-    "ls": "--json --names",
-    "doctor": "--json --at $(dettui ls --names 2>/dev/null)",
+    "ls": "--json --names --jump --ssh",
+    "doctor": "--json --at --jump --ssh $(dettui ls --names 2>/dev/null)",
     "audit": f"--images --val --limit --json --browse {LOOK}",
     "explain": "$(dettui explain 2>/dev/null)",
     "export": "--csv --jsonl $(dettui ls --names 2>/dev/null)",
