@@ -35,7 +35,8 @@ class Ema:
         """The smoothed counterparts of the next *values*, shape (n,); non-finite ones stay as they are."""
         finite = np.isfinite(values)
         smoothed = np.array(values, dtype=np.float64)
-        smoothed[finite] = self._smooth(smoothed[finite])
+        with np.errstate(over="ignore", invalid="ignore"):  # near the largest float: what overflows is not drawn
+            smoothed[finite] = self._smooth(smoothed[finite])
         return smoothed
 
     def _smooth(self, values: Floats) -> Floats:

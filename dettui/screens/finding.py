@@ -4,57 +4,40 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from textual.app import ComposeResult
-
 from dettui.domain.finding import Finding
 from dettui.domain.frame import Frame, RunFrame
-from dettui.screens.base import DashboardScreen
 from dettui.screens.images import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
+from dettui.screens.one_run import OneRunScreen
 from dettui.widgets.checks_text import checks_named_in
 from dettui.widgets.finding_text import around, page
 from dettui.widgets.lines import LinesView
-from dettui.widgets.run_text import header
 from dettui.widgets.text import Line, Span, paragraph
 
 Identity: TypeAlias = "tuple[str, int, int]"
 
 
-class FindingScreen(DashboardScreen):
+class FindingScreen(OneRunScreen):
     """Follows one finding of one run for as long as the run reports it."""
 
     where: Where = "finding"
     BINDINGS = bindings_of("everywhere", "finding")
 
     def __init__(self, run: str, finding: Finding) -> None:
-        super().__init__()
-        self.run_id = run
+        super().__init__(run)
         self.finding = finding
 
-    def compose_body(self) -> ComposeResult:
-        """The run's header over a scrolling text."""
-        yield LinesView(id="header", scrolls=False)
-        yield LinesView(id="page")
-
-    def draw(self, frame: Frame) -> None:
+    def draw_run(self, run: RunFrame, frame: Frame) -> None:
         """Show the finding as *frame* has it; one that is gone stays as it was last seen, and says so."""
-        run = next((r for r in frame.runs if r.info.id == self.run_id), None)
-        if run is None:
-            return
-        self.query_one("#header", LinesView).show(header(run, self.size.width))
         newest = same_finding(self.finding, run.diagnosis.findings)
         self.finding = newest or self.finding
         view = self.query_one("#page", LinesView)
         gone = () if newest else _gone(view.columns)
         view.show((*gone, *page(self.finding, view.columns, around(run))))
 
-    def action_scroll(self, by: int) -> None:
-        """Scroll by *by* lines."""
-        self.query_one("#page", LinesView).scroll_relative(y=by, animate=False)
-
     def action_other(self, by: int) -> None:
         """Turn to the next or the previous finding of the run."""
-        run = self._run()
+        run = self.run_frame
         findings = run.diagnosis.findings if run else ()
         now = same_finding(self.finding, findings)
         if now is not None:
@@ -65,14 +48,6 @@ class FindingScreen(DashboardScreen):
     def action_images(self) -> None:
         """Open the images, at one that this finding was raised for."""
         self.post_message(ImagesAsked(self.run_id, checks_named_in(self.finding)))
-
-    def action_back(self) -> None:
-        """Back to the run."""
-        self.dismiss()
-
-    def _run(self) -> RunFrame | None:
-        frame = self.showing.frame
-        return next((r for r in frame.runs if r.info.id == self.run_id), None) if frame else None
 
 
 def same_finding(finding: Finding, among: tuple[Finding, ...]) -> Finding | None:

@@ -11,13 +11,12 @@ from textual.message import Message
 
 from dettui.domain.frame import Frame, RunFrame
 from dettui.domain.given import GivenImage
-from dettui.screens.base import DashboardScreen
 from dettui.screens.keys import Where, bindings_of
+from dettui.screens.one_run import OneRunScreen
 from dettui.widgets.given_text import beside, heading, marks_of
 from dettui.widgets.lines import LinesView
 from dettui.widgets.picture import HalfBlockPicture
 from dettui.widgets.raster import ArrayRaster
-from dettui.widgets.run_text import header
 
 TEXT_SHARE: Final = 0.34
 LEAST_TEXT, MOST_TEXT = 26, 46
@@ -32,7 +31,7 @@ class ImagesAsked(Message):
     checks: frozenset[str] = frozenset()
 
 
-class ImagesScreen(DashboardScreen):
+class ImagesScreen(OneRunScreen):
     """One image at a time.  The one being looked at stays until it is forgotten.  Opened at the first image whose
     targets failed one of *checks*, or at the first one."""
 
@@ -40,35 +39,23 @@ class ImagesScreen(DashboardScreen):
     BINDINGS = bindings_of("everywhere", "images")
 
     def __init__(self, run: str, checks: frozenset[str] = frozenset()) -> None:
-        super().__init__()
-        self.run_id = run
+        super().__init__(run)
         self.checks = checks
         self.chosen: tuple[int, int, bool] | None = None  # as ``_identity`` has it; None: none was chosen yet
         self._with_boxes = True
         self._drawn: object = None  # what the picture shows: a tick must not draw it again
 
-    def compose_body(self) -> ComposeResult:
-        """The run's header, then picture and text side by side."""
-        yield LinesView(id="header", scrolls=False)
+    def compose_page(self) -> ComposeResult:
+        """Picture and text side by side."""
         yield LinesView(id="heads", scrolls=False)
         with Horizontal(id="images"):
             yield HalfBlockPicture(id="picture")
             yield LinesView(id="beside")
 
-    @property
-    def run_frame(self) -> RunFrame | None:
-        """The run as of the frame being shown."""
-        frame = self.showing.frame
-        return next((r for r in frame.runs if r.info.id == self.run_id), None) if frame else None
-
-    def draw(self, frame: Frame) -> None:
+    def draw_run(self, run: RunFrame, frame: Frame) -> None:
         """Show the chosen image as *frame* has it."""
-        run = self.run_frame
-        if run is None:
-            return
         width, place = self.size.width, self._place(run.given)
         self.query_one("#beside").styles.width = min(max(round(width * TEXT_SHARE), LEAST_TEXT), MOST_TEXT)
-        self.query_one("#header", LinesView).show(header(run, width))
         self.query_one("#heads", LinesView).show((heading(run.given, place, frame.made_at, width),))
         view = self.query_one("#beside", LinesView)
         image = run.given[place] if run.given else None
@@ -106,10 +93,6 @@ class ImagesScreen(DashboardScreen):
     def action_scroll(self, by: int) -> None:
         """Scroll the text beside the picture by *by* lines."""
         self.query_one("#beside", LinesView).scroll_relative(y=by, animate=False)
-
-    def action_back(self) -> None:
-        """Back to the run."""
-        self.dismiss()
 
 
 def _identity(image: GivenImage) -> tuple[int, int, bool]:

@@ -13,12 +13,12 @@ from textual.widget import Widget
 from dettui.charts.view import CurveView, Glyphs, framing, panned, with_cursor, zoomed
 from dettui.domain.finding import Finding
 from dettui.domain.frame import Frame, RunFrame
-from dettui.screens.base import DashboardScreen
 from dettui.screens.checks import ChecksAsked
 from dettui.screens.finding import Identity, identity, same_finding
 from dettui.screens.images import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.layout import PANES, PaneName, plan
+from dettui.screens.one_run import OneRunScreen
 from dettui.screens.ranks import RanksAsked
 from dettui.screens.view_state import ViewState, gone_back, log_toggled, pane_after, smoothed_next
 from dettui.screens.views import CHARTS, TITLES, curve_view, panes_of, term_count
@@ -27,8 +27,7 @@ from dettui.widgets.checks_text import checks_named_in
 from dettui.widgets.curve import CurveChart
 from dettui.widgets.finding_text import around
 from dettui.widgets.findings import FindingsPanel
-from dettui.widgets.lines import LinesView
-from dettui.widgets.run_text import header, reason
+from dettui.widgets.run_text import reason
 from dettui.widgets.text import Line
 
 
@@ -40,44 +39,33 @@ class FindingChosen(Message):
     finding: Finding
 
 
-class RunScreen(DashboardScreen):
+class RunScreen(OneRunScreen):
     """Draws one run as the reader wants to see it; `ViewState` holds how."""
 
     where: Where = "run"
     BINDINGS = bindings_of("everywhere", "run")
 
     def __init__(self, run: str, glyphs: Glyphs = "braille", state: ViewState | None = None) -> None:
-        super().__init__()
-        self.run_id = run
+        super().__init__(run)
         self.state = state or ViewState()
-        self.finding: Finding | None = None
+        self.finding: Finding | None = None  # the open one
+        self._is_chosen = False  # by the reader; else the worst is open, also one that came later
         self._jumped_to: Identity | None = None
         self._glyphs = glyphs
         self._regions: Mapping[PaneName, Region] = {}
 
     # --- what is on it --------------------------------------------------------------------------------------
 
-    def compose_body(self) -> ComposeResult:
-        """The header, and every pane there is; the layout decides which are seen."""
-        yield LinesView(id="header", scrolls=False)
+    def compose_page(self) -> ComposeResult:
+        """Every pane there is; the layout decides which are seen."""
         with Widget(id="panes"):
             for name in CHARTS:
                 yield CurveChart(id=name, glyphs=self._glyphs)
             yield ClassBars(id="classes")
             yield FindingsPanel(id="findings")
 
-    @property
-    def run_frame(self) -> RunFrame | None:
-        """The run as of the frame being shown."""
-        frame = self.showing.frame
-        return next((r for r in frame.runs if r.info.id == self.run_id), None) if frame else None
-
-    def draw(self, frame: Frame) -> None:
+    def draw_run(self, run: RunFrame, frame: Frame) -> None:
         """Show the run as *frame* has it."""
-        run = self.run_frame
-        if run is None:
-            return
-        self.query_one("#header", LinesView).show(header(run, self.size.width))
         shown = self._lay_out(run)
         for name in shown:
             self._draw_pane(name, run)
@@ -123,8 +111,9 @@ class RunScreen(DashboardScreen):
     # --- findings -------------------------------------------------------------------------------------------
 
     def _selected_index(self, findings: tuple[Finding, ...]) -> int:
-        """Where the selected finding stands now; the first one where none is selected or it is gone."""
-        now = same_finding(self.finding, findings) if self.finding else None
+        """Where the chosen finding stands now; the first one, the worst, where none was chosen or it is gone."""
+        now = same_finding(self.finding, findings) if self.finding and self._is_chosen else None
+        self._is_chosen = now is not None
         self.finding = now or (findings[0] if findings else None)
         return findings.index(now) if now else 0
 
@@ -134,7 +123,7 @@ class RunScreen(DashboardScreen):
         if run is None or not run.diagnosis.findings:
             return
         findings = run.diagnosis.findings
-        self.finding = findings[(self._selected_index(findings) + by) % len(findings)]
+        self.finding, self._is_chosen = findings[(self._selected_index(findings) + by) % len(findings)], True
         self.redraw()
 
     def action_jump(self, by: int) -> None:
@@ -171,6 +160,7 @@ class RunScreen(DashboardScreen):
         finding, view = self.finding, self._main_view()
         if finding is None or view is None:
             return
+        self._is_chosen = True
         framed = framing(view, finding.first_step, finding.last_step)
         self._look(replace(self.state, x_range=framed.x_range, cursor=finding.first_step))
         self._jumped_to = identity(finding)

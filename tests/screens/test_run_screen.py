@@ -196,6 +196,15 @@ async def test_the_selected_finding_stays_selected_when_a_worse_one_comes() -> N
         assert "▸ ▲ warning   Loss swings by 41 %" in stage.text
 
 
+async def test_a_worse_finding_that_came_later_is_opened_while_none_was_chosen() -> None:
+    async with on_stage(frame(sick_run(diagnosis=diagnosis(OSCILLATION)))) as stage:
+        assert "▸ ▲ warning   Loss swings" in stage.text
+        await stage.show(frame(sick_run(diagnosis=diagnosis(BAD_TARGETS, OSCILLATION))))
+        assert "▸ ■ critical" in stage.text
+        await stage.show(frame(sick_run(diagnosis=diagnosis(OSCILLATION))))
+        assert "▸ ▲ warning   Loss swings" in stage.text
+
+
 async def test_a_finding_over_a_range_is_a_band_on_the_loss() -> None:
     async with on_stage(frame(sick_run())) as stage:
         assert [(band.first, band.last, band.kind) for band in view_of(stage).bands] == [(420, 990, "oscillation")]
