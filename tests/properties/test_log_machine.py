@@ -65,7 +65,7 @@ class LogMachine(RuleBasedStateMachine):
     def append(self, count: int, size: int) -> None:
         """The writer thread's round."""
         assert self.log is not None
-        records = [Record(framing.pack(self.written + n, bytes([n]) * size), 1) for n in range(count)]
+        records = [Record(framing.pack(self.written + n, bytes([n + 1]) * size), 1) for n in range(count)]
         if self.log.wants_new_segment:
             self.log.next_segment()
         self.written += count
