@@ -61,7 +61,7 @@ class LogMachine(RuleBasedStateMachine):
         return self.written - len(waiting)
 
     @precondition(lambda self: self.log is not None)
-    @rule(count=st.integers(0, 5), size=st.integers(0, 200))
+    @rule(count=st.integers(1, 5), size=st.integers(20, 200))
     def append(self, count: int, size: int) -> None:
         """The writer thread's round."""
         assert self.log is not None
@@ -130,4 +130,4 @@ class LogMachine(RuleBasedStateMachine):
 
 
 TestLogMachine = LogMachine.TestCase
-TestLogMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLogMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
