@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from dettui.feed.agent import tail as tail_module
+from dettui.feed.agent.strand import near_the_end
 from dettui.feed.agent.tail import REVALIDATE_LOOKS, ZERO_LOOKS, LogTail, Position, segment_path
 from dettui_probe.framing import MAGIC, Frame, Hole, pack
 from dettui_probe.runlog import segment_path as segment_path_of_the_probe
@@ -63,6 +69,34 @@ def test_reading_resumes_at_the_position_of_another_tail(tmp_path: Path) -> None
     first = LogTail(log)
     first.poll(len(MAGIC) + 4 * len(FRAMES[0]))
     assert seqs(LogTail(log, first.position)) == [4, 5, 6, 7, 8, 9]
+
+
+def test_the_end_of_a_log_of_ten_gigabytes_is_found_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """160 segments of 64 MiB: links to one, so that only the looking costs."""
+    log = tmp_path / "r0-a.dlog"
+    piece = pack(7, bytes(1 << 20))
+    with log.open("wb") as file:
+        file.write(MAGIC)
+        for _ in range(64):
+            file.write(piece)
+    for number in range(1, 160):
+        segment_path(log, number).hardlink_to(log)
+    read: list[int] = []
+    monkeypatch.setattr(tail_module.os, "pread", _counting(os.pread, read))
+    tail = LogTail(log, near_the_end(log, 2 << 20))
+    found = [item.seq for _ in range(4) for item in tail.poll(1 << 20) if isinstance(item, Frame)]
+    tail.close()
+    assert found == [7]
+    assert sum(read) < 8 << 20
+
+
+def _counting(pread: Callable[[int, int, int], bytes], read: list[int]) -> Callable[[int, int, int], bytes]:
+    def counted(fd: int, size: int, offset: int) -> bytes:
+        data = pread(fd, size, offset)
+        read.append(len(data))
+        return data
+
+    return counted
 
 
 def test_a_start_within_a_frame_is_no_hole(tmp_path: Path) -> None:
