@@ -151,7 +151,9 @@ def _held(process: ProcessSight, policy: LivenessPolicy) -> Liveness | None:
 def _silent(silent_s: float | None, policy: LivenessPolicy) -> Liveness | None:
     if silent_s is None or silent_s <= policy.silent_s:
         return None
-    return Liveness(RunState.GIL_BLOCKED, "alive, and the probe's thread gets no turn: something holds the GIL")
+    return Liveness(
+        RunState.GIL_BLOCKED, "alive, but its probe is silent: something holds the GIL, or the disk of its log hangs"
+    )
 
 
 def _farewell(bye: ByeSeen) -> Liveness:

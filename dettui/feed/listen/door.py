@@ -26,16 +26,18 @@ class Door:
 
     def __init__(self, host: str, port: int, pair: Pair, allowed: Callable[[], Mapping[str, str]]) -> None:
         """Raises BadUsage where *host* is no address of this machine, or stands for all of them."""
+        address = explicit_address(host)
         self._allowed = allowed
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._judge = self._context.socket(zmq.ROUTER)  # asked by libzmq about every client (ZAP, RFC 27)
         self._judge.bind("inproc://zeromq.zap.01")
         self._inlet = self._context.socket(zmq.PULL)
         self._guard(pair)
+        self._inlet.setsockopt(zmq.IPV6, int(":" in address))
         self._monitor = self._inlet.get_monitor_socket(_FAILED)
         self._turned_away: list[str] = []
         try:
-            self._inlet.bind(f"tcp://{explicit_address(host)}:{port}")
+            self._inlet.bind(f"tcp://{address}:{port}")
         except zmq.ZMQError as error:
             self.close()
             raise BadUsage(f"cannot listen on {host}:{port}: {error}") from error
@@ -78,7 +80,6 @@ class Door:
     def _guard(self, pair: Pair) -> None:
         inlet = self._inlet
         inlet.setsockopt(zmq.LINGER, 0)
-        inlet.setsockopt(zmq.IPV6, 1)
         inlet.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         inlet.setsockopt(zmq.RCVHWM, HIGH_WATER)
         inlet.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)

@@ -85,7 +85,7 @@ class NoteReader:
         notes = self._read()
         fresh = [note for note in notes.refused if note.time > self._since] if notes else []
         self._since = max((note.time for note in fresh), default=self._since)
-        return [Arrival("", "", 0, notice=_line(notes.endpoint, note)) for note in fresh] if notes else []
+        return [Arrival("", "", 0, notice=_line(note)) for note in fresh]
 
     def _read(self) -> Notes | None:
         try:
@@ -99,6 +99,6 @@ class NoteReader:
             return None
 
 
-def _line(endpoint: str, note: Note) -> str:
+def _line(note: Note) -> str:
     when = time.strftime("%H:%M:%S", time.localtime(min(max(note.time, 0.0), 4e9)))
-    return clean(f"{when} {endpoint} turned away {note.text}", 300)
+    return clean(f"{when} turned away {note.text}", 300)
