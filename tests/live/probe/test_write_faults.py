@@ -24,7 +24,7 @@ LOGS = """
         os.write(1, b"%d\\n" % self._size)
     RunLog._settle = tell
     run = probe.init()
-    for step in range(600):
+    for step in range(int(os.environ.get("STEPS", "600"))):
         run.log(step, loss=step * 0.5)
         time.sleep(0.001)
     for _ in range(200):
@@ -64,7 +64,13 @@ def test_torn_frames_that_cannot_be_taken_back_are_holes_and_cost_nothing(workpl
 
 def kill_in_write(workplace, shim: Path, at: int, share: int) -> None:
     done = workplace.run(
-        LOGS, LD_PRELOAD=str(shim), FAULT="kill", AT=str(at), SHARE=str(share), DETTUI_RUN=f"k{at}-{share}"
+        LOGS,
+        STEPS="100000",
+        LD_PRELOAD=str(shim),
+        FAULT="kill",
+        AT=str(at),
+        SHARE=str(share),
+        DETTUI_RUN=f"k{at}-{share}",
     )
     assert done.returncode == -9
     acknowledged = int(done.stdout.split()[-1]) if done.stdout else 0
