@@ -136,6 +136,7 @@ class RunLog:
             try:
                 written = os.write(self._fd, chunk)
             except OSError as error:
+                self._take_back()
                 self._back_off(str(error))
                 return
             self._settle(written)
@@ -165,6 +166,15 @@ class RunLog:
             self._size += size
         if written:
             self._untear(written)
+
+    def _take_back(self) -> None:
+        """Cut off what a write has left that failed in its middle: it is written again, and would be there twice."""
+        try:
+            left = os.fstat(self._fd).st_size - self._size
+        except OSError:
+            return
+        if left > 0:
+            self._untear(left)
 
     def _untear(self, torn: int) -> None:
         try:

@@ -58,6 +58,11 @@ class Strand:
     def events(self, kind: str) -> list[wire.Event]:
         return [message for message in self.messages if isinstance(message, wire.Event) and message.kind == kind]
 
+    def rows_once(self) -> list[Row]:
+        """Every row, as a reader has them who drops the frames that it has had."""
+        first = dict(reversed(list(zip(self.seqs, self.messages, strict=True))))
+        return rows_of([first[seq] for seq in sorted(first)])
+
     def rows(self) -> list[Row]:
         """Every row, in the order of the log (rows of one batch: block by block)."""
         return rows_of(self.messages)

@@ -48,8 +48,7 @@ def test_a_write_that_fails_now_and_then_costs_nothing(workplace, shim, fault) -
     strand = workplace.strand()
     assert [step for step, _ in strand.rows()] == list(range(600))
     assert strand.seqs == list(range(len(strand.seqs)))
-    if fault != "eio":  # what a failed write has left is behind the back of the writer, and a hole
-        assert strand.holes == []
+    assert strand.holes == []
 
 
 @pytest.mark.parametrize("fault", ["short", "eio"])
@@ -57,7 +56,7 @@ def test_torn_frames_that_cannot_be_taken_back_are_holes_and_cost_nothing(workpl
     done = workplace.run(LOGS, LD_PRELOAD=str(shim), FAULT=fault, KEEP_TORN="1")
     assert (done.returncode, done.stderr) == (0, "")
     strand = workplace.strand()
-    assert [step for step, _ in strand.rows()] == list(range(600))
+    assert [step for step, _ in strand.rows_once()] == list(range(600))
     assert strand.holes
     assert sorted(set(strand.seqs)) == list(range(len(set(strand.seqs))))
 

@@ -189,3 +189,23 @@ def test_a_log_whose_descriptor_and_file_are_both_gone_goes_on_in_a_new_segment(
     log.append([record(2)])
     assert seqs_in(tmp_path / "r0-boot.1.dlog") == [1, 2]
     log.close()
+
+
+def test_what_a_failed_write_has_left_is_taken_back(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RunLog(tmp_path, 0, "boot")
+    log.append([record(0)])
+
+    def half(fd: int, data: bytes) -> int:
+        disk.write(fd, data[: len(data) // 2])
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runlog.os, "write", half)
+        log.append([record(seq) for seq in range(1, 6)])
+    assert seqs_in(log.path) == [0]
+    disk.now = 60.0
+    log.append([])
+    assert seqs_in(log.path) == list(range(6))
+    log.close()
