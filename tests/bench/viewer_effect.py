@@ -5,6 +5,9 @@ conditions: nobody looks; a dashboard in a real pty is attached; the dashboard i
 over and over at random instants, and their agent with every fifth; and once more nobody, which gives the noise.
 Prints a digest of all losses and of the final weights (they must be the same), and per step the median wall time and
 the median CPU time of the training thread, which other work on the machine disturbs least.
+
+    --alternate     one training in which nobody, an attached and a stopped dashboard take turns, some seconds each:
+                    what else the machine does then weighs on all alike
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import random
 import select
 import shutil
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -32,7 +36,7 @@ from pathlib import Path
 from dettui_probe.registry import announced_agent
 
 TRAINING = """
-import hashlib, json, statistics, sys, time
+import hashlib, json, pathlib, select, statistics, sys, time
 import torch
 import dettui_probe as probe
 
@@ -42,7 +46,7 @@ model = torch.nn.Sequential(
     torch.nn.Conv2d(16, 32, 3, 2, 1), torch.nn.BatchNorm2d(32), torch.nn.ReLU(),
     torch.nn.Conv2d(32, 32, 3, 2, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(32 * 64, 10))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-digest, wall, cpu = hashlib.sha256(), [], []
+digest, wall, cpu, ends = hashlib.sha256(), [], [], []
 run = probe.watch(model, optimizer, name="effect")
 print("ready", flush=True)
 sys.stdin.readline()
@@ -52,7 +56,8 @@ for step in range(int(sys.argv[1])):
     loss = torch.nn.functional.cross_entropy(model(images), classes)
     loss.backward(); optimizer.step(); optimizer.zero_grad()
     digest.update(loss.detach().numpy().tobytes())
-    wall.append(time.perf_counter() - began); cpu.append(time.thread_time() - used)
+    wall.append(time.perf_counter() - began); cpu.append(time.thread_time() - used); ends.append(time.perf_counter())
+    if select.select([sys.stdin], [], [], 0)[0]: break
     if step % 50 == 0: run.log(step, **{"eval/accuracy": float(step)})
 print("trained", flush=True)
 sys.stdin.readline()
@@ -61,6 +66,7 @@ run.finish()
 finished = time.perf_counter() - began
 for tensor in model.state_dict().values():
     digest.update(tensor.numpy().tobytes())
+if len(sys.argv) > 2: pathlib.Path(sys.argv[2]).write_text(json.dumps(list(zip(ends, wall, cpu))))
 wall.sort(); cpu.sort()
 told = {"digest": digest.hexdigest()[:16], "wall_ms": 1e3 * statistics.median(wall), "finish_s": finished}
 print(json.dumps({**told, "cpu_ms": 1e3 * statistics.median(cpu), "p99_ms": 1e3 * wall[len(wall) * 99 // 100]}))
@@ -174,11 +180,63 @@ def train(steps: int, what: Callable[[Condition], None]) -> dict[str, float | st
     return {**json.loads(out), "told": condition.told}
 
 
+def alternate(rounds: int, seconds: float) -> None:
+    """Print, for one training, the medians of the steps that fell into each condition's turns."""
+    home = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
+    os.environ["DETTUI_HOME"] = str(home)
+    env = {**os.environ, "DETTUI_RUNS": str(home / "r"), "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", TRAINING, "1000000", str(home / "steps.json")],
+        env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdin is not None and child.stdout is not None
+    child.stdout.readline()
+    child.stdin.write("\n")
+    child.stdin.flush()
+    time.sleep(seconds)  # the probe spends an allowance at the start
+    turns: list[tuple[str, float, float]] = []
+    for turn in range(rounds):
+        for name in ("nobody", "attached", "stopped") if turn % 2 else ("stopped", "attached", "nobody"):
+            dashboard = None if name == "nobody" else Dashboard(env)
+            if dashboard is not None:
+                dashboard.draw_until_shown()
+                dashboard.draw_for(1.0)
+                if name == "stopped":
+                    dashboard.process.send_signal(signal.SIGSTOP)
+            began = time.perf_counter()
+            dashboard.draw_for(seconds) if dashboard and name == "attached" else time.sleep(seconds)
+            turns.append((name, began, time.perf_counter()))
+            if dashboard is not None:
+                dashboard.kill()
+    child.communicate("\n\n")
+    steps = json.loads((home / "steps.json").read_text())
+    shutil.rmtree(home, ignore_errors=True)
+    print(f"{'':>10} {'steps':>6} {'wall ms':>8} {'CPU ms':>8}   of nobody: wall, CPU (median of {rounds} turns each)")
+    kept = {name: [_turn(steps, a, b) for n, a, b in turns if n == name] for name in ("nobody", "attached", "stopped")}
+    for name, medians in kept.items():
+        ratios = [[m[i] / k[i] - 1 for m, k in zip(medians, kept["nobody"], strict=True)] for i in (1, 2)]
+        changes = "  ".join(f"{statistics.median(r):+.1%} ({min(r):+.1%} to {max(r):+.1%})" for r in ratios)
+        middle = [statistics.median(m[i] for m in medians) for i in (1, 2)]
+        print(f"{name:>10} {sum(m[0] for m in medians):>6.0f} {middle[0]:>8.2f} {middle[1]:>8.2f}   {changes}")
+
+
+def _turn(steps: list[tuple[float, float, float]], began: float, ended: float) -> tuple[float, float, float]:
+    """Number of the steps within a turn, and their median wall and CPU time in ms."""
+    mine = [(wall, cpu) for end, wall, cpu in steps if began + wall < end < ended]
+    return len(mine), 1e3 * statistics.median(w for w, _ in mine), 1e3 * statistics.median(c for _, c in mine)
+
+
 def main() -> int:
     """Print the table; 1 where the weights differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--alternate", action="store_true")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of one turn")
     options = parser.parse_args()
+    if options.alternate:
+        alternate(options.rounds, options.seconds)
+        return 0
     conditions = {
         "nobody": Condition.nobody, "attached": Condition.attached, "stopped": Condition.stopped,
         "killed": Condition.killed, "nobody again": Condition.nobody,
