@@ -47,7 +47,8 @@ def main() -> None:
     dist.init_process_group("gloo", **where if meeting else {})
     model = DistributedDataParallel(Net())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.02 if FAULT == "lr" and is_faulty else 0.01, momentum=0.9)
-    probe.watch(model, optimizer, name="job", config={"lr": optimizer.param_groups[0]["lr"]})
+    if "WITHOUT_PROBE" not in os.environ:
+        probe.watch(model, optimizer, name="job", config={"lr": optimizer.param_groups[0]["lr"]})
     numbers = torch.Generator().manual_seed(0 if FAULT == "same_data" else rank)
     net = model.module if FAULT == "bypass" else model
     for step in range(1, STEPS + 1):
@@ -62,6 +63,9 @@ def main() -> None:
         if FAULT == "flip" and is_faulty and step == AT:
             with torch.no_grad():
                 model.module.layers[0].weight.mul_(1.01)
+    if "WEIGHTS" in os.environ:
+        state = (model.state_dict(), optimizer.state_dict(), torch.get_rng_state())
+        torch.save(state, f"{os.environ['WEIGHTS']}.{rank}")
     dist.destroy_process_group()
 
 

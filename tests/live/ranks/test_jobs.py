@@ -107,6 +107,18 @@ def test_a_job_that_torchrun_starts_again_is_another_strand_of_the_same_run(
 
 
 @pytest.mark.long
+def test_weights_and_random_states_of_every_rank_are_the_same_with_and_without_the_probe(
+    torchrun: Torchrun, tmp_path: Path
+) -> None:
+    for name, env in (("watched", {}), ("plain", {"WITHOUT_PROBE": "1"})):
+        (tmp_path / name).mkdir()  # the name of the file is a part of it
+        torchrun(2, "none", 40, WEIGHTS=str(tmp_path / name / "weights"), **env).wait()
+    for rank in range(2):
+        watched, plain = ((tmp_path / name / f"weights.{rank}").read_bytes() for name in ("watched", "plain"))
+        assert watched == plain
+
+
+@pytest.mark.long
 def test_without_rank_0_the_others_are_still_seen(torchrun: Torchrun, watched: Any) -> None:
     torchrun(3, "kill", FAULT_AT="40", FAULTY_RANK="0")
     run = watched.until(lambda run: state_of(run, 0) is RunState.KILLED)
