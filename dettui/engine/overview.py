@@ -30,4 +30,5 @@ class Overview:
 
     def progress(self, store: RunStore) -> str:
         """How far *store* has come, in one line."""
-        return f"still reading: the curves are a first look, findings are as of step {store.last_step:,} of {self.store.last_step:,}"
+        reached, known = f"{store.last_step:,}", f"{self.store.last_step:,}"
+        return f"still reading: the curves are a first look, findings are as of step {reached} of {known}"

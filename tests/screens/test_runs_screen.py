@@ -11,6 +11,7 @@ from screens.stage import SIZES, on_stage, screen_text
 from dettui.charts.numbers import number
 from dettui.domain.finding import Severity
 from dettui.domain.frame import Frame, RunFrame
+from dettui.domain.link import Link, LinkState
 from dettui.domain.run import RunState
 from dettui.screens.run import RunScreen
 from dettui.screens.runs import RunsScreen
@@ -156,3 +157,97 @@ async def test_a_frame_that_says_the_same_repaints_nothing() -> None:
         await stage.show(Frame(2, 1.7e9 + 0.1, runs))
         assert painted() == 0
         assert screen_text(stage.app) == before
+
+
+# --- groups, picks, filters ---------------------------------------------------------------------------------------
+
+
+def on_hosts() -> tuple[RunFrame, ...]:
+    """Two hosts; the worst run is on the second."""
+    a, b, c = three_runs()
+    return (replace(a, info=replace(a.info, host="gpu02")), b, c)
+
+
+async def test_runs_are_grouped_by_host_in_the_order_of_their_worst() -> None:
+    async with on_stage(frame(*on_hosts())) as stage:
+        await stage.press("o")
+        heads = [row.split()[1] for row in stage.text.splitlines() if row.lstrip("▸ ").startswith("▼")]
+        assert heads == ["gpu02", "gpu01"]
+        assert "by host" in stage.text
+
+
+async def test_a_group_folds_into_its_head_and_unfolds_again() -> None:
+    async with on_stage(frame(*on_hosts())) as stage:
+        await stage.press("o", "G", "left")
+        assert "▶ gpu01" in stage.text
+        assert "beta" not in stage.text
+        await stage.press("enter")
+        assert "beta" in stage.text
+
+
+async def test_seeds_of_one_setting_are_a_group() -> None:
+    runs = [run_frame(str(i), f"net s{i}") for i in range(3)]
+    async with on_stage(frame(*runs, run_frame("x", "other"))) as stage:
+        await stage.press("o", "o")
+        assert "▼ net  3 runs" in stage.text
+        assert "▼ other  1 run" in stage.text
+
+
+async def test_a_filter_that_is_not_done_keeps_the_last_result_and_says_why() -> None:
+    async with on_stage(frame(*three_runs())) as stage:
+        await stage.press("slash", *"finding:osc")
+        assert "beta" in stage.text
+        assert "alpha" not in stage.text
+        await stage.press(*" or (")
+        assert "beta" in stage.text
+        assert "alpha" not in stage.text
+        assert "✗" in stage.text
+        assert "shown is the last filter that held" in stage.text
+
+
+async def test_a_filter_is_never_silent() -> None:
+    async with on_stage(frame(*three_runs())) as stage:
+        await stage.press("slash", *"beta", "enter")
+        assert "1 of 3 shown" in stage.text
+        assert "beta" in stage.text.splitlines()[-2]  # its field stays
+
+
+async def test_tab_completes_what_is_typed() -> None:
+    async with on_stage(frame(*three_runs())) as stage:
+        await stage.press("slash", *"cause:lr", "tab")
+        assert "cause:lr_too_high" in stage.text
+        assert "alpha" not in stage.text
+
+
+async def test_a_picked_run_shows_its_letter_and_the_summary_counts() -> None:
+    async with on_stage(frame(*three_runs())) as stage:
+        await stage.press("j", "space")
+        assert "1 picked" in stage.text
+        assert next(row for row in stage.text.splitlines() if "beta" in row)[1] == "a"
+
+
+async def test_a_crash_says_its_last_line_in_the_list() -> None:
+    crashed = run_frame("a", "alpha", state=RunState.CRASHED)
+    crashed = replace(crashed, liveness=replace(crashed.liveness, reason="ValueError: no boxes"))
+    async with on_stage(frame(crashed, run_frame("b", "beta")), size=(80, 24)) as stage:
+        assert "✗ ValueError: no boxes" in stage.text
+
+
+async def test_figures_of_a_row_move_twice_a_second_and_its_state_at_once() -> None:
+    a, b, _ = three_runs()
+    async with on_stage(frame(a, b)) as stage:
+        further = replace(b, vitals=replace(b.vitals, step=1_000))
+        await stage.show(frame(a, further, tick=2, made_at=1.7e9 + 0.2))
+        assert "1,000/" not in stage.text
+        await stage.show(frame(a, further, tick=3, made_at=1.7e9 + 0.6))
+        assert "1,000/" in stage.text
+        dead = replace(further, liveness=replace(b.liveness, state=RunState.KILLED))
+        await stage.show(frame(a, dead, tick=4, made_at=1.7e9 + 0.7))
+        assert "KILLED" in stage.text
+
+
+async def test_a_lost_link_is_told_with_its_age() -> None:
+    link = Link("gpu07", LinkState.LOST, since=1.7e9 - 12, text="connection reset", retry_at=1.7e9 + 4)
+    shown = replace(frame(*three_runs()), links=(link,))
+    async with on_stage(shown) as stage:
+        assert "LINK LOST gpu07 for 12s: connection reset; tried again in 4.0s" in stage.text

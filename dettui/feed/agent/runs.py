@@ -110,6 +110,9 @@ class Runs:
         """True while its process does; one that is gone never comes back, and is not looked for again."""
         if member.key in self._dead:
             return False
+        strand = self._strands.get(member.key)
+        if strand is not None and not strand.is_over:
+            return True  # it is looked at anyway
         watch = self._watches.get(member.key)
         if watch is None:
             watch = self._watches[member.key] = ProcessWatch(member)
