@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import re
 from pathlib import Path
 
+_KILLS = re.compile(rb"^oom_kill (\d+)\s*$", re.MULTILINE)
 _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
@@ -18,23 +18,27 @@ class MemoryKills:
 
     def __init__(self, proc: Path, pid: int, cgroups: Path = Path("/sys/fs/cgroup")) -> None:
         self._proc, self._pid, self._cgroups = proc, pid, cgroups
-        self._group = _counter_of_group(proc, pid, cgroups)
+        self._membership = _membership(proc, pid)
+        self._group = _counter_of_group(self._membership, cgroups)
         self._host = proc / "vmstat"
         self._before = self._newest = self._counts()
         self._resident = 0
 
     def note(self, resident_bytes: int) -> None:
         """The process is there: what had been killed at the look before this one was another."""
-        group = _counter_of_group(self._proc, self._pid, self._cgroups)
         self._resident = resident_bytes or self._resident
-        if group is not None and group != self._group:  # it was moved
-            self._group = group
-            self._newest = self._counts()
+        membership = _membership(self._proc, self._pid)
+        if membership != self._membership:
+            self._membership = membership
+            group = _counter_of_group(membership, self._cgroups)
+            if group is not None and group != self._group:  # it was moved
+                self._group = group
+                self._newest = self._counts()
         self._before, self._newest = self._newest, self._counts()
 
     def verdict(self) -> str:
         """What the counters say after the process has gone; "" where they have not risen."""
-        group, host = self._counts(_counter)
+        group, host = self._counts()
         used = f"; it last used {_size(self._resident)}" if self._resident else ""
         if group > self._before[0]:
             return f"out of memory: killed by the kernel at the limit of its cgroup{used}"
@@ -42,18 +46,21 @@ class MemoryKills:
             return f"out of memory: gone as the kernel killed for want of memory on this host{used}"
         return ""
 
-    def _counts(self, read: Callable[[Path], int] | None = None) -> tuple[int, int]:
-        read = read or _recent
-        return read(self._group) if self._group else 0, read(self._host)
+    def _counts(self) -> tuple[int, int]:
+        return _counter(self._group) if self._group else 0, _counter(self._host)
 
 
-def _counter_of_group(proc: Path, pid: int, cgroups: Path) -> Path | None:
-    """The file with the counter ``oom_kill`` of the cgroup of *pid*."""
+def _membership(proc: Path, pid: int) -> str:
+    """Which cgroups *pid* is in, as the kernel writes it; "" where that cannot be read."""
     try:
-        lines = (proc / str(pid) / "cgroup").read_text("utf-8", "replace").splitlines()
+        return (proc / str(pid) / "cgroup").read_text("utf-8", "replace")
     except OSError:
-        return None
-    for line in lines:
+        return ""
+
+
+def _counter_of_group(membership: str, cgroups: Path) -> Path | None:
+    """The file with the counter ``oom_kill`` of the cgroup of a process."""
+    for line in membership.splitlines():
         _, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         inside = group.lstrip("/")
@@ -69,32 +76,14 @@ def _counter_of_group(proc: Path, pid: int, cgroups: Path) -> Path | None:
     return None
 
 
-_SAME_LOOK_S = 0.02
-"""Many runs are looked at one after the other, and most share these counters: reading them for each of 64 runs took
-half of the agent's time."""
-_recently: dict[Path, tuple[float, int]] = {}
-
-
-def _recent(path: Path) -> int:
-    """The counter in *path*, read a moment ago at most.  Used by the agent's one thread."""
-    now = time.monotonic()
-    read_at, count = _recently.get(path, (-1.0, 0))
-    if not 0 <= now - read_at < _SAME_LOOK_S:
-        count = _counter(path)
-        _recently[path] = now, count
-    return count
-
-
-def _counter(path: Path, name: str = "oom_kill") -> int:
+def _counter(path: Path) -> int:
+    """The counter ``oom_kill`` in *path*.  A search, not a loop over its lines: each run is looked at twice a second,
+    and the host's file has 180 of them."""
     try:
-        lines = path.read_text("ascii", "replace").splitlines()
+        found = _KILLS.search(path.read_bytes())
     except OSError:
         return 0
-    for line in lines:
-        key, _, value = line.partition(" ")
-        if key == name and value.strip().isdecimal():
-            return int(value)
-    return 0
+    return int(found[1]) if found else 0
 
 
 def _size(count: int) -> str:
