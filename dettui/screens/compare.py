@@ -24,7 +24,7 @@ from dettui.screens.compare_state import (
     smoothing_after,
     taken_back,
 )
-from dettui.screens.compare_views import Member, Overlay, groups_of
+from dettui.screens.compare_views import Member, Overlay, groups_of, weight_of
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.runs import RunChosen
 from dettui.widgets.compare_text import Entry, Shown, differing, letter, table
@@ -175,7 +175,8 @@ class CompareScreen(DashboardScreen):
             Span(harmless(state.metric) or "none yet", "accent"),
             Span(f" {at}  {sense}", "muted"),
         )
-        how = [f"x: {state.x_scale}", f"smoothed {state.smoothing:g}" if state.smoothing else "not smoothed"]
+        weight = weight_of(state.metric, state)
+        how = [f"x: {state.x_scale}", f"smoothed {weight:g}" if weight else "not smoothed"]
         how += ["log"] if state.metric in state.log_y else []
         base = next((member for member in members if member.run.info.id == state.baseline), None)
         end: Line = (*((Span("base "), letter(base.place), Span("  ")) if base else ()), Span("  ".join(how), "muted"))
@@ -194,7 +195,7 @@ class CompareScreen(DashboardScreen):
             sizes = [len(group) for group in groups_of(members).values()]
             if max(sizes) < 2:
                 return (Span(" ! ", "warning"), Span("no two runs differ in their seed only: each is drawn by itself"))
-            curves = "smoothed curves" if state.smoothing else "curves"
+            curves = "smoothed curves" if weight_of(state.metric, state) else "curves"
             said = f" seeds of one setting: the line is the mean, the shade min to max of their {curves}"
             return (Span(said, "muted"),)
         hidden = [member for member in members if member.run.info.id in state.hidden]
