@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ FRAME_EVERY_S: Final = 0.1
 """Ten frames a second while data comes: 10 % of a core and 2 KB a frame for 16 charts; more is not seen."""
 IDLE_FRAME_EVERY_S: Final = 1.0
 """While nothing comes, only ages change."""
+FIRST_PICTURE_S: Final = 2.0
+"""What reading waits for the first picture at most."""
 SETTLING_S: Final = 2.0
 """Runs that turn up this soon after the first one were there all along; the opening screen still adapts to them."""
 
@@ -105,6 +108,7 @@ class DettuiApp(App[int]):
         self.failure: DettuiError | None = None
         self.newest: Frame | None = None
         self.paused_at: Frame | None = None
+        self._has_drawn = threading.Event()  # a run
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's, but on stdout where stderr is no terminal."""
@@ -131,12 +135,15 @@ class DettuiApp(App[int]):
         """Pump the engine and post its frames until the application ends."""
         worker = get_current_worker()
         try:
-            pump(self._source(), self.post_frame, lambda: worker.is_cancelled)
+            pump(self._source(), self.post_frame, lambda: worker.is_cancelled, self._wait_for_first_picture)
         except DettuiError as error:
             self.failure = error
             self.call_from_thread(self.exit)
         finally:
             self._close()
+
+    def _wait_for_first_picture(self) -> None:
+        self._has_drawn.wait(FIRST_PICTURE_S)
 
     def post_frame(self, frame: Frame) -> None:
         """Hand *frame* to the application's own thread."""
@@ -149,6 +156,8 @@ class DettuiApp(App[int]):
         self.newest = event.frame
         self._open_on_the_right_thing(event.frame)
         self._show()
+        if event.frame.runs and not self._has_drawn.is_set():
+            self.call_after_refresh(self._has_drawn.set)
 
     async def on_event(self, event: events.Event) -> None:
         """From the first key on, the reader decides which screen to see; an answer to a host is no such key.
@@ -270,8 +279,17 @@ class Opening:
         return frame.runs[0].info.id if len(frame.runs) == 1 and not self.is_over else None
 
 
-def pump(engine: FrameSource, post: Callable[[Frame], None], is_cancelled: Callable[[], bool]) -> None:
-    """Read until cancelled; post frames at most every FRAME_EVERY_S, and rarely while nothing comes."""
+def pump(
+    engine: FrameSource,
+    post: Callable[[Frame], None],
+    is_cancelled: Callable[[], bool],
+    wait_for_picture: Callable[[], None] = lambda: None,
+) -> None:
+    """Read until cancelled; post frames at most every FRAME_EVERY_S, and rarely while nothing comes.
+
+    After the first frame that has a run, *wait_for_picture*: drawing it need not share the processor with judging.
+    """
+    has_run = False
     posted_at = time.monotonic() - IDLE_FRAME_EVERY_S
     is_dirty = False
     while not is_cancelled():
@@ -285,7 +303,11 @@ def pump(engine: FrameSource, post: Callable[[Frame], None], is_cancelled: Calla
             # A feed that is exhausted returns at once.
             time.sleep(max(0.0, began + wait_s - time.monotonic()))
         if time.monotonic() >= due:
-            post(engine.frame())
+            frame = engine.frame()
+            post(frame)
+            if frame.runs and not has_run:
+                has_run = True
+                wait_for_picture()
             posted_at, is_dirty = time.monotonic(), False
 
 

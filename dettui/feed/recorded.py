@@ -19,8 +19,6 @@ from dettui_probe.framing import Frame, Hole, Scanner
 
 READ_BYTES = 256 << 10
 """Of the log in one poll: some 2 ms of reading, 20,000 values."""
-HEAD_START_S = 0.5
-"""For the screen to draw an overview, before the recording is read in order."""
 NO_GOODBYE = Liveness(RunState.UNKNOWN, "the recording ends without a goodbye")
 
 
@@ -34,17 +32,11 @@ class RecordedFeed:
         """
         self._read_bytes = read_bytes
         self._has_overview = has_overview
-        self._resume_at = 0.0
         self._waiting = deque(strands_at(Path(path)))
         self._playing: _Playback | None = None
 
     def poll(self, wait_s: float) -> Sequence[Arrival]:
-        """The next piece of the recording.  *wait_s* is ignored: what is on the disk need not be waited for; only
-        after an overview is there nothing for a while, so that drawing it need not share the processor."""
-        head_start = self._resume_at - time.monotonic()
-        if head_start > 0:
-            time.sleep(min(head_start, wait_s))
-            return ()
+        """The next piece of the recording.  *wait_s* is ignored: what is on the disk need not be waited for."""
         if self._playing is None:
             if not self._waiting:
                 return ()
@@ -52,7 +44,6 @@ class RecordedFeed:
             self._playing = _Playback(strand)
             overview = overview_of(strand) if self._has_overview and strand.rank == 0 else ()
             if overview:
-                self._resume_at = time.monotonic() + HEAD_START_S
                 return (Arrival(strand.run, strand.boot, strand.rank, overview=overview),)
         arrival = self._playing.next(self._read_bytes)
         if self._playing.is_over:

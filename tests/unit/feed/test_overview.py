@@ -9,7 +9,7 @@ from scenarios.build import Setting, run_messages
 from unit.engine.runs import swinging
 
 from dettui.engine import Engine, replay
-from dettui.feed import overview, recorded
+from dettui.feed import overview
 from dettui.feed.opening import open_recording
 from dettui_probe import tags, wire
 from dettui_probe.framing import MAGIC, pack
@@ -21,7 +21,6 @@ STEPS = 300
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A recording that counts as long."""
     monkeypatch.setattr(overview, "WORTH_IT_BYTES", 1_000)
-    monkeypatch.setattr(recorded, "HEAD_START_S", 0.0)
     path = tmp_path / "r0-00000000000000aa.dlog"
     messages = run_messages(STEPS, setting=Setting(), **swinging(STEPS))
     path.write_bytes(MAGIC + b"".join(pack(seq, wire.encode(message)) for seq, message in enumerate(messages)))
