@@ -91,7 +91,8 @@ class Dashboard:
         self.terminal, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         entry = "import sys; from dettui.cli import main; sys.exit(main())"
-        env = {**os.environ, "DETTUI_HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        bare = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        env = {**bare, "DETTUI_HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-c", entry, str(path)], stdin=theirs, stdout=theirs, stderr=theirs, env=env
@@ -148,6 +149,37 @@ class Dashboard:
         os.close(self.terminal)
 
 
+def with_dashboards(path: Path, home: Path, steps: int, options: argparse.Namespace) -> None:
+    """Time the starts, then the keys of the last one."""
+    dashboard: Dashboard | None = None
+    try:
+        for start in range(options.starts):
+            if dashboard is not None:
+                dashboard.leave()
+            dashboard = Dashboard(path, home)
+            glyph, whole = dashboard.until(f"{steps:,}/{steps:,}", 60)
+            spent = dashboard.cpu_s()
+            print(
+                f"start {start + 1}: first curve {glyph:.2f} s, whole run {whole:.2f} s, {spent:.2f} s CPU", flush=True
+            )
+        assert dashboard is not None
+        told = {}
+        for when in ("while it is judged", "after"):
+            for name, key in KEYS.items():
+                told[name] = statistics.median(dashboard.press(key) for _ in range(3))
+            print(f"{when}: " + ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in told.items()))
+            if when != "after":
+                deadline = time.perf_counter() + options.settle
+                while time.perf_counter() < deadline and (drawn := sum(map(len, dashboard.pieces(2.5)))):
+                    pass  # while it is judged, a count of steps goes on
+                print(
+                    f"nothing moves any more {time.perf_counter() - dashboard.started:.0f} s after the start ({drawn})"
+                )
+    finally:
+        if dashboard is not None:
+            dashboard.leave()
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,28 +193,7 @@ def main() -> None:
         path = home / "r0-0000000000000000.dlog"
         steps = write(path, options.points, options.tags)
         scan(path)
-        for start in range(options.starts):
-            dashboard = Dashboard(path, home)
-            glyph, whole = dashboard.until(f"{steps:,}/{steps:,}", 60)
-            spent = dashboard.cpu_s()
-            print(
-                f"start {start + 1}: first curve {glyph:.2f} s, whole run {whole:.2f} s, {spent:.2f} s CPU", flush=True
-            )
-            if start < options.starts - 1:
-                dashboard.leave()
-        told = {}
-        for when in ("while it is judged", "after"):
-            for name, key in KEYS.items():
-                told[name] = statistics.median(dashboard.press(key) for _ in range(3))
-            print(f"{when}: " + ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in told.items()))
-            if when != "after":
-                deadline = time.perf_counter() + options.settle
-                while time.perf_counter() < deadline and (drawn := sum(map(len, dashboard.pieces(2.5)))):
-                    pass  # while it is judged, a count of steps goes on
-                print(
-                    f"nothing moves any more {time.perf_counter() - dashboard.started:.0f} s after the start ({drawn})"
-                )
-        dashboard.leave()
+        with_dashboards(path, home, steps, options)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
