@@ -94,9 +94,9 @@ def trackio() -> tuple[Log, Finish]:
 BACKENDS: dict[str, Callable[[], tuple[Log, Finish]]] = {
     "nothing": nothing,
     "list.append": list_append,
-    "empty function, 10 keywords": ten_keywords,
+    "empty function of 10 keywords": ten_keywords,
     "dettui": dettui,
-    "dettui, keywords": dettui_keywords,
+    "dettui keywords": dettui_keywords,
     "trackio": trackio,
     "wandb offline": wandb,
     "tensorboard": tensorboard,
