@@ -36,8 +36,11 @@ _STYLES: dict[Role, Style] = {
 
 
 def printed(frame: Frame, width: int, height: int, colour: bool, glyphs: Glyphs = "braille") -> str:
-    """*frame* in at most *width* x *height* cells: one run with its loss and findings, or the list of several."""
-    lines = (*_notices(frame, width), *_body(frame, width, height, glyphs))[:height]
+    """*frame* in at most *width* columns: one run with its loss and findings, or the list of several.
+
+    The chart takes its share of *height* rows; words are never cut, since paper and scrollbacks have no end.
+    """
+    lines = (*_notices(frame, width), *_body(frame, width, height, glyphs))
     return "\n".join(line_text(line, colour).rstrip() for line in lines)
 
 

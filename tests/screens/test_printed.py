@@ -34,9 +34,11 @@ def test_no_run_prints_how_to_attach_one() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 10), (80, 24), (200, 50)])
-def test_what_is_printed_fits(width: int, height: int) -> None:
-    rows = render_once(frame(sick_run()), width, height, colour=False).splitlines()
-    assert len(rows) <= height
+def test_what_is_printed_fits_the_width_and_keeps_every_word(width: int, height: int) -> None:
+    text = render_once(frame(sick_run()), width, height, colour=False)
+    rows = text.splitlines()
+    assert all(finding.title.split()[0] in text for finding in sick_run().diagnosis.findings)
+    assert "because" in text and "measured" in text
     assert max(map(len, rows)) <= width
 
 
