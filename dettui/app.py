@@ -326,6 +326,6 @@ def run_app(
 
 
 def render_once(frame: Frame, width: int, height: int, colour: bool, ascii_only: bool = False) -> str:
-    """One frame as text for a pipe or a scrollback: *width* columns at most, its chart cut for *height* rows, ANSI colours where *colour*."""
+    """One frame as text: *width* columns at most, its chart for *height* rows, ANSI colours where *colour*."""
     text = printed(frame, width, height, colour, "ascii" if ascii_only else "braille")
     return "\n".join(map(for_ascii, text.split("\n"))) if ascii_only else text
