@@ -11,8 +11,9 @@ one replaces and pictures too large for the link are left out; class counts are 
 from __future__ import annotations
 
 import math
+import operator
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from dettui.feed.agent.peek import BlockSeen, CountsSeen, blocks_of, counts_of, kind_of
@@ -162,8 +163,7 @@ class _Group:
         self._kept: list[Row] = []
         self._newest: Row | None = None
         self._odd: Row | None = None  # the first with a value that is not finite
-        self._low: list[tuple[float, Row] | None] = [None] * width
-        self._high: list[tuple[float, Row] | None] = [None] * width
+        self._low, self._high = _Extremes(width, operator.lt, math.inf), _Extremes(width, operator.gt, -math.inf)
 
     @property
     def bytes(self) -> int:
@@ -199,25 +199,23 @@ class _Group:
 
     def _note_extremes(self, seq: int, block: BlockSeen) -> None:
         values = struct.unpack(f"<{len(block.values) // 8}d", block.values)
-        for column in range(self._width):
-            points = values[column :: self._width]
-            if not math.isfinite(sum(points)):
-                points = self._note_odd(seq, block, points)
-            low, high = min(points), max(points)
-            before = self._low[column]
-            if before is None or low < before[0]:
-                self._low[column] = low, _row(seq, block, points.index(low))
-            before = self._high[column]
-            if before is None or high > before[0]:
-                self._high[column] = high, _row(seq, block, points.index(high))
+        rows = [values[start : start + self._width] for start in range(0, len(values), self._width)]
+        if not math.isfinite(sum(values)):
+            rows = self._note_odd(seq, block, rows)
+        # Whole rows at a time, in C: of hundreds of columns hardly one has a new extreme.
+        lows, highs = (rows[0], rows[0]) if len(rows) == 1 else (tuple(map(min, *rows)), tuple(map(max, *rows)))
+        self._low.take(lows, rows, seq, block)
+        self._high.take(highs, rows, seq, block)
 
-    def _note_odd(self, seq: int, block: BlockSeen, points: tuple[float, ...]) -> tuple[float, ...]:
-        """Remember the first row with a value that is not finite; *points* with such values replaced."""
-        odd = [index for index, value in enumerate(points) if not math.isfinite(value)]
+    def _note_odd(self, seq: int, block: BlockSeen, rows: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+        """Remember the first row with a value that is not finite; *rows* with such values made unremarkable."""
+        odd = [place for place, row in enumerate(rows) if not all(map(math.isfinite, row))]
         if odd and self._odd is None:
             self._odd = _row(seq, block, odd[0])
-        usual = next((value for value in points if math.isfinite(value)), 0.0)
-        return tuple(value if math.isfinite(value) else usual for value in points)
+        usual = [next(filter(math.isfinite, column), 0.0) for column in zip(*rows)]  # noqa: B905
+        return [
+            tuple(value if math.isfinite(value) else usual[column] for column, value in enumerate(row)) for row in rows
+        ]
 
     def _outliers(self) -> list[Row]:
         """Rows far outside the kept ones, the farthest first; at most a quarter as many as those."""
@@ -231,12 +229,33 @@ class _Group:
                 continue
             low, high = min(finite), max(finite)
             margin = (high - low) * (1 if len(finite) >= _FEW else _FEW)
-            for extreme, sign, bound in ((self._low[column], -1, low), (self._high[column], 1, high)):
-                beyond = sign * (extreme[0] - bound) if extreme else 0.0
-                if extreme and beyond > margin:
-                    found.append((beyond / (margin or beyond), extreme[1]))
+            for row, beyond in (
+                (self._low.rows[column], low - self._low.values[column]),
+                (self._high.rows[column], self._high.values[column] - high),
+            ):
+                if row is not None and beyond > margin:
+                    found.append((beyond / (margin or beyond), row))
         found.sort(key=lambda entry: entry[0], reverse=True)
         return [row for _, row in found[: max(1, len(self._kept) // 4)]]
+
+
+class _Extremes:
+    """The lowest or the highest value of each column so far, and the row that holds it."""
+
+    def __init__(self, width: int, beats: Callable[[float, float], bool], start: float) -> None:
+        self.values = [start] * width
+        self.rows: list[Row | None] = [None] * width
+        self._beats = beats
+
+    def take(self, found: tuple[float, ...], rows: Sequence[tuple[float, ...]], seq: int, block: BlockSeen) -> None:
+        """*found* are the extremes of the columns of *rows*, which are those of *block*."""
+        if not any(map(self._beats, found, self.values)):
+            return
+        for column, value in enumerate(found):
+            if self._beats(value, self.values[column]):
+                self.values[column] = value
+                place = next(index for index, row in enumerate(rows) if row[column] == value)
+                self.rows[column] = _row(seq, block, place)
 
 
 def _row(seq: int, block: BlockSeen, index: int) -> Row:
