@@ -41,9 +41,13 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     watchers: list[Watcher] = []
 
     def start(
-        host: OtherHost, runs: Sequence[str] = (), desk: Desk | None = None, policy: LinkPolicy | None = None
+        host: OtherHost,
+        runs: Sequence[str] = (),
+        desk: Desk | None = None,
+        policy: LinkPolicy | None = None,
+        text: str = HOST,
     ) -> Watcher:
-        watchers.append(Watcher(SshFeed(host_target(HOST), host.way, runs, desk, policy=policy)))
+        watchers.append(Watcher(SshFeed(host_target(text), host.way, runs, desk, policy=policy)))
         return watchers[-1]
 
     yield start

@@ -10,7 +10,9 @@ import pytest
 from live.ssh.place import OtherHost, Watcher, needs_sshd
 
 from dettui.domain.link import LinkState
+from dettui.feed.joined import JoinedFeed
 from dettui.feed.ssh.feed import LinkPolicy
+from dettui_probe import wire
 
 pytestmark = needs_sshd
 
@@ -104,3 +106,45 @@ def test_places_with_awkward_names_will_do(host: OtherHost, watch: Watch, monkey
     host.train(steps=20)
     watcher = watch(host)
     watcher.until(Watcher.is_finished)
+
+
+SRUN = """#!/bin/sh
+echo "srun $*" >> {log}
+while case "$1" in -*) true;; *) false;; esac; do shift; done
+exec "$@"
+"""
+
+
+def test_a_slurm_job_is_reached_over_its_login_node(host: OtherHost, watch: Watch) -> None:
+    """With a stand-in for srun: there is no Slurm here."""
+    tools = host.place / "tools"
+    tools.mkdir()
+    (tools / "srun").write_text(SRUN.format(log=host.place / "srun.log"))
+    (tools / "srun").chmod(0o755)
+    host.options.append(f"SetEnv DETTUI_HOME={host.home} PATH={tools}:/usr/bin:/bin")
+    host.start()
+    host.train(steps=20)
+    watcher = watch(host, text="slurm:4711/node05@gpu01")
+    watcher.until(Watcher.is_finished)
+    assert {arrival.host for arrival in watcher.arrivals} == {"slurm:4711/node05@gpu01"}
+    assert (
+        "--overlap --nodes=1 --ntasks=1 --quiet --jobid=4711 --nodelist=node05" in (host.place / "srun.log").read_text()
+    )
+
+
+def test_a_host_that_is_lost_takes_no_other_with_it(host: OtherHost, watch: Watch) -> None:
+    host.client_options += ["Host gpu02", "HostName 127.0.0.1", "Port 1"]
+    host.start()
+    host.train(steps=300)
+    lost, other = watch(host, text="gpu02").feed, watch(host).feed
+    both = JoinedFeed([lost, other])
+    states: set[tuple[str, LinkState]] = set()
+    steps = 0
+    while steps < 300:
+        for arrival in both.poll(1.0):
+            steps += sum(len(b.steps) // 8 for m in arrival.messages if isinstance(m, wire.Batch) for b in m.blocks)
+            if arrival.link is not None:
+                states.add((arrival.host, arrival.link.state))
+    both.close()
+    assert ("gpu02", LinkState.LOST) in states
+    assert ("gpu01", LinkState.LOST) not in states
