@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_INTERVAL: Final = 128
+VITAL: Final = 1024.0  # importance from which on nothing is left out because the writer thread is behind
+CROWDED: Final = 16  # records that wait for the writer thread: it does not keep up
 PROTECTED_STEPS: Final = 64  # steps in which an exact check is never skipped
 COSTS_KEPT: Final = 5  # the median of so many: one descheduled measurement says nothing
 GIL_SHARE: Final = 0.5
@@ -56,6 +59,11 @@ class Instrument:
     def works(self) -> bool:
         """False once a fault switched it off."""
         return self.fence.open and self.decoding.open
+
+    @property
+    def vital(self) -> bool:
+        """True for what every rule and every eye needs: the loss, the schedule and the row itself."""
+        return self.importance >= VITAL
 
     def due(self, step: int) -> bool:
         """Whether to measure in *step*."""
@@ -110,6 +118,34 @@ def planned_intervals(instruments: Sequence[Instrument], allowed_s: float) -> li
     return intervals
 
 
+class Strain:
+    """By how much more than the budget asks everything but the vital is thinned, for the writer thread to keep up.
+
+    Its time costs the training thread little, but where steps are short and Python keeps the interpreter lock it gets
+    so few turns that records pile up, whatever they cost.
+    """
+
+    CALM_REVIEWS: Final = 8  # before it is tried with less
+
+    def __init__(self) -> None:
+        self.factor = 1
+        self._calm = 0
+
+    def review(self, unread: int) -> bool:
+        """Look at how many records wait; True where the factor changed."""
+        before = self.factor
+        self._calm = self._calm + 1 if unread <= CROWDED // 4 else 0
+        if unread > CROWDED:
+            self.factor = min(2 * self.factor, MAX_INTERVAL)
+        elif self._calm >= self.CALM_REVIEWS:
+            self.factor, self._calm = max(self.factor // 2, 1), 0
+        return self.factor != before
+
+    def interval(self, instrument: Instrument, planned: int) -> int:
+        """What becomes of the interval that the budget *planned*."""
+        return planned if instrument.vital else min(planned * self.factor, max(planned, MAX_INTERVAL))
+
+
 class Budget:
     """Keeps the probe's time on the training thread at or under *share* of the step.
 
@@ -128,6 +164,8 @@ class Budget:
         self._base_s: deque[float] = deque(maxlen=31)  # of a step's own price: what no instrument accounts for
         self._overdrawn_s = -self.ALLOWANCE_S
         self._settled = 0
+        self._planned: list[int] = []  # intervals of the instruments that work, as the share of the step allows
+        self._strain = Strain()
         self._told: set[str] = set()
         self.thinned: Mapping[str, int] = {}  # instruments that are not measured in every step, with their intervals
 
@@ -136,8 +174,9 @@ class Budget:
         self._instruments.append(instrument)
         return instrument
 
-    def settle(self, step_s: float, probe_s: float) -> dict[str, int]:
-        """Close a step that took *step_s*, *probe_s* of it ours.  Returns what is thinned for the first time."""
+    def settle(self, step_s: float, probe_s: float, unread: int = 0) -> dict[str, int]:
+        """Close a step that took *step_s*, *probe_s* of it ours, while *unread* records wait for the writer thread.
+        Returns what is thinned for the first time."""
         first = self._settled == 0  # it also pays for buffers that are made once: no price to plan with
         spent_s = sum(i.close_step(remember=not first) for i in self._instruments if i.spent_s)
         self._settled += 1
@@ -147,18 +186,21 @@ class Budget:
         self._base_s.append(max(probe_s - spent_s, 0.0))
         self._overdrawn_s += probe_s - self.share * self._steps_s[-1]
         self.overhead += self.SMOOTHING * (min(probe_s / self._steps_s[-1], 1.0) - self.overhead)
-        return self._review() if self._is_time_for_review() else {}
+        return self._review(unread) if self._is_time_for_review() else {}
 
     def _is_time_for_review(self) -> bool:
         return self._settled <= self.REVIEW_EVERY or self._settled % self.REVIEW_EVERY == 0
 
-    def _review(self) -> dict[str, int]:
-        if self._overdrawn_s < 0:
+    def _review(self, unread: int) -> dict[str, int]:
+        is_overdrawn = self._overdrawn_s >= 0
+        if not self._strain.review(unread) and not is_overdrawn:
             return {}
-        allowed_s = self.share * statistics.median(self._steps_s) - statistics.median(self._base_s)
         measured = [instrument for instrument in self._instruments if instrument.works]
-        for instrument, every in zip(measured, planned_intervals(measured, max(allowed_s, 0.0)), strict=True):
-            instrument.interval = every
+        if is_overdrawn or len(self._planned) != len(measured):
+            allowed_s = self.share * statistics.median(self._steps_s) - statistics.median(self._base_s)
+            self._planned = planned_intervals(measured, max(allowed_s, 0.0) if is_overdrawn else math.inf)
+        for instrument, planned in zip(measured, self._planned, strict=True):
+            instrument.interval = self._strain.interval(instrument, planned)
         self.thinned = {i.name: i.interval for i in measured if i.interval > i.at_most_every}
         news = {name: every for name, every in self.thinned.items() if name not in self._told}
         self._told.update(news)

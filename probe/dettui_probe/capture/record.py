@@ -13,8 +13,9 @@ from dettui_probe.capture.torchlib import Tensor
 from dettui_probe.recorder import Row
 
 MAX_UNREAD: Final = 64
-"""Steps whose tensors may wait for the writer thread.  It is behind only where the disk or the core is stuck; then
-rows go on without tensors, so that a stuck disk does not become a full memory."""
+"""Steps whose tensors may wait for the writer thread.  Beyond that only the vital ones go with the row."""
+MAX_UNREAD_VITAL: Final = 4096
+"""Where the disk or the core is stuck for long, rows go on without any: a stuck disk must not become a full memory."""
 
 Message: TypeAlias = wire.Counts | wire.Event | wire.Model | wire.Pictures
 
@@ -96,12 +97,17 @@ class Post:
         self.sent = 0
         self.read = 0  # written by the writer thread alone
 
+    @property
+    def unread(self) -> int:
+        """Records that the writer thread has not come to yet."""
+        return self.sent - self.read
+
     def record(self, sheet: Sheet, signed: Sequence[Signed]) -> StepRecord:
         """The record of one step.  Without its readings where nothing can carry them; that is counted."""
-        tensors = [tensor for _, reading in signed for tensor in reading.tensors]
-        if self.sent - self.read > MAX_UNREAD:
+        if self.unread > MAX_UNREAD:
             self.courier.dropped += 1
-            signed, tensors = (), []
+            signed = [one for one in signed if one[0].vital and self.unread <= MAX_UNREAD_VITAL]
+        tensors = [tensor for _, reading in signed for tensor in reading.tensors]
         parcel = self.courier.send(tensors) if tensors else None
         if tensors and parcel is None:
             signed = ()

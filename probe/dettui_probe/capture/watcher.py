@@ -375,13 +375,15 @@ class Watcher:
         return values
 
     def _settle(self, step_s: float) -> None:
-        news = self._budget.settle(step_s, self._probe_s)
+        news = self._budget.settle(step_s, self._probe_s, self._post.unread)
         self._probe_s = 0.0
         self._recorder.overhead = self._budget.overhead
         self._recorder.thinned = self._budget.thinned
         if news:
             what = ", ".join(f"{name} every {every} steps" for name, every in news.items())
-            self._tell("thinned", f"to stay within {self._budget.share:.1%} of the step: {what}", news)
+            self._tell(
+                "thinned", f"to stay within {self._budget.share:.1%} of the step, and to be read in time: {what}", news
+            )
 
     def _close(self) -> None:
         if self._closed:
@@ -409,7 +411,9 @@ class Watcher:
     def _tell_if_dropped(self) -> None:
         if self._post.courier.dropped and not self._told_dropped:
             self._told_dropped = True
-            self._tell("dropped", "a step's tensors were dropped: no slot was free to carry them off the device")
+            self._tell(
+                "dropped", "the measurements of a step were dropped: they could not be carried off, or read, in time"
+            )
 
 
 def _tell_warnings(ear: Ear, sheet: Sheet) -> None:

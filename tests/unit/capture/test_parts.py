@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from dettui_probe import tags
-from dettui_probe.capture.budget import Budget, Instrument, planned_intervals
+from dettui_probe.capture.budget import CROWDED, VITAL, Budget, Instrument, planned_intervals
 from dettui_probe.capture.clock import StepClock
 from dettui_probe.capture.courier import Slot, SlotRing
+from dettui_probe.capture.record import MAX_UNREAD, Post, Reading, Sheet
 from dettui_probe.capture.torchlib import SAMPLE_WIDTH, sample_length, strided_view
 from dettui_probe.fence import Fence, Ledger
 
@@ -93,6 +94,41 @@ def test_the_overhead_that_is_reported_is_the_one_that_was_spent() -> None:
     for _ in range(200):
         budget.settle(step_s=0.1, probe_s=0.002)
     assert budget.overhead == pytest.approx(0.002 / 0.098, rel=0.01)
+
+
+def test_what_the_writer_thread_cannot_read_in_time_is_measured_less_often_and_the_loss_goes_on() -> None:
+    budget = Budget(0.01)
+    loss, statistics = budget.add(instrument("loss", 0.0, importance=VITAL)), budget.add(instrument("statistics", 0.0))
+    for _ in range(64):
+        budget.settle(step_s=0.1, probe_s=0.0, unread=CROWDED + 1)
+    assert loss.interval == 1
+    assert statistics.interval > 1
+    assert budget.thinned == {"statistics": statistics.interval}
+
+
+def test_measuring_grows_dense_again_once_the_writer_thread_keeps_up() -> None:
+    budget = Budget(0.01)
+    made = budget.add(instrument("statistics", 0.0))
+    for _ in range(64):
+        budget.settle(step_s=0.1, probe_s=0.0, unread=CROWDED + 1)
+    for _ in range(10_000):
+        budget.settle(step_s=0.1, probe_s=0.0, unread=0)
+    assert made.interval == 1
+    assert not budget.thinned
+
+
+def test_a_writer_thread_that_is_far_behind_is_still_given_the_loss() -> None:
+    seen: list[object] = []
+    post = Post()
+    post.sent = MAX_UNREAD + 1
+    vital = instrument("loss", 0.0, importance=VITAL)
+    readings = [
+        (made, Reading([torch.ones(1)], lambda arrived, _sheet: seen.append(arrived)))
+        for made in (vital, instrument("statistics", 0.0))
+    ]
+    list(post.record(Sheet(1, 0.0, {}, False), readings).resolve())
+    assert len(seen) == 1
+    assert post.courier.dropped == 1
 
 
 class FakeEvent:
