@@ -19,7 +19,7 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
-from dettui.app import DettuiApp
+from dettui.app import IDLE_FRAME_EVERY_S, DettuiApp
 from dettui.engine import Engine
 from dettui.feed.base import Arrival, Feed
 from dettui.feed.opening import open_recording
@@ -99,11 +99,14 @@ def _rgb(colour: Color | None, otherwise: Rgb) -> Rgb:
     return otherwise if colour is None or colour.is_default else tuple(colour.get_truecolor())  # type: ignore[return-value]
 
 
-async def picture(app: DettuiApp, size: tuple[int, int], keys: Sequence[str], paper: tuple[Rgb, Rgb]) -> Image.Image:
-    """The screen of *app* after *keys*, once it has shown its runs."""
+async def picture(
+    app: DettuiApp, feed: Feed, size: tuple[int, int], keys: Sequence[str], paper: tuple[Rgb, Rgb]
+) -> Image.Image:
+    """The screen of *app* after *keys*, once it has shown all of *feed*."""
     async with app.run_test(size=size) as pilot:
-        while not is_read(app):
+        while not (feed.exhausted() and app.newest is not None and app.newest.runs):
             await pilot.pause(0.1)
+        await pilot.pause(2 * IDLE_FRAME_EVERY_S)  # the frame that shows the end
         for key in keys:
             await pilot.press(key)
         await pilot.pause(0.5)
@@ -111,11 +114,6 @@ async def picture(app: DettuiApp, size: tuple[int, int], keys: Sequence[str], pa
         for y, strip in enumerate(app.screen._compositor.render_strips()):
             sheet.row(y, strip)
         return sheet.image
-
-
-def is_read(app: DettuiApp) -> bool:
-    """True once every recording has been read to its end."""
-    return app.newest is not None and bool(app.newest.runs) and all(r.liveness.state.is_over for r in app.newest.runs)
 
 
 def main() -> None:
@@ -134,7 +132,7 @@ def main() -> None:
     feed = Together([open_recording(run) for run in asked.runs])
     app = DettuiApp(lambda: Engine(feed), close=feed.close, light=asked.light)
     keys = [key for key in asked.keys.split(",") if key]
-    drawn = asyncio.run(picture(app, (columns, rows), keys, LIGHT if asked.light else DARK))
+    drawn = asyncio.run(picture(app, feed, (columns, rows), keys, LIGHT if asked.light else DARK))
     drawn.save(asked.out, optimize=True)
 
 
