@@ -216,9 +216,9 @@ class Roster:
 
     @property
     def named(self) -> tuple[object, ...]:
-        """What the active findings are, and of which ranks."""
+        """What the active findings are, and of which ranks; which ranks there are."""
         compared = tuple((f.kind, self._slow.get(f.kind)) for f in self._lifecycle.findings if f.state == "active")
-        return compared, tuple(rank for finding, rank in self.hung if finding.state == "active")
+        return compared, tuple(rank for finding, rank in self.hung if finding.state == "active"), self._compared
 
     def ranks_named(self, kind: str) -> frozenset[int]:
         """Ranks at which the active finding of *kind* points."""

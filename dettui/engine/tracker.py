@@ -294,7 +294,8 @@ class RunTracker:
 
     def _rank_table(self, now: float) -> RankTable | None:
         made_at, named_then = self._table_made
-        named = self._roster.named
+        ended = [m.store.last_step for m in self._roster.members if state_of(m).state.is_over]
+        named = self._roster.named, ended  # what is over is shown as it ended, at once
         if named != named_then or not 0 <= now - made_at < _TABLE_EVERY_S:
             self._table, self._table_made = rank_table(self._roster), (now, named)
         return self._table

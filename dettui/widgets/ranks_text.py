@@ -21,6 +21,7 @@ _SHORT: Final[Mapping[str, str]] = {
 _TIME_WIDTH: Final = 6
 _WITH_MEMORY_FROM: Final = 88
 _WITH_HOST_FROM: Final = 120
+_WORTH_A_COLOUR: Final = 0.05  # of a step
 _WORK: Final = frozenset({"data", "forward", "backward", "optimizer"})
 """Parts in which the largest number may be a rank's own doing; in the others, and for other ranks, it is a wait."""
 _KINDS: Final = frozenset({"straggler", "rank_desync", "hang"})
@@ -93,7 +94,8 @@ def _rank(view: RankView, table: RankTable, width: int) -> Line:
     worst = {part.name: part for part in table.segments}
     for name in (*SEGMENTS, "step"):
         seconds = view.step_s if name == "step" else view.segments.get(name)
-        stands_out = view.flaw == "slow" and name in _WORK and worst[name].worst_rank == view.rank
+        part = worst.get(name) if view.flaw == "slow" and name in _WORK else None
+        stands_out = part is not None and part.worst_rank == view.rank and part.skew > _WORTH_A_COLOUR
         line = (*line, Span(right(_ms(seconds), _TIME_WIDTH), "warning" if stands_out else "plain"))
     line = (*line, Span(right(number(view.loss), 7)))
     if width >= _WITH_MEMORY_FROM:
