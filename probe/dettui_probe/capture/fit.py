@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -10,7 +13,7 @@ from dettui_probe import tags, wire
 from dettui_probe.capture.cadence import Cadence
 from dettui_probe.capture.loss_graph import heads_of
 from dettui_probe.capture.record import Reading, Sheet
-from dettui_probe.capture.torchlib import Tensor, as_mapping, tensors_in, torch
+from dettui_probe.capture.torchlib import Tensor, as_mapping, tensors_in
 
 CADENCE: Final = Cadence(full=16, every=4)
 MOST_ANSWERS: Final = 64
@@ -18,8 +21,8 @@ MOST_ELEMENTS: Final = 16_384
 OUTPUT_ROWS: Final = 16
 OUTPUT_COLUMNS: Final = 64
 SEND_EVERY_S: Final = 1.0
-_LITTLE: Final = 0.1  # probability of the target
-_MUCH: Final = 0.8  # probability of another class
+_LOG_LITTLE: Final = math.log(0.1)  # of the target
+_LOG_MUCH: Final = math.log(0.8)  # of another class
 
 
 class Answers(NamedTuple):
@@ -62,34 +65,53 @@ def _sampled_pixels(log_shares: Tensor, targets: Tensor, ignored: int) -> Answer
     return Answers(taken.movedim(1, -1).reshape(-1, classes).clone(), wanted.reshape(-1).clone(), ignored)
 
 
+class _Answer(NamedTuple):
+    """One row of them, in plain Python: many small tensor operations would each have to wait for the interpreter."""
+
+    own: float  # logarithm of the share that the target was given
+    most: float  # of the greatest share
+    named: int  # the class that was given it
+    is_right: bool
+
+    @property
+    def contradicts(self) -> bool:
+        """Sure of another class."""
+        return self.own < _LOG_LITTLE and self.most > _LOG_MUCH
+
+
+def _answer(log_shares: Sequence[float], target: int) -> _Answer:
+    most = max(log_shares)
+    named = log_shares.index(most) if not math.isnan(most) else 0
+    own = log_shares[target] if 0 <= target < len(log_shares) else -math.inf
+    return _Answer(own, most, named, named == target)
+
+
 class Fit:
     """Judges answers on the writer thread, and counts which classes are named."""
 
     def __init__(self) -> None:
-        self._named: dict[int, int] = {}
+        self._named: Counter[int] = Counter()
         self._sent_at = float("-inf")
 
     def reading(self, answers: Answers) -> Reading:
         """What *answers* tell."""
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            counted = arrived[1] != answers.ignored
-            if bool(counted.any()):
-                self._judge(sheet, arrived[0][counted].float(), arrived[1][counted])
+            pairs = zip(arrived[0].tolist(), arrived[1].tolist(), strict=True)
+            counted = [_answer(shares, target) for shares, target in pairs if target != answers.ignored]
+            if counted:
+                self._judge(sheet, counted)
 
         return Reading([answers.log_shares, answers.targets], decode)
 
-    def _judge(self, sheet: Sheet, log_shares: Tensor, targets: Tensor) -> None:
-        own = log_shares.gather(1, targets[:, None])[:, 0]
-        most, named = log_shares.max(dim=1)
-        wrong = (own.exp() < _LITTLE) & (most.exp() > _MUCH)
-        ids, counts = torch.unique(named, return_counts=True)
-        sheet.values[tags.FIT_ACCURACY] = float((named == targets).float().mean())
-        sheet.values[tags.FIT_LOSS_MEDIAN] = float(-own.median())
-        sheet.values[tags.FIT_WRONG] = float(wrong.float().mean())
-        sheet.values[tags.FIT_TOP_SHARE] = float(counts.max()) / len(named)
-        for class_id, count in zip(ids.tolist(), counts.tolist(), strict=True):
-            self._named[class_id] = self._named.get(class_id, 0) + count
+    def _judge(self, sheet: Sheet, answers: Sequence[_Answer]) -> None:
+        named = Counter(answer.named for answer in answers)
+        count = len(answers)
+        sheet.values[tags.FIT_ACCURACY] = sum(answer.is_right for answer in answers) / count
+        sheet.values[tags.FIT_LOSS_MEDIAN] = -statistics.median(answer.own for answer in answers)
+        sheet.values[tags.FIT_WRONG] = sum(answer.contradicts for answer in answers) / count
+        sheet.values[tags.FIT_TOP_SHARE] = max(named.values()) / count
+        self._named.update(named)
         if time.monotonic() - self._sent_at >= SEND_EVERY_S:
             self.flush(sheet)
 
@@ -99,7 +121,7 @@ class Fit:
             ids = sorted(self._named)
             counts = [self._named[class_id] for class_id in ids]
             sheet.messages.append(wire.Counts(sheet.step, sheet.time, "predictions", ids, counts))
-        self._named = {}
+        self._named.clear()
         self._sent_at = time.monotonic()
 
 
@@ -122,9 +144,12 @@ def output_reading(sample: Tensor) -> Reading:
     """How much the output differs from one input to the next."""
 
     def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-        rows = arrived[0].float()
-        size = float(rows.square().mean().sqrt())
-        if size > 0:
-            sheet.values[tags.FIT_SPREAD] = float(rows.var(dim=0, correction=0).mean().sqrt()) / size
+        rows: list[list[float]] = arrived[0].tolist()
+        count, width = len(rows), len(rows[0])
+        squares = sum(value * value for row in rows for value in row)
+        common = sum(sum(column) ** 2 for column in zip(*rows, strict=True)) / count
+        if squares > 0 and math.isfinite(squares):
+            spread = max(squares - common, 0.0) / (count * width)
+            sheet.values[tags.FIT_SPREAD] = math.sqrt(spread / (squares / (count * width)))
 
     return Reading([sample], decode)

@@ -5,6 +5,7 @@ A fingerprint is taken of at most WIDTH elements of an input, so two inputs that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,10 +17,10 @@ from dettui_probe.capture.torchlib import Tensor, tensors_in, torch
 
 CADENCE: Final = Cadence(full=32, every=4)
 MOST_ROWS: Final = 32
-WIDTH: Final = 256  # elements of an input
+WIDTH: Final = 128  # elements of an input
+DESCRIBED: Final = 1024  # elements of a batch, for its statistics
 MOST_KNOWN: Final = 65_536  # fingerprints that are kept; with more inputs than these, novelty is no longer told
 MOST_EVAL_BATCHES: Final = 8  # between two steps
-_PRIME: Final = 0x9E3779B97F4A7C15 - (1 << 64)  # an odd 64-bit multiplier, as torch's signed integers hold it
 
 
 def sample(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
@@ -59,15 +60,14 @@ class Rows:
     def __init__(self) -> None:
         self._known: set[int] = set()
         self._batches: dict[int, int] = {}
-        self._multipliers: Tensor | None = None
 
     def reading(self, taken: Tensor) -> Reading:
         """The inputs of a training step."""
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            rows = arrived[0]
-            _describe(sheet, tags.BATCH, rows)
-            prints = self._prints(rows)
+            rows = arrived[0].tolist()
+            _describe(sheet, tags.BATCH, taken, rows)
+            prints = _prints(rows)
             self._tell_batch(sheet, prints)
             if len(self._known) < MOST_KNOWN:
                 fresh = {mark for mark in prints if mark not in self._known}
@@ -88,33 +88,30 @@ class Rows:
         """The inputs of a forward pass of an evaluation."""
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            rows = arrived[0]
-            _describe(sheet, tags.EVAL_BATCH, rows)
-            prints = self._prints(rows)
+            rows = arrived[0].tolist()
+            _describe(sheet, tags.EVAL_BATCH, taken, rows)
+            prints = _prints(rows)
             known = sum(mark in self._known for mark in prints)
             sheet.values[tags.EVAL_ROWS] = sheet.values.get(tags.EVAL_ROWS, 0) + len(prints)
             sheet.values[tags.EVAL_ROWS_TRAINED] = sheet.values.get(tags.EVAL_ROWS_TRAINED, 0) + known
 
         return Reading([taken], decode)
 
-    def _prints(self, rows: Tensor) -> list[int]:
-        """A fingerprint of each row: a sum of products that wraps around, over the bits of its elements."""
-        bits = rows.float().contiguous().view(torch.int32).long() if rows.is_floating_point() else rows.long()
-        if self._multipliers is None or len(self._multipliers) != bits.shape[1]:
-            powers = torch.full((bits.shape[1],), _PRIME, dtype=torch.int64).cumprod(0)
-            self._multipliers = powers ^ (powers >> 31)
-        mixed = bits * self._multipliers
-        return (mixed ^ (mixed >> 29)).sum(dim=1).tolist()
+
+def _prints(rows: Sequence[Sequence[float]]) -> list[int]:
+    """A fingerprint of each row.  In plain Python: many small tensor operations would each wait for the interpreter."""
+    return [hash(tuple(row)) for row in rows]
 
 
-def _describe(sheet: Sheet, prefix: str, rows: Tensor) -> None:
+def _describe(sheet: Sheet, prefix: str, taken: Tensor, rows: Sequence[Sequence[float]]) -> None:
     """Statistics of inputs that are real numbers; ids of tokens have none worth telling."""
-    if not rows.is_floating_point() and rows.dtype != torch.uint8:
+    if not taken.is_floating_point() and taken.dtype != torch.uint8:
         return
-    values = rows.float()
-    if not bool(torch.isfinite(values.sum())):
+    values = [value for row in rows for value in row]
+    values = values[:: -(-len(values) // DESCRIBED) | 1]  # odd: not one column of all rows
+    mean = sum(values) / len(values)
+    if not math.isfinite(mean):
         return
-    std, mean = torch.std_mean(values, correction=0)
-    low, high = values.aminmax()
-    measured = {"mean": mean, "std": std, "min": low, "max": high}
-    sheet.values.update({prefix + name: float(value) for name, value in measured.items()})
+    deviation = math.sqrt(sum([(value - mean) ** 2 for value in values]) / len(values))
+    measured = {"mean": mean, "std": deviation, "min": min(values), "max": max(values)}
+    sheet.values.update({prefix + name: value for name, value in measured.items()})
