@@ -69,6 +69,8 @@ class SameAnswer:
     def _one_class(self, context: Context) -> Symptom | None:
         policy = self.policy
         shares, common = context.window(tags.FIT_TOP_SHARE, policy.newest), common_share(context)
+        if context.model is None or context.model.family != "classification":
+            return None  # most proposals of a detector are background
         if len(shares) < policy.at_least or common is None or common >= policy.of_targets:
             return None
         least = float(np.quantile(shares, 0.25))

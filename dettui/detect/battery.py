@@ -10,6 +10,7 @@ from dettui.detect.base import Rule, Symptom
 from dettui.detect.batches import BatchOrder
 from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
+from dettui.detect.contradiction import BetterInEvaluation, HeavyDropout
 from dettui.detect.copies import CopiedUnits
 from dettui.detect.coverage import Coverage, Detached
 from dettui.detect.dead_layers import DeadLayers
@@ -17,6 +18,7 @@ from dettui.detect.dead_units import DeadUnits
 from dettui.detect.decay import DecayRules
 from dettui.detect.decayed_lr import DecayedLr
 from dettui.detect.divergence import Divergence
+from dettui.detect.ending import Ending
 from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.floors import LossFloor
@@ -27,9 +29,11 @@ from dettui.detect.input_shift import InputShift
 from dettui.detect.inputs import BadInputs
 from dettui.detect.loss_graph import LossGraph
 from dettui.detect.loss_terms import ZeroTerms
+from dettui.detect.no_score import NoScore
 from dettui.detect.non_finite import NonFinite
 from dettui.detect.opening import ViolentOpening
 from dettui.detect.oscillation import Oscillation
+from dettui.detect.outliers import OutlierBatches
 from dettui.detect.precision import AmpOverflow
 from dettui.detect.preflight import Preflight
 from dettui.detect.progress.lr_drop import PlateauAfterLrDrop
@@ -59,6 +63,7 @@ EXACT: tuple[Rule, ...] = (
     NoUpdate(),
     AmpOverflow(),
     LossGraph(),
+    Ending(),
     CopiedUnits(),
     LostState(),
     EvaluationInputs(),
@@ -85,6 +90,10 @@ STATISTICAL: tuple[Rule, ...] = (
     NoGeneralisation(),
     LossFloor(),
     InputShift(),
+    OutlierBatches(),
+    NoScore(),
+    BetterInEvaluation(),
+    HeavyDropout(),
     MemoryGrowth(),
     SlowStep(),
     GradientDepth(),

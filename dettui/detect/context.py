@@ -143,6 +143,12 @@ class Context:
         """As the run declared it."""
         return None if self.info is None else self.info.total_steps
 
+    @property
+    def last_words(self) -> str:
+        """The exception with which the run ended, "" where it goes on or ended well."""
+        bye = self._store.bye
+        return bye.text if bye is not None and bye.reason == "exception" else ""
+
     def events(self, kind: str) -> tuple[wire.Event, ...]:
         """Events of *kind* up to the step, since the newest start of the run or before it."""
         return tuple(event for event in self._store.events(kind) if event.step <= self.step)

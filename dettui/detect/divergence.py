@@ -32,8 +32,8 @@ class DivergencePolicy:
     shift_window: int = 128
     shift_edge: int = 5  # points within which a step change happens
     shift_gain: float = 0.5  # share of the squares that one cut explains
-    shift_wait: int = 100  # points after a step change before it is more than news
-    recovering: float = 0.15  # fall since the step change as a share of its height
+    shift_wait: int = 60  # points after a step change before it is more than news
+    recovering: float = 0.3  # fall since the step change as a share of its height
     lr_share: float = 0.5  # the best level counts only where the LR was at least this share of today's
     grad_growth: float = 3.0  # gradient norm since the best level: the optimiser is part of it
     violent_update: float = 0.03  # ||dw||/||w|| [S1: log10 u > -1.5]

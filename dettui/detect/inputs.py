@@ -10,6 +10,9 @@ from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui_probe import tags
 
+IMAGES_SAMPLED = 4.0
+"""The probe looks at so many images of a batch."""
+
 
 @dataclass(frozen=True)
 class InputPolicy:
@@ -32,6 +35,9 @@ class InputPolicy:
     faint_std: float = 0.2
     faint_mean: tuple[float, float] = (-2.4, -1.5)
     faint_max: float = 0.05  # largest pixel as given: 1/255 of white, with room
+    tiny_std: float = 0.02  # of inputs that were divided once too often, where the loss does not fall
+    tiny_level: float = 0.9  # share of the first loss
+    tiny_after: int = 120  # steps
     constant_share: float = 0.02
     constant_images: int = 50
     constant_all: tuple[int, int] = (2, 8)  # measured steps and images after which "every image" is no dummy batch
@@ -65,6 +71,12 @@ def read_given(context: Context, policy: InputPolicy) -> Pixels | None:
     return read_pixels(context, tags.IMAGE, policy) or read_pixels(context, tags.BATCH, policy)
 
 
+def images_sampled(context: Context) -> float:
+    """Images of a step at which the probe looks."""
+    batch = context.median(tags.BATCH_SIZE, 200) or context.median(tags.ROWS, 200) or IMAGES_SAMPLED
+    return min(batch, IMAGES_SAMPLED)
+
+
 @dataclass(frozen=True)
 class BadInputs:
     """Images that are not what the network was made for."""
@@ -84,6 +96,7 @@ class BadInputs:
             self._constant(context),
             self._range(context, given, inside),
             self._all_alike(given),
+            self._tiny(context, given),
         )
         return tuple(symptom for symptom in found if symptom is not None)
 
@@ -124,10 +137,23 @@ class BadInputs:
         proof = Evidence(tags.BATCH_STD, given.window, given.std, 0.0, "<=", _in_words(given))
         return _bad("constant", "critical", "All inputs are one and the same number", proof, exact=True)
 
+    def _tiny(self, context: Context, given: Pixels | None) -> Symptom | None:
+        """Inputs that hardly differ from nothing, where the loss does not fall: a network with a BatchNorm at its
+        entrance does not mind."""
+        policy, curve = self.policy, context.loss
+        family = "unknown" if context.model is None else context.model.family
+        if given is None or curve is None or family.startswith("torchvision.") or not 0 < given.std < policy.tiny_std:
+            return None
+        if context.step < policy.tiny_after or curve.now <= policy.tiny_level * curve.start or context.lr_is_rising:
+            return None
+        if max(abs(given.least), abs(given.most)) > 0.2:
+            return None
+        proof = Evidence(given.prefix + "std", given.window, given.std, policy.tiny_std, "<", _in_words(given))
+        return _bad("tiny", "warning", "Inputs hardly differ from zero, and the loss does not fall", proof, exact=False)
+
     def _images_looked_at(self, context: Context) -> float:
         """Images in the rows that carry the count of constant ones, which may be a sample of the steps."""
-        rows = len(context.window(tags.IMAGE_CONSTANT, 2000))
-        return rows * (context.median(tags.BATCH_SIZE, 200) or 1.0)
+        return len(context.window(tags.IMAGE_CONSTANT, 2000)) * images_sampled(context)
 
     def _range(self, context: Context, given: Pixels | None, inside: Pixels | None) -> Symptom | None:
         family = "unknown" if context.model is None else context.model.family

@@ -34,6 +34,8 @@ class ProgressPolicy:
     drop_reach: float = 0.06
     tiny_update: float = -4.5  # log10 ||dw||/||w|| [S3]
     agreeing: float = 0.3  # cosine of successive gradients [S3]
+    firm_points: int = 100  # after warm-up, where successive gradients are nearly equal: then nothing is left to chance
+    asked_for: float = 2.0  # a gradient along the step before counts as twice that agreement: its noise is independent
     agreements: int = 12  # measured at least: a median of so many that nearly agree is firm, and thinning leaves few
     small_update: float = -3.7  # with gradients that agree this strongly: a detector at a thousandth of its LR
     nearly_equal: float = 0.7  # shows 10^-4.3 and 0.95, at its own LR 10^-2.2 and 0.1 to 0.4

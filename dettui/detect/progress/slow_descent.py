@@ -29,7 +29,7 @@ class SlowDescent:
         schedule = context.schedule
         if context.lr_is_rising or (schedule is not None and schedule.decayed_share < policy.decayed):
             return ()
-        if context.points_past_warmup < policy.wait_points or curve.now <= policy.stalled_level * curve.start:
+        if context.points_past_warmup < policy.firm_points or curve.now <= policy.stalled_level * curve.start:
             return ()
         return self._judge(context, curve)
 
@@ -53,8 +53,10 @@ class SlowDescent:
         agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=policy.agreements) or 0.0
         first, now = context.early_median(tags.GRAD_NORM, 20), context.median(tags.GRAD_NORM, 50)
         kept = now / first if first and now is not None else 0.0
-        limits = self._limits(update, agreement, kept)
-        if limits is None:
+        overshoot = context.median(tags.UPDATE_OVERSHOOT, 100, at_least=policy.agreements) or 0.0
+        limits = self._limits(update, max(agreement, policy.asked_for * -overshoot), kept)
+        firm = agreement > policy.nearly_equal
+        if limits is None or (context.points_past_warmup < policy.wait_points and not firm):
             return ()
         newest = context.span(tags.UPDATE_RATIO, 100)
         return (
@@ -68,7 +70,10 @@ class SlowDescent:
                     Evidence(tags.UPDATE_RATIO, newest, update, limits[0], "<",
                              f"a step changes the weights by {update:.1e} of their size"),
                     Evidence(tags.GRAD_AGREEMENT, newest, agreement, limits[1], ">",
-                             f"successive gradients agree: cosine {agreement:.2f}"),
+                             f"successive gradients agree: cosine {agreement:.2f}")
+                    if agreement > limits[1]
+                    else Evidence(tags.UPDATE_OVERSHOOT, newest, overshoot, -limits[1] / policy.asked_for, "<",
+                                  f"each gradient asks for more of the step before: cosine {overshoot:.2f}"),
                     Evidence(tags.GRAD_NORM, newest, kept, limits[2], ">",
                              f"the gradient has kept {kept:.0%} of its first size"),
                 ),

@@ -8,8 +8,11 @@ import numpy as np
 
 from dettui.detect.answers import common_share
 from dettui.detect.batches import BatchPolicy
+from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
+from dettui.detect.outliers import OutlierBatches
 from dettui.detect.signals.fields import Signals
+from dettui.domain.finding import Abstention
 from dettui_probe import tags
 
 
@@ -17,6 +20,7 @@ def add_answers(context: Context, known: Signals) -> Signals:
     """Answers against targets, and the anatomy of the loss."""
     return replace(
         known,
+        first_epoch_over_guess=_first_epoch(context),
         fit_accuracy=context.median(tags.FIT_ACCURACY, 50, at_least=5),
         fit_wrong=context.median(tags.FIT_WRONG, 50, at_least=5),
         top_answer_share=context.median(tags.FIT_TOP_SHARE, 20, at_least=5),
@@ -27,6 +31,15 @@ def add_answers(context: Context, known: Signals) -> Signals:
         loss_negated=context.last(tags.GRAPH_NEGATED),
         top_term_share=_top_term_share(context),
     )
+
+
+def _first_epoch(context: Context) -> float | None:
+    """The loss on inputs that were never met before, at the end of the first epoch, as a share of a guesser's."""
+    epoch, curve, guess = context.steps_per_epoch, context.loss, class_entropy(context)
+    if curve is None or not guess or not epoch or epoch < 40 or context.step < epoch or context.is_resumed:
+        return None
+    ending = curve.values[(curve.steps > 0.75 * epoch) & (curve.steps <= epoch)]
+    return float(np.median(ending)) / guess if len(ending) >= 8 else None
 
 
 def _top_term_share(context: Context) -> float | None:
@@ -45,6 +58,7 @@ def add_batches(context: Context, known: Signals) -> Signals:
     )
     return replace(
         known,
+        outlier_ratio=_outlier_ratio(context),
         order_chi2=context.median(tags.ORDER_CHI2, 400, at_least=10),
         order_carry=float(carry.mean()) if len(carry) >= 20 else None,
         batch_lag=lag,
@@ -52,6 +66,13 @@ def add_batches(context: Context, known: Signals) -> Signals:
         distinct_inputs=distinct,
         distinct_batches=distinct / rows if distinct is not None and rows else None,
     )
+
+
+def _outlier_ratio(context: Context) -> float | None:
+    found = OutlierBatches().evaluate(context)
+    if isinstance(found, Abstention):
+        return None
+    return found[0].evidence[0].measured if found else 1.0
 
 
 def _in_epochs(context: Context, lag: float | None) -> float | None:

@@ -100,7 +100,9 @@ class Signals:
     batch_lag_epochs: float | None = None  # the same in epochs; where their length is not told, 0 for a few steps
     distinct_batches: float | None = None  # distinct inputs over inputs of a step
     distinct_inputs: float | None = None  # among those fingerprinted, while new ones hardly come any more [S25]
+    outlier_ratio: float | None = None  # of the inputs of single wild batches to those of usual ones [S37]
     # answers and loss
+    first_epoch_over_guess: float | None = None  # loss at the end of the first epoch over H(pi) [S19]
     fit_accuracy: float | None = None
     fit_wrong: float | None = None  # share of confident answers that contradict their target [S20]
     top_answer_share: float | None = None  # of the class named most often [S22]

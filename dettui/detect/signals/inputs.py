@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dettui.detect.context import Context
-from dettui.detect.inputs import InputPolicy, read_given, read_pixels
+from dettui.detect.inputs import InputPolicy, images_sampled, read_given, read_pixels
 from dettui.detect.signals.fields import Signals
 from dettui_probe import tags
 
 
 def add_inputs(context: Context, known: Signals) -> Signals:
     pixels = read_pixels(context, tags.INPUT, InputPolicy()) or read_given(context, InputPolicy())
-    constant, size = context.window(tags.IMAGE_CONSTANT, 2000), context.median(tags.BATCH_SIZE, 200)
+    constant, size = context.window(tags.IMAGE_CONSTANT, 2000), images_sampled(context)
     broken = context.window(tags.IMAGE_NONFINITE, 2000)
     return replace(
         known,

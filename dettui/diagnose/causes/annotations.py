@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dettui.detect.ending import BOX_WITHOUT_AREA, LABEL_BEYOND
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Family, Says, Seen, Unless, at_least, at_most, both, either, over, under
 
@@ -31,11 +32,12 @@ DEGENERATE_BOXES: Final = CauseRecord(
     symptoms=("bad_targets", "non_finite", "spike", *STUCK),
     prior=0.08,
     proofs=(
+        Proof(Seen("bad_targets", BOX_WITHOUT_AREA), "the run ended with it: the model refused a box without area"),
         Proof(over("share_degenerate", 0), "{share_degenerate:.2%} of {boxes_seen:.0f} boxes have no area"),
         Proof(over("share_nonfinite_boxes", 0), "{share_nonfinite_boxes:.2%} of {boxes_seen:.0f} boxes are not finite"),
     ),
     dominant=either(over("share_degenerate", 0.05), over("share_nonfinite_boxes", 0)),
-    tags=("targets/degenerate", "targets/nonfinite", "loss/", "grad/"),
+    tags=("targets/degenerate", "targets/nonfinite", "event/box", "loss/", "grad/"),
     check="Print the offending rows: b[(b[:, 2] <= b[:, 0]) | (b[:, 3] <= b[:, 1]) | ~b.isfinite().all(1)].",
     remedy="Drop them where targets are made: keep = (b[:, 2:] > b[:, :2]).all(1) & b.isfinite().all(1); "
     "index boxes and labels with the same keep.",
@@ -188,13 +190,14 @@ LABELS_OUT_OF_RANGE: Final = CauseRecord(
     symptoms=("bad_targets", "non_finite", *STUCK),
     prior=0.05,
     proofs=(
+        Proof(Seen("bad_targets", LABEL_BEYOND), "the run ended with it: the head lacks a class"),
         Proof(
             over("labels_illegal", 0),
             "{labels_illegal:.0f} labels lie outside the head's classes (labels run from {label_min:.0f} to "
             "{label_max:.0f})",
         ),
     ),
-    tags=("targets/label", "loss/", "assign/"),
+    tags=("targets/label", "event/label", "loss/", "assign/"),
     check="Compare torch.cat([t['labels'] for t in targets]).unique() with the num_classes given to the head.",
     remedy="Map ids to consecutive ones when reading annotations: to_index = {{c: i for i, c in "
     "enumerate(sorted(ids), start=1)}}; and give the head len(ids) + 1 classes.",
@@ -331,6 +334,20 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "inputs reach the output and steps are of usual size, and still nothing can be learnt of the labels",
         ),
         Clue("chance", -2, under("eval_loss_over_guess", 0.9), "evaluations are better than guessing"),
+        Clue(
+            "first",
+            -2,
+            under("first_epoch_over_guess", 0.85),
+            "inputs are told apart at first sight: the loss fell to {first_epoch_over_guess:.2f} of a guesser's within the "
+            "first epoch",
+        ),
+        Clue(
+            "first",
+            1,
+            over("first_epoch_over_guess", 0.97),
+            "in the first epoch nothing was learnt that holds for an input not seen before "
+            "({first_epoch_over_guess:.2f} of a guesser's loss)",
+        ),
         Clue("memorised", -1, over("loss_drop_share", 0.95), "the training set was learnt in no time: it is small"),
         Clue(
             "pairing",

@@ -151,7 +151,7 @@ DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
         Clue("shift", 2, Seen("distribution_shift"), "inputs or targets changed at one step"),
         Clue("update", -1, over("log10_update_ratio_highest", -1.7), "the updates alone are large enough to do this"),
     ),
-    tags=(),
+    explains_away=("lr_too_high", "outlier_batches", "warmup_missing", "adam_second_moment_lag", "batch_too_small"),
     check="Find the shard or file that was opened at that step and view its first images with their boxes.",
     remedy="Resume from the last checkpoint before that step without the shard: shards.remove(bad); check the "
     "others with sha256sum.",
@@ -163,9 +163,15 @@ OUTLIER_BATCHES: Final = CauseRecord(
     id="outlier_batches",
     group="data",
     meaning="Single bad batches, which recur in every epoch, throw the loss up for a few steps.",
-    symptoms=("spike",),
+    symptoms=("spike", "bad_inputs"),
     prior=0.03,
     clues=(
+        Clue(
+            "inputs",
+            2,
+            over("outlier_ratio", 4),
+            "now and then the inputs of a batch vary {outlier_ratio:.0f} times as much as usual",
+        ),
         Clue(
             "update",
             1,
@@ -176,6 +182,7 @@ OUTLIER_BATCHES: Final = CauseRecord(
         Clue("update", -2, over("log10_update_ratio_highest", -1.5), "updates are large enough to cause spikes alone"),
         Clue("lasting", -2, Seen("divergence"), "the loss did not come back, as it does after a single bad batch"),
     ),
+    tags=("images/", "batch/", "loss/"),
     check="Log the image ids of the batch at each spike: do they come back one epoch later?",
     remedy="Inspect and mend those images; torch.nn.utils.clip_grad_norm_(params, 3 * typical_norm) bounds what one "
     "batch can do.",
@@ -204,9 +211,16 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
         Clue(
             "inputs",
             2,
-            either(over("eval_means_apart", 1.0), over("eval_std_ratio", 2.5), under("eval_std_ratio", 0.4)),
+            either(over("eval_means_apart", 1.0), over("eval_std_ratio", 2.5)),
             "inputs of evaluations lie {eval_means_apart:.1f} standard deviations from those of training, and vary "
             "{eval_std_ratio:.2g} times as much",
+        ),
+        Clue(
+            "learnt",
+            1,
+            both(under("first_epoch_over_guess", 0.85), at_least("eval_loss_over_guess", 0.95)),
+            "inputs of training are told apart at first sight ({first_epoch_over_guess:.2f} of a guesser's loss in the "
+            "first epoch), those of evaluations are not",
         ),
         Clue(
             "first",

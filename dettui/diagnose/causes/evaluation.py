@@ -51,6 +51,17 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
     symptoms=("bad_evaluation", "overfit"),
     clues=(
         Clue(
+            "first",
+            2,
+            both(
+                under("first_epoch_over_guess", 0.85),
+                either(at_least("eval_loss_over_guess", 0.95), over("eval_loss_over_train_first", 1.5)),
+                under("eval_means_apart", 0.3),
+            ),
+            "classes are learnt at first sight in training ({first_epoch_over_guess:.2f} of a guesser's loss in the first "
+            "epoch), and evaluations of like inputs do not agree",
+        ),
+        Clue(
             "chance",
             1,
             both(at_least("eval_loss_over_guess", 0.97), Seen("overfit"), under("eval_means_apart", 0.3)),

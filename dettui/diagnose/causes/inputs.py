@@ -7,10 +7,10 @@ from typing import Final
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Family, Seen, Unless, between, both, either, over, under
 
-_INPUTS: Final = ("inputs/", "images/")
+_INPUTS: Final = ("inputs/", "images/", "batch/")
 _TORCHVISION: Final = Family("torchvision")
 _RAW_PIXELS: Final = both(over("input_mean", 20), over("input_std", 20))
-_TWICE: Final = both(under("input_min", -2.3), over("input_std", 2.5))
+_TWICE: Final = both(under("input_min", -2.3), between("input_std", 2.5, 20))
 _DIVIDED_TWICE: Final = both(between("input_mean", -2.4, -1.6), under("input_std", 0.2))
 """Ranges at the backbone's input: detection.md 2.4, measured on four torchvision detectors (0.2)."""
 
@@ -54,6 +54,12 @@ INPUTS_NORMALISED_TWICE: Final = CauseRecord(
         ),
     ),
     clues=(
+        Clue(
+            "range",
+            2,
+            both(under("input_std", 0.02), under("input_max", 0.2), over("input_min", -0.2), _NOT_BLACK),
+            "the network receives next to nothing: standard deviation {input_std:.1e}, at most {input_max:.1e}",
+        ),
         Clue("range", 2, _TWICE, "the network receives mean {input_mean:.2f}, standard deviation {input_std:.2f}"),
         Clue(
             "range",
@@ -152,7 +158,8 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
     id="augmentation_too_strong",
     group="inputs",
     meaning="The augmented image no longer shows what its label says.",
-    symptoms=("bad_augmentation", "plateau", "slow_descent"),
+    symptoms=("bad_augmentation", "bad_evaluation", "bad_targets", "plateau", "slow_descent", "not_learning"),
+    tags=("eval_batch/", "batch/", "fit/", "loss/", "eval/"),
     clues=(
         Clue(
             "gap",
@@ -163,8 +170,14 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
         Clue(
             "spread",
             1,
-            between("eval_std_ratio", 0.3, 0.85),
+            both(under("eval_std_ratio", 0.85), under("eval_means_apart", 0.5)),
             "inputs vary more in training than in evaluation (ratio {eval_std_ratio:.2f}), as under strong noise",
+        ),
+        Clue(
+            "spread",
+            2,
+            both(under("eval_std_ratio", 0.5), under("eval_means_apart", 0.5)),
+            "inputs vary far more in training than in evaluation (ratio {eval_std_ratio:.2f}), around the same mean",
         ),
         Clue("gap", -1, over("eval_loss_over_train", 1.0), "training costs no more than evaluations do"),
     ),

@@ -1,0 +1,101 @@
+"""Answers that are right less often in training than in evaluation (diagnosis.md S20, S33)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from dettui.detect.base import Symptom, told_by
+from dettui.detect.context import Context
+from dettui.detect.evaluation_inputs import EvaluationPolicy, read_shift
+from dettui.domain.finding import Abstention, Evidence, Severity
+from dettui.domain.series import Series
+from dettui_probe import tags
+
+_ACCURACIES = ("eval/accuracy", "eval/acc", "eval/top1", "eval/val_acc", "eval/val_accuracy")
+
+
+@dataclass(frozen=True)
+class ContradictionPolicy:
+    """Training is easier than evaluation, unless its labels are wrong or its inputs were made harder."""
+
+    evaluations: int = 4
+    after_step: int = 150
+    answers_a_step: float = 32.0  # sampled by the probe, and inputs of an evaluation at least
+    gap: float = 0.1  # of the accuracies
+    z: float = 4.0
+    gap_by_design: float = 0.3  # where dropout or augmentation makes training harder on purpose
+    dropout: float = 0.25
+    steadier: float = 0.85  # deviation of the inputs in evaluation over that in training
+    too_much_dropout: float = 0.75
+    unlearnt: float = 0.5  # share of the first loss
+
+
+@dataclass(frozen=True)
+class BetterInEvaluation:
+    """The labels of training contradict what evaluations confirm."""
+
+    policy: ContradictionPolicy = ContradictionPolicy()
+    name: str = "better_in_evaluation"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        found = (context.series(tag) for tag in _ACCURACIES)
+        scores, answers = next((s for s in found if s is not None), None), context.series(tags.FIT_ACCURACY)
+        if scores is None or answers is None:
+            return Abstention(self.name, ("eval/accuracy", tags.FIT_ACCURACY))
+        if len(scores) < self.policy.evaluations or context.step < self.policy.after_step:
+            return ()
+        return self._judge(context, scores, answers)
+
+    def _judge(self, context: Context, scores: Series, answers: Series) -> Sequence[Symptom]:
+        policy = self.policy
+        since = int(scores.steps[-policy.evaluations])
+        newest = answers.values[answers.steps >= since]
+        if len(newest) < 4:
+            return ()
+        theirs, ours = float(np.median(scores.values[-policy.evaluations :])), float(np.mean(newest))
+        trials = policy.answers_a_step * len(newest)
+        error = sqrt(0.25 / trials + 0.25 / max(trials / 4, 100.0))
+        gap = theirs - ours
+        if not 0 <= theirs <= 1 or gap < max(policy.gap, policy.z * error):
+            return ()
+        window = (since, int(scores.steps[-1]))
+        text = f"{theirs:.0%} of the answers are right in evaluations, {ours:.0%} in training"
+        proof = Evidence(scores.tag, window, gap, policy.gap, ">", text)
+        kind, severity = self._kind(context, gap)
+        return (told_by([proof], kind, severity, "Training contradicts what evaluations confirm", key="contradiction"),)
+
+    def _kind(self, context: Context, gap: float) -> tuple[str, Severity]:
+        """What was made harder: the input, the network, or else the labels."""
+        dropout, shift = context.last(tags.DROPOUT) or 0.0, read_shift(context, EvaluationPolicy())
+        severity: Severity = "warning" if gap >= self.policy.gap_by_design else "info"
+        if dropout >= self.policy.dropout:
+            return "config_smell", severity
+        if shift is not None and shift.ratio < self.policy.steadier:
+            return "bad_augmentation", severity
+        return "bad_targets", "warning"
+
+
+@dataclass(frozen=True)
+class HeavyDropout:
+    """Nearly everything is dropped, and the loss stays high: a rate that was meant as what is kept."""
+
+    policy: ContradictionPolicy = ContradictionPolicy()
+    name: str = "heavy_dropout"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        rate, curve = context.last(tags.DROPOUT), context.loss
+        if rate is None or curve is None:
+            return Abstention(self.name, (tags.DROPOUT,))
+        if rate < self.policy.too_much_dropout or context.step < self.policy.after_step:
+            return ()
+        if curve.now <= self.policy.unlearnt * curve.start:
+            return ()
+        text = f"a dropout layer drops {rate:.0%} of what it is given"
+        proof = Evidence(tags.DROPOUT, context.span(tags.DROPOUT, 1), rate, self.policy.too_much_dropout, ">", text)
+        return (told_by([proof], "config_smell", "warning", f"Dropout drops {rate:.0%}", key="dropout"),)

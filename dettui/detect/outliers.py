@@ -1,0 +1,62 @@
+"""Single batches whose inputs are far outside all others, again and again (diagnosis.md S37)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.base import Symptom, told_by
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence
+from dettui.numerics.robust import median
+from dettui_probe import tags
+
+_WATCHED = (tags.IMAGE_STD, tags.BATCH_STD)
+
+
+@dataclass(frozen=True)
+class OutlierPolicy:
+    """A few in a hundred, each far off: more of them would be a mixture, fewer an accident."""
+
+    least: int = 60  # measured steps
+    factor: float = 4.0  # times the usual deviation of the inputs
+    times: int = 3  # that it came
+    most: float = 0.1  # share of the batches
+
+
+@dataclass(frozen=True)
+class OutlierBatches:
+    """Inputs that were not prepared like the rest."""
+
+    policy: OutlierPolicy = OutlierPolicy()
+    name: str = "outlier_batches"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        if len(context.missing(*_WATCHED)) == len(_WATCHED):
+            return Abstention(self.name, _WATCHED)
+        found = (self._judge(context, tag) for tag in _WATCHED)
+        return tuple(symptom for symptom in found if symptom is not None)[:1]
+
+    def _judge(self, context: Context, tag: str) -> Symptom | None:
+        series, policy = context.series(tag), self.policy
+        if series is None or len(series) < policy.least:
+            return None
+        values = series.values[-2000:].astype(np.float64)
+        usual = median(values[np.isfinite(values)]) if np.isfinite(values).any() else 0.0
+        if usual <= 0:
+            return None
+        wild = np.flatnonzero(values > policy.factor * usual)
+        if not policy.times <= len(wild) <= policy.most * len(values):
+            return None
+        steps = series.steps[-2000:][wild]
+        ratio = float(median(values[wild]) / usual)
+        text = (
+            f"{len(wild)} of {len(values)} batches, the newest at step {steps[-1]}, have inputs that vary {ratio:.0f} "
+            "times as much as usual"
+        )
+        proof = Evidence(tag, (int(steps[0]), int(steps[-1])), ratio, policy.factor, ">", text)
+        title = "Single batches are far outside all others"
+        return told_by([proof], "bad_inputs", "warning", title, key="outliers")
