@@ -22,7 +22,7 @@ from dettui.detect.ending import Ending
 from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.floors import LossFloor
-from dettui.detect.generalisation import NoGeneralisation
+from dettui.detect.generalisation import Memorised, NoGeneralisation
 from dettui.detect.gradient_growth import GradientGrowth
 from dettui.detect.gradients import GradientDepth
 from dettui.detect.input_shift import InputShift
@@ -88,6 +88,7 @@ STATISTICAL: tuple[Rule, ...] = (
     BatchOrder(),
     SameAnswer(),
     NoGeneralisation(),
+    Memorised(),
     LossFloor(),
     InputShift(),
     OutlierBatches(),

@@ -11,6 +11,7 @@ from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
 from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence, Severity
+from dettui_probe import tags
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class LossFloor:
         if context.points_past_warmup < self.policy.wait_points or context.lr_is_rising:
             return ()
         guess = class_entropy(context) or log(model.num_classes)
-        floors = ((guess, "a guesser loses"), (log1p((model.num_classes - 1) / e), "a softmax before it allows"))
+        floors = [(guess, "a guesser loses")]
+        if context.last(tags.GRAPH_SOFTMAX_TWICE) != 0:  # where the graph shows none, there is none
+            floors.append((log1p((model.num_classes - 1) / e), "a softmax before it allows"))
         found = (self._judge(context, curve, level, words) for level, words in floors)
         return tuple(symptom for symptom in found if symptom is not None)[:1]
 

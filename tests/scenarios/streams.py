@@ -271,6 +271,98 @@ def lr_gone_at_a_fifth(rng: Rng) -> Messages:
     return classifier({**series, tags.LR + "0": lr, tags.UPDATE_RATIO: np.maximum(2e-3 * lr / 0.1, 2e-6)})
 
 
+# --- what evaluations and inputs tell ----------------------------------------------------------------------------
+
+
+def learnt_by_heart(rng: Rng) -> Messages:
+    """Eighty inputs: the training loss is gone, evaluations stay."""
+    series = watched(rng, noisy(decay(STEPS, 2.3, 0.005, 10.0, 3.0), rng, 0.1))
+    few = {tags.ROWS_NEW: np.where(grid(STEPS) < 4, 32.0, 0.0)}
+    return classifier({**series, **few, **evaluated(), "eval/loss": dict.fromkeys(EVALUATIONS, 0.8)}, steps_per_epoch=3)
+
+
+def easy_task(rng: Rng) -> Messages:
+    """The training loss is gone, and so is that of evaluations."""
+    series = watched(rng, noisy(decay(STEPS, 2.3, 0.005, 10.0, 3.0), rng, 0.1))
+    return classifier({**series, **evaluated(), "eval/loss": dict.fromkeys(EVALUATIONS, 0.12)})
+
+
+def labels_are_noisy(rng: Rng) -> Messages:
+    """Two labels in five are wrong: evaluations, on clean ones, are right more often."""
+    series = watched(rng, noisy(decay(STEPS, 2.3, 1.4, 40.0), rng, 0.05))
+    wrong = {
+        tags.FIT_ACCURACY: 0.5 + 0.05 * rng.standard_normal(STEPS),
+        "eval/accuracy": dict.fromkeys(EVALUATIONS, 0.8),
+    }
+    return classifier({**series, **evaluated(), **wrong, "eval/loss": dict.fromkeys(EVALUATIONS, 0.9)})
+
+
+def dropout_makes_training_harder(rng: Rng) -> Messages:
+    """Half of the units are dropped in training: evaluations are right somewhat more often."""
+    series = watched(rng, noisy(decay(STEPS, 2.3, 0.8, 40.0), rng, 0.05))
+    harder = {
+        tags.FIT_ACCURACY: 0.7 + 0.05 * rng.standard_normal(STEPS),
+        "eval/accuracy": dict.fromkeys(EVALUATIONS, 0.85),
+    }
+    return classifier({**series, **evaluated(), **harder, tags.DROPOUT: {1: 0.5}})
+
+
+def nearly_everything_is_dropped(rng: Rng) -> Messages:
+    """A rate that was meant as what is kept."""
+    series = watched(rng, noisy(decay(STEPS, 2.3, 1.9, 40.0), rng, 0.05))
+    return classifier({**series, tags.DROPOUT: {1: 0.9}})
+
+
+def wild_batches(rng: Rng) -> Messages:
+    """One batch in a hundred was not scaled."""
+    deviation = 1.0 + 0.01 * rng.standard_normal(STEPS)
+    deviation[99::100] = 20.0
+    return classifier({**watched(rng), tags.BATCH_STD: deviation})
+
+
+def hard_batches(rng: Rng) -> Messages:
+    """Three batches drowned in noise."""
+    deviation = 1.0 + 0.01 * rng.standard_normal(STEPS)
+    deviation[[99, 250, 400]] = 3.0
+    return classifier({**watched(rng), tags.BATCH_STD: deviation})
+
+
+def inputs_next_to_nothing(rng: Rng) -> Messages:
+    """Divided by 255 once too often."""
+    tiny = {tags.BATCH_STD: 0.004, tags.BATCH_MIN: -0.012, tags.BATCH_MAX: 0.012}
+    return classifier({**watched(rng, noisy(2.3 - 2e-5 * grid(STEPS), rng, 0.01)), **tiny})
+
+
+def inputs_small_and_learnt(rng: Rng) -> Messages:
+    """As small, behind a BatchNorm that does not mind."""
+    return classifier({**watched(rng), tags.BATCH_STD: 0.004, tags.BATCH_MIN: -0.012, tags.BATCH_MAX: 0.012})
+
+
+def never_a_score(rng: Rng) -> Messages:
+    """A detector whose mAP stays at nothing."""
+    series = detector(STEPS, rng, noisy(decay(STEPS, 2.4, 1.0, 60.0), rng, 0.1))
+    score = {"eval/mAP50": dict.fromkeys(EVALUATIONS, 0.001)}
+    return run_messages(STEPS, setting=Setting(targets=(0.0, 2.7, 2.7, 2.7), total_steps=STEPS), **{**series, **score})
+
+
+def a_score_that_takes_its_time(rng: Rng) -> Messages:
+    """The same, above nothing from the third evaluation on."""
+    series = detector(STEPS, rng)
+    score = {"eval/mAP50": {s: max(0.0, (s - 200) / 1000) for s in EVALUATIONS}}
+    return run_messages(STEPS, setting=Setting(targets=(0.0, 2.7, 2.7, 2.7), total_steps=STEPS), **{**series, **score})
+
+
+def a_guesser_for_good(rng: Rng) -> Messages:
+    """The loss comes down to what a guesser loses, and stays there."""
+    return classifier(watched(rng, noisy(decay(STEPS, 4.0, 2.3026, 4.0, 4.0), rng, 0.02)))
+
+
+def rests_at_a_guessers_loss(rng: Rng) -> Messages:
+    """As a transformer does for a while."""
+    early, late = np.exp(-grid(STEPS) / 30), np.maximum(grid(STEPS) - 280, 0)
+    return classifier(watched(rng, noisy((2.3026 + 1.7 * early) * np.exp(-late / 150), rng, 0.02)))
+
+
 FAULTY_STREAMS: tuple[Scenario, ...] = (
     Scenario("softmax_before_the_loss", softmax_before_the_loss, ("config_smell",), "softmax_twice", 20,
              ("plateau", "loss_floor")),
@@ -295,6 +387,15 @@ FAULTY_STREAMS: tuple[Scenario, ...] = (
     Scenario("evaluated_in_training_mode", evaluated_in_training_mode, ("bad_evaluation",), "model_in_eval_mode", 240),
     Scenario("learns_nothing_that_helps", learns_nothing_that_helps, ("overfit",), "labels_shuffled", 540),
     Scenario("optimizer_state_lost", optimizer_state_lost, ("config_smell",), "resume_state_lost", 320),
+    Scenario("learnt_by_heart", learnt_by_heart, ("overfit",), "dataset_too_small", 540),
+    Scenario("labels_are_noisy", labels_are_noisy, ("bad_targets",), "label_noise", 540, ("plateau",)),
+    Scenario("nearly_everything_is_dropped", nearly_everything_is_dropped, ("config_smell",),
+             "regularisation_too_strong", 200, ("plateau",)),
+    Scenario("wild_batches", wild_batches, ("bad_inputs",), "outlier_batches", 400),
+    Scenario("inputs_next_to_nothing", inputs_next_to_nothing, ("bad_inputs",), "inputs_normalised_twice", 200,
+             ("not_learning", "loss_floor")),
+    Scenario("never_a_score", never_a_score, ("not_learning",), None, 560, ("plateau",)),
+    Scenario("a_guesser_for_good", a_guesser_for_good, ("loss_floor",), None, 400, ("plateau", "not_learning")),
     Scenario("memory_leaks", memory_leaks, ("memory_growth",), "memory_leak", 400),
     Scenario("lr_gone_at_a_fifth", lr_gone_at_a_fifth, ("config_smell",), "schedule_too_fast", 140,
              ("plateau", "update_too_small", "no_update")),
@@ -305,6 +406,7 @@ HEALTHY_STREAMS: tuple[Scenario, ...] = tuple(
     for build in (
         plain_classifier, loss_is_a_sum_and_its_lr_fits, last_layer_begins_at_zero, decay_shrinks_the_weights_a_little,
         full_batch, epochs_in_one_order, somewhat_grouped, augmentation_is_switched_off, answers_are_alike_at_first,
-        evaluated_without_augmentation, scores_its_training_set_too, caches_fill_up,
+        easy_task, dropout_makes_training_harder, hard_batches, inputs_small_and_learnt, a_score_that_takes_its_time,
+        rests_at_a_guessers_loss, evaluated_without_augmentation, scores_its_training_set_too, caches_fill_up,
     )
 )  # fmt: skip

@@ -338,8 +338,8 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "first",
             -2,
             under("first_epoch_over_guess", 0.85),
-            "inputs are told apart at first sight: the loss fell to {first_epoch_over_guess:.2f} of a guesser's within the "
-            "first epoch",
+            "inputs are told apart at first sight: within the first epoch the loss fell to "
+            "{first_epoch_over_guess:.2f} of a guesser's",
         ),
         Clue(
             "first",

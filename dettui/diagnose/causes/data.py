@@ -38,6 +38,7 @@ CLASS_IMBALANCE: Final = CauseRecord(
         ),
         Clue("counts", -2, both(_COUNTED, under("imbalance_ratio", 3)), "no class is 3 times as frequent as another"),
     ),
+    explains_away=("class_names_mismatch", "labels_shuffled", "train_eval_mismatch"),
     check="Compare the AP of the rare classes with that of the frequent ones; if the rare ones are fine, leave it.",
     remedy="Draw images with rare classes more often: WeightedRandomSampler(w, len(w)), w_i = max over its classes "
     "of "
@@ -65,6 +66,7 @@ CLASS_MISSING: Final = CauseRecord(
             "{classes_unseen:.0f} of {num_classes:.0f} classes have not occurred",
         ),
     ),
+    explains_away=("class_names_mismatch", "labels_shuffled", "train_eval_mismatch"),
     check="Count the class in the annotation file. There: a filter or the split drops it. Not there: the head is too "
     "large.",
     remedy="Split by class (stratified), or build the head for the classes that exist: num_classes = len(ids_seen), "
@@ -148,6 +150,12 @@ DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
     meaning="Inputs or labels change their nature at one step while learning rate and updates do not.",
     symptoms=("distribution_shift", "spike", "divergence"),
     clues=(
+        Clue(
+            "inputs",
+            2,
+            Seen("distribution_shift", "batch/"),
+            "the statistics of the inputs changed at one step",
+        ),
         Clue("shift", 2, Seen("distribution_shift"), "inputs or targets changed at one step"),
         Clue("update", -1, over("log10_update_ratio_highest", -1.7), "the updates alone are large enough to do this"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
-from dettui.diagnose.conditions import Seen, at_least, both, either, over, under
+from dettui.diagnose.conditions import Seen, at_least, at_most, both, either, over, under
 
 EVALUATOR_BROKEN: Final = CauseRecord(
     id="evaluator_broken",
@@ -57,9 +57,11 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
                 under("first_epoch_over_guess", 0.85),
                 either(at_least("eval_loss_over_guess", 0.95), over("eval_loss_over_train_first", 1.5)),
                 under("eval_means_apart", 0.3),
+                at_most("classes_unseen", 0),
+                under("imbalance_ratio", 10),
             ),
-            "classes are learnt at first sight in training ({first_epoch_over_guess:.2f} of a guesser's loss in the first "
-            "epoch), and evaluations of like inputs do not agree",
+            "classes are learnt at first sight ({first_epoch_over_guess:.2f} of a guesser's loss in the first epoch), "
+            "and evaluations of like inputs do not agree",
         ),
         Clue(
             "chance",
