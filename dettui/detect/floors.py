@@ -61,6 +61,11 @@ class LossFloor:
         return told_by([proof], "loss_floor", self._severity(context), f"Loss sits at {mean:.3g}, what {words}")
 
     def _severity(self, context: Context) -> Severity:
-        total = context.total_steps
-        waited = context.step >= self.policy.patience * total if total else False
-        return "warning" if waited or context.points_past_warmup >= self.policy.patience_points else "info"
+        return "warning" if has_waited(context, self.policy) else "info"
+
+
+def has_waited(context: Context, policy: FloorPolicy) -> bool:
+    """True where a rest at a guesser's loss has lasted too long to be one: half of a declared run."""
+    total = context.total_steps
+    waited = context.step >= policy.patience * total if total else False
+    return waited or context.points_past_warmup >= policy.patience_points

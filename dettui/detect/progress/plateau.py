@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dettui.detect.base import Symptom
 from dettui.detect.chance import level_over_chance
 from dettui.detect.context import Context
+from dettui.detect.floors import FloorPolicy, has_waited
 from dettui.detect.loss_curve import LossCurve
 from dettui.detect.progress.flatness import Flat, curve_points, flat_window
 from dettui.detect.progress.levels import is_converged, never_left_its_start
@@ -46,6 +47,12 @@ class Plateau:
     def _symptom(self, context: Context, curve: LossCurve, flat: Flat) -> Symptom:
         chance = level_over_chance(context, points=curve_points(flat, curve))
         stalled = self._is_stalled(context, curve) or (chance is not None and chance > self.policy.at_chance)
+        if (
+            chance is not None
+            and abs(chance - 1) < 1 - self.policy.at_chance
+            and not has_waited(context, FloorPolicy())
+        ):
+            stalled = False  # at a guesser's loss a network may rest before it finds more
         length = flat.last_step - flat.first_step + 1
         share = 1.0 - curve.drop_share
         return Symptom(

@@ -279,7 +279,8 @@ REGULARISATION_TOO_STRONG: Final = CauseRecord(
     id="regularisation_too_strong",
     group="model",
     meaning="Dropout, augmentation or a penalty holds the fit down.",
-    symptoms=("plateau", "slow_descent", "not_learning", "plateau_after_lr_drop"),
+    symptoms=("config_smell", "plateau", "slow_descent", "not_learning", "plateau_after_lr_drop"),
+    tags=("model/dropout", "fit/", "loss/", "eval/"),
     clues=(
         Clue("dropout", 2, over("dropout", 0.65), "a dropout layer drops {dropout:.0%} of its inputs"),
         Clue("dropout", 1, over("dropout", 0.45), "a dropout layer drops {dropout:.0%} of its inputs"),
