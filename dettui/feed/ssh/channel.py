@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
+import queue
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 _READ_BYTES = 256 << 10
 _COMPLAINTS_BYTES = 16 << 10
 _PARTING_S = 0.5
 """A process whose input has ended goes by itself; one that does not is made to."""
+
+
+class Heard(NamedTuple):
+    """Bytes, and when they came (monotonic)."""
+
+    data: bytes
+    at: float
 
 
 class Channel:
@@ -42,24 +51,26 @@ class Channel:
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self._stdin.fileno(), False)
         self._outgoing = bytearray()
+        self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name="channel", daemon=True)
+        self._reader.start()
 
     def send(self, data: bytes) -> None:
         """Send *data* as soon as the process takes it; never waits."""
         self._outgoing += data
         self._flush()
 
-    def receive(self, wait_s: float) -> bytes | None:
+    def receive(self, wait_s: float) -> Heard | None:
         """What has come, waiting for at most *wait_s*; None where nothing will come any more."""
-        deadline = time.monotonic() + wait_s
-        while True:
-            writing = [self._stdin] if self._outgoing else []
-            readable, writable, _ = select.select([self._stdout], writing, [], max(deadline - time.monotonic(), 0.0))
-            if writable:
-                self._flush()
-            if readable:
-                return os.read(self._stdout.fileno(), _READ_BYTES) or None
-            if time.monotonic() >= deadline:
-                return b""
+        self._flush()
+        try:
+            heard = self._heard.get(timeout=max(wait_s, 0.0)) if wait_s > 0 else self._heard.get_nowait()
+        except queue.Empty:
+            return Heard(b"", time.monotonic())
+        if not heard.data:
+            self._heard.put(heard)  # the end stays the end
+            return None
+        return heard
 
     @property
     def complained(self) -> int:
@@ -74,21 +85,33 @@ class Channel:
 
     def close(self) -> int | None:
         """Hang up, and end what does not end by itself; the exit code, None where we had to end it.  Idempotent."""
-        for pipe in (self._stdin, self._stdout):
-            with contextlib.suppress(OSError):
-                pipe.close()
+        with contextlib.suppress(OSError):
+            self._stdin.close()
         ended = self._ends_within(_PARTING_S)
         for how in (signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, how)  # a ProxyCommand as well
                 self._ends_within(_PARTING_S)
+        self._reader.join(_PARTING_S)  # its pipe has ended, unless a grandchild holds it
+        if not self._reader.is_alive():
+            self._stdout.close()
         self._complaints.close()
         return self._process.returncode if ended else None
 
     def wait(self) -> int | None:
         """The exit code, soon after the process has closed its output; None where it lingers."""
         return self._process.returncode if self._ends_within(_PARTING_S) else None
+
+    def _read(self) -> None:
+        """Note when what comes has come: whoever takes it may be busy for long.  One answer at a time is on its way."""
+        data = b"-"
+        while data:
+            try:
+                data = os.read(self._stdout.fileno(), _READ_BYTES)
+            except (OSError, ValueError):  # closed here
+                data = b""
+            self._heard.put(Heard(data, time.monotonic()))
 
     def _ends_within(self, wait_s: float) -> bool:
         try:

@@ -149,27 +149,28 @@ class SshFeed:
         channel.send(program() + cut(protocol.encode(self._dialogue.opening())))
 
     def _listen(self, call: _Call, wait_s: float) -> Sequence[Arrival]:
-        data = call.channel.receive(wait_s)
-        if data is None:
+        heard = call.channel.receive(wait_s)
+        if heard is None:
             self._ended(call)
             return ()
         arrivals: list[Arrival] = []
-        if data and call.is_open:
-            call.heard = time.monotonic()  # a long answer on its way is no silence
+        if heard.data and call.is_open:
+            call.heard = heard.at  # a long answer on its way is no silence
         if not call.is_open:
-            call.said = (call.said + data)[:_SAID_BYTES]
-        for message in call.assembler.feed(data):
-            arrivals += self._hear(call, message)
+            call.said = (call.said + heard.data)[:_SAID_BYTES]
+        for message in call.assembler.feed(heard.data):
+            arrivals += self._hear(call, message, heard.at)
             if self._call is not call:
                 return arrivals
-        self._mind_silence(call)
+        if not heard.data:  # what waited to be read is no silence, however long it did
+            self._mind_silence(call)
         return arrivals
 
-    def _hear(self, call: _Call, message: bytes) -> Sequence[Arrival]:
-        reply, now = protocol.reply_of(message), time.monotonic()
+    def _hear(self, call: _Call, message: bytes, at: float) -> Sequence[Arrival]:
+        """Take in one answer, of which the last came *at*."""
+        reply = protocol.reply_of(message)
         if isinstance(reply, protocol.News) and call.asked is not None:
-            call.pace.note(call.asked_wall, now - call.asked, reply.received, reply.sent, len(message))
-            call.heard = now
+            call.pace.note(call.asked_wall, at - call.asked, reply.received, reply.sent, len(message))
             self._is_behind = reply.waiting > 0
             if not self._is_behind:
                 call.pace.caught_up()
@@ -177,13 +178,13 @@ class SshFeed:
             self._ask(call)
             return [replace(arrival, host=self.target.text) for arrival in self._dialogue.arrivals(reply)]
         if isinstance(reply, protocol.Opened):
-            call.is_open, call.heard = True, now
+            call.is_open, call.heard = True, at
             call.complained = call.channel.complained
             self._backoff.succeeded()
             self._turn(LinkState.UP)
             self._ask(call)
         elif isinstance(reply, protocol.Refused):
-            self._fail(Failure(LinkState.FAILED, f"{self.target.text}: {clean(reply.text)}"), now)
+            self._fail(Failure(LinkState.FAILED, f"{self.target.text}: {clean(reply.text)}"), time.monotonic())
         return ()
 
     def _ask(self, call: _Call) -> None:
@@ -204,7 +205,7 @@ class SshFeed:
                 self._alone = True
                 self._fail(Failure(LinkState.LOST, f"{host} did not answer in {policy.connect_s:.0f} s"), now)
             return
-        silent_s = now - call.heard
+        silent_s = now - max(call.heard, call.asked or 0.0)
         if silent_s > policy.hang_up_s:
             self._alone = True
             self._fail(Failure(LinkState.LOST, f"{host} does not answer any more"), now)

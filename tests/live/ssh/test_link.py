@@ -128,6 +128,18 @@ def test_a_link_that_says_nothing_is_lost_within_five_seconds_and_found_again(ho
     watcher.until(is_up)
 
 
+def test_a_viewer_that_was_busy_blames_no_link(host: OtherHost, watch: Watch) -> None:
+    host.start()
+    host.train(steps=2_000, pause=0.001, waits=True)
+    watcher = watch(host, policy=LinkPolicy(lost_s=0.5, hang_up_s=1.0))
+    watcher.until(is_up)
+    for _ in range(4):
+        time.sleep(1.5)  # as an engine that judges for long, or a dashboard that was suspended
+        watcher.look()
+        assert watcher.feed.link.state is LinkState.UP
+    assert watcher.feed.link.bytes_per_s is None  # and it was never slow
+
+
 @pytest.mark.long
 def test_a_link_that_stays_silent_is_given_up_and_called_again(host: OtherHost, watch: Watch) -> None:
     host.start()
