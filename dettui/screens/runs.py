@@ -59,6 +59,7 @@ class RunsScreen(DashboardScreen):
         self.grouping: Grouping = ""
         self._folded: set[str] = set()
         self._query: Query = parse("")
+        self._is_typing = False
         self._trouble = ""  # what is wrong with what was typed; the query before it stays
         self._sparks = Sparks()
         self._steady = Steady()
@@ -206,7 +207,7 @@ class RunsScreen(DashboardScreen):
     def action_clear_filter(self) -> None:
         """Show all runs again; where all are shown, let the picked ones go."""
         field = self.query_one("#filter", Input)
-        if not field.value and not field.has_focus:
+        if not field.value and not self._is_typing:
             self.picked.clear()
         field.value = ""
         self._leave_filter()
@@ -234,13 +235,14 @@ class RunsScreen(DashboardScreen):
 
     def _leave_filter(self) -> None:
         self.set_focus(None)
+        self._is_typing = False
         self.query_one("#filter").display = bool(self.query_one("#filter", Input).value)
         self._tell()
 
     def _tell(self) -> None:
         """Under the field: what is wrong, else what may follow."""
         field, view = self.query_one(FilterField), self.query_one("#told", LinesView)
-        view.display = field.display and (field.has_focus or bool(self._trouble))
+        view.display = field.display and (self._is_typing or bool(self._trouble))
         if not view.display:
             return
         if self._trouble:
@@ -254,6 +256,7 @@ class RunsScreen(DashboardScreen):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Say what may be typed."""
+        self._is_typing = True
         self._tell()
 
 

@@ -6,6 +6,7 @@ would send 20 KB/s.  Rows take turns, so that the list as a whole goes on with e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ _TURNS = 5
 
 class _Written(NamedTuple):
     run: RunFrame
-    at: float
+    turn: int
     key: tuple[object, ...]
     lines: tuple[Line, ...]
 
@@ -44,17 +45,18 @@ class Steady:
                 continue
             key = _key(item, look)
             before = self._written.get(item.id)
-            if before is None or before.key != key or _is_due(before, item.run, now):
-                at = now - STEADY_S * (place % _TURNS) / _TURNS if before is None else now
-                before = _Written(item.run, at, key, write(item))
+            turn = _turn(now, place)
+            if before is None or before.key != key or (before.run is not item.run and before.turn != turn):
+                before = _Written(item.run, turn, key, write(item))
             kept[item.id] = before
             found.append(before.lines)
         self._written = kept
         return found
 
 
-def _is_due(before: _Written, run: RunFrame, now: float) -> bool:
-    return before.run is not run and not 0 <= now - before.at < STEADY_S - 0.01
+def _turn(now: float, place: int) -> int:
+    """A number that changes twice a second, for the row in *place* at another moment than for its neighbours."""
+    return math.floor(now / STEADY_S + (place % _TURNS) / _TURNS)
 
 
 def _key(row: Row, look: Look) -> tuple[object, ...]:

@@ -77,8 +77,10 @@ def _probe(index: int, rate: float) -> tuple[Any, Any]:
     import zmq
 
     from dettui_probe import identity, wire
+    from dettui_probe.encode import Encoder
+    from dettui_probe.fence import Fence
     from dettui_probe.run import Run
-    from dettui_probe.start import _writer
+    from dettui_probe.start import _outlets
 
     process = identity.process()
     hello = wire.Hello(
@@ -87,8 +89,8 @@ def _probe(index: int, rate: float) -> tuple[Any, Any]:
         pid_start=process.pid_start, started=time.time(), argv=["train.py", f"--seed={index % 4}"], cwd="/tmp",
         python=sys.executable, probe_version="bench", config={"seed": index % 4, "lr": 0.01 * (1 + index // 4)},
     )  # fmt: skip
-    writer = _writer(Run(hello.run, hello.name), hello)  # its thread is not started: one loop writes all runs
-    encoder, outlets = writer._encoder, writer._outlets
+    run = Run(hello.run, hello.name)
+    encoder, outlets = Encoder(hello, Fence("values", run.ledger)), _outlets(run, hello)
     for live, _ in outlets._lives:
         live._context = zmq.Context.instance()  # one for all: 64 probes would be 64 processes, each with its own
     outlets.send(encoder.preamble())

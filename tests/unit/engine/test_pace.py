@@ -29,10 +29,18 @@ def evaluated(step_s: float, steps: int = 2000) -> tuple[int, int]:
     return exact, statistics
 
 
-def test_a_fast_run_is_evaluated_about_once_a_second() -> None:
-    exact, statistics = evaluated(FAST_S)
-    assert 20 * 0.7 <= exact <= 20 + 15  # 20 s, and a few more at first
-    assert 20 / 3 <= statistics <= 20  # and a dozen at first
+def test_a_fast_run_is_evaluated_every_other_second() -> None:
+    (exact_early, early), (exact_late, late) = evaluated(FAST_S, 2_000), evaluated(FAST_S, 12_000)
+    assert exact_early <= 20 / 2 + 20  # 20 s, and some more at first
+    assert early <= 20 / 5 + 15
+    assert 100 / 2 * 0.8 <= exact_late - exact_early <= 100 / 2 * 1.25  # some of them for the statistics
+    assert 100 / 6 * 0.8 <= late - early <= 100 / 5 * 1.1
+
+
+def test_a_run_of_ten_steps_a_second_is_hardly_spared() -> None:
+    exact, statistics = evaluated(0.1, 1_000)
+    assert exact >= 1_000 / 16 * 0.9
+    assert statistics >= 25
 
 
 def test_a_run_of_seconds_a_step_is_evaluated_at_every_cell() -> None:
