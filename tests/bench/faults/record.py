@@ -1,7 +1,8 @@
 """Record the runs of the fault bench: ``python tests/bench/faults/record.py tune`` (or ``test``).
 
     --out DIR            where recordings and manifest.jsonl go; $DETTUI_FAULTS, else ./.faults
-    --workers N          processes at a time (default 2; each at nice 19)
+    --workers N          processes at a time (default 2)
+    --nice N             niceness (default 19: behind everything else)
     --only WORD ...      runs whose name holds every word (fault/mlp/lr_high/medium/0, healthy/cnn/base/3)
     --budget-s S         stop after so many seconds
     --again              also what was recorded with an earlier probe
@@ -49,7 +50,7 @@ from torch import nn
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 THINNED_SEED: Final = 2  # of every three seeds the one with the probe's default budget
-PATIENCE_S: Final = 600
+PATIENCE_S: Final = 3600
 QUICK: Final = ("mlp", "cnn_bn", "regressor", "cnn")  # programs that train in a second or two
 
 
@@ -236,8 +237,6 @@ def _brief(outcome: dict[str, Any]) -> str:
 
 def _record(job: Job, runs: Path, pipe: int) -> int:
     """In the child: train under the probe and tell the outcome."""
-    os.nice(19 - os.nice(0))
-    os.setsid()
     os.environ["DETTUI_RUNS"], os.environ["DETTUI_RUN"] = str(runs), job.run_id
     os.environ["DETTUI_HOME"] = str(runs.parent / "home")
     sys.argv = [f"{job.program}.py"]
@@ -273,6 +272,7 @@ def main() -> int:
     if arguments.list:
         print("\n".join(("  " if job in todo else "* ") + job.name for job in wanted))
         return 0
+    os.nice(max(arguments.nice - os.nice(0), 0))
     torch.set_num_threads(1)
     warm_up()
     Recorder(folder, arguments.workers).work(todo, time.time() + arguments.budget_s)
@@ -285,6 +285,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("side", choices=get_args(Side))
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("DETTUI_FAULTS", ".faults")))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--nice", type=int, default=19)
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD")
     parser.add_argument("--budget-s", type=float, default=1e9)
     parser.add_argument("--again", action="store_true")
