@@ -111,7 +111,7 @@ def main() -> int:
             for runs in pair
             for one in runs
         ]
-        with ProcessPoolExecutor(arguments.workers, initializer=os.nice, initargs=(19,)) as pool:
+        with ProcessPoolExecutor(arguments.workers) as pool:
             list(pool.map(export, jobs, chunksize=8))
         said = judged_by_peers([Path(target) for _, target in jobs], arguments.python)
     print_table(sides, said)

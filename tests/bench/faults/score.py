@@ -5,7 +5,7 @@
     --wrong tune          also every run of that side that was missed, misnamed or falsely warned of
     --confusion tune      also the causes that are confused, the worst cells first
     --json FILE           everything as one object
-    --workers N           processes, at nice 19 (default 2)
+    --workers N           processes (default 2)
 
 What counts: a fault counts where it did harm (effect.py), whatever the rules say; others are benign injections, told
 apart.  A fault is found by a finding of warning or worse that was raised at its onset or later.  A cause is right
@@ -38,6 +38,7 @@ from bench.faults.verdict import Verdict, all_findings, code_revision, verdicts
 
 WORST_CELLS: Final = 5
 TOP: Final = 3
+MOST_LOST: Final = 0.1  # of the rows of a recording
 SIDES_ASKED: Final[tuple[Side, ...]] = ("tune", "test")
 
 
@@ -68,6 +69,11 @@ class Scored:
         """Causes that are right."""
         injected = REGISTER[self.what]
         return frozenset((injected.cause, *injected.accepted))
+
+    @property
+    def is_torn(self) -> bool:
+        """True where the machine was too busy to record it: no test of a rule, and to be recorded anew."""
+        return self.verdict.dropped > MOST_LOST * max(int(self.row["outcome"]["steps"]), 20)
 
     @property
     def found_at(self) -> int | None:
@@ -104,7 +110,7 @@ class SideScore:
     """All recordings of one side, sorted out."""
 
     healthy: tuple[Scored, ...]
-    left_out: tuple[tuple[Scored, str], ...]  # variants that did not train, with the reason
+    left_out: tuple[tuple[Scored, str], ...]  # torn recordings, and variants that did not train; with the reason
     faults: tuple[Scored, ...]  # effective ones
     benign: tuple[Scored, ...]
 
@@ -115,12 +121,14 @@ def load(folder: Path, workers: int) -> SideScore:
     rows = [row for row in rows if row["kind"] == "healthy" or row["what"] in REGISTER]
     found = verdicts([folder / "runs" / row["run"] for row in rows], folder.parent / "cache", workers)
     harmful, usual = effective(rows), usual_scores(rows)
-    scored = [Scored(row, found[folder / "runs" / row["run"]]) for row in rows]
+    every = [Scored(row, found[folder / "runs" / row["run"]]) for row in rows]
+    scored = [one for one in every if not one.is_torn]
+    torn = [(one, f"{one.verdict.dropped} rows lost") for one in every if one.is_torn]
     calm = [(one, unhealthy_reason(one.row, usual)) for one in scored if one.row["kind"] == "healthy"]
     faults = [one for one in scored if one.row["kind"] == "fault"]
     return SideScore(
         tuple(one for one, reason in calm if not reason),
-        tuple((one, reason) for one, reason in calm if reason),
+        (*torn, *((one, reason) for one, reason in calm if reason)),
         tuple(one for one in faults if harmful[one.name]),
         tuple(one for one in faults if not harmful[one.name]),
     )

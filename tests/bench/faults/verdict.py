@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -48,6 +47,7 @@ class Verdict:
     steps: int
     findings: tuple[Seen, ...]
     causes: tuple[Named, ...]
+    dropped: int = 0  # rows that the probe lost
 
     def warnings_since(self, step: int) -> list[Seen]:
         """Findings of warning or worse that were raised at *step* or later, first ones first."""
@@ -75,7 +75,7 @@ def judge(path: str) -> dict[str, Any]:
         for f in frame.diagnosis.findings
     )
     causes = tuple(Named(c.id, c.score, c.certain) for c in frame.diagnosis.causes)
-    return asdict(Verdict(frame.vitals.step, findings, causes))
+    return asdict(Verdict(frame.vitals.step, findings, causes, frame.vitals.dropped))
 
 
 def verdicts(paths: Sequence[Path], cache: Path, workers: int = 2) -> dict[Path, Verdict]:
@@ -85,10 +85,12 @@ def verdicts(paths: Sequence[Path], cache: Path, workers: int = 2) -> dict[Path,
     known = dict(_read(book))
     keys = {path: _key(path) for path in paths}
     missing = [path for path in paths if keys[path] not in known]
-    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(19,)) as pool, book.open("a") as out:
-        for path, found in zip(missing, pool.map(judge, map(str, missing), chunksize=4), strict=True):
+    with ProcessPoolExecutor(workers) as pool, book.open("a") as out:
+        judged = map(judge, map(str, missing)) if workers == 1 else pool.map(judge, map(str, missing), chunksize=4)
+        for path, found in zip(missing, judged, strict=True):
             known[keys[path]] = found
             out.write(json.dumps({"key": keys[path], "verdict": found}) + "\n")
+            out.flush()
     return {path: _verdict(known[keys[path]]) for path in paths}
 
 
@@ -106,7 +108,8 @@ def _read(book: Path) -> Iterable[tuple[str, dict[str, Any]]]:
 
 def _verdict(found: dict[str, Any]) -> Verdict:
     findings = tuple(Seen(**{**seen, "causes": tuple(seen["causes"])}) for seen in found["findings"])
-    return Verdict(found["steps"], findings, tuple(Named(**named) for named in found["causes"]))
+    causes = tuple(Named(**named) for named in found["causes"])
+    return Verdict(found["steps"], findings, causes, found.get("dropped", 0))
 
 
 def all_findings(verdict: Verdict) -> Iterator[str]:
