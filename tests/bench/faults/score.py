@@ -39,6 +39,8 @@ from bench.faults.verdict import Verdict, all_findings, code_revision, verdicts
 WORST_CELLS: Final = 5
 TOP: Final = 3
 MOST_LOST: Final = 0.1  # of the rows of a recording
+SHORTEST: Final = 40  # steps of which rows may be missed
+LEAST_KEPT: Final = 0.5  # of its losses, where the probe did not choose to measure fewer
 SIDES_ASKED: Final[tuple[Side, ...]] = ("tune", "test")
 
 
@@ -73,7 +75,12 @@ class Scored:
     @property
     def is_torn(self) -> bool:
         """True where the machine was too busy to record it: no test of a rule, and to be recorded anew."""
-        return self.verdict.dropped > MOST_LOST * max(int(self.row["outcome"]["steps"]), 20)
+        steps = int(self.row["outcome"]["steps"])
+        if steps < SHORTEST or self.what == "no_step":  # broke off at once; or nothing is recorded, for nothing steps
+            return False
+        return (
+            self.verdict.dropped > MOST_LOST * steps or self.verdict.losses * self.verdict.thinned < LEAST_KEPT * steps
+        )
 
     @property
     def found_at(self) -> int | None:

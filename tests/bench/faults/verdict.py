@@ -48,6 +48,8 @@ class Verdict:
     findings: tuple[Seen, ...]
     causes: tuple[Named, ...]
     dropped: int = 0  # rows that the probe lost
+    losses: int = 0  # points of the loss
+    thinned: int = 1  # every how many steps the loss is measured at the end, by the choice of the probe
 
     def warnings_since(self, step: int) -> list[Seen]:
         """Findings of warning or worse that were raised at *step* or later, first ones first."""
@@ -68,6 +70,7 @@ def judge(path: str) -> dict[str, Any]:
     """Replay the recording at *path*."""
     from dettui.engine import replay
     from dettui.feed.opening import open_recording
+    from dettui_probe import tags
 
     frame = replay(open_recording(path))
     findings = tuple(
@@ -75,7 +78,11 @@ def judge(path: str) -> dict[str, Any]:
         for f in frame.diagnosis.findings
     )
     causes = tuple(Named(c.id, c.score, c.certain) for c in frame.diagnosis.causes)
-    return asdict(Verdict(frame.vitals.step, findings, causes, frame.vitals.dropped))
+    loss, thinned = frame.series.get(tags.LOSS_TOTAL), frame.vitals.thinned
+    every = max(thinned.get("loss", 1), thinned.get("row", 1))
+    return asdict(
+        Verdict(frame.vitals.step, findings, causes, frame.vitals.dropped, 0 if loss is None else len(loss), every)
+    )
 
 
 def verdicts(paths: Sequence[Path], cache: Path, workers: int = 2) -> dict[Path, Verdict]:
@@ -109,7 +116,8 @@ def _read(book: Path) -> Iterable[tuple[str, dict[str, Any]]]:
 def _verdict(found: dict[str, Any]) -> Verdict:
     findings = tuple(Seen(**{**seen, "causes": tuple(seen["causes"])}) for seen in found["findings"])
     causes = tuple(Named(**named) for named in found["causes"])
-    return Verdict(found["steps"], findings, causes, found.get("dropped", 0))
+    rest = {name: found[name] for name in ("dropped", "losses", "thinned") if name in found}
+    return Verdict(found["steps"], findings, causes, **rest)
 
 
 def all_findings(verdict: Verdict) -> Iterator[str]:
