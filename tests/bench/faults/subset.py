@@ -18,10 +18,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.faults import injections
 from bench.faults.score import Scored, load
+
+from dettui_probe import wire
+from dettui_probe.framing import MAGIC, Frame, Scanner, pack
 
 HERE: Final = Path(__file__).parent / "recorded"
 MOST_BYTES: Final = 7 << 20
@@ -37,12 +42,26 @@ def smallest(runs: Iterable[Scored], folder: Path, key: Any) -> Iterator[Scored]
         yield min(group, key=lambda one: sum(log.stat().st_size for log in (folder / one.row["run"]).glob("*.dlog")))
 
 
+def anonymous(log: bytes) -> bytes:
+    """*log* without pictures, and without the place and the machine where it was recorded."""
+    messages = [wire.decode(frame.payload) for frame in Scanner().feed(log) if isinstance(frame, Frame)]
+    kept = [_placeless(message) for message in messages if message and not isinstance(message, wire.Pictures)]
+    return MAGIC + b"".join(pack(seq, wire.encode(message)) for seq, message in enumerate(kept, start=1))
+
+
+def _placeless(message: wire.AnyMessage) -> wire.AnyMessage:
+    if not isinstance(message, wire.Hello):
+        return message
+    return msgspec.structs.replace(message, host="host", host_boot="", cwd="/", python="python")
+
+
 def write(runs: Sequence[Scored], folder: Path) -> list[Scored]:
     """Compress *runs*; those that fit."""
     kept, size = [], 0
     for one in runs:
         packed = {
-            log.name: lzma.compress(log.read_bytes(), preset=9) for log in (folder / one.row["run"]).glob("*.dlog")
+            log.name: lzma.compress(anonymous(log.read_bytes()), preset=9)
+            for log in (folder / one.row["run"]).glob("*.dlog")
         }
         cost = sum(map(len, packed.values()))
         if cost > DEAREST or size + cost > MOST_BYTES:
