@@ -163,7 +163,10 @@ def say(library: Library, kind: str, defect: Defect, checks: Sequence[Check]) ->
 
 
 def main() -> None:
-    for library in libraries():
+    known = libraries()
+    if not known:
+        raise SystemExit("neither pycocotools nor faster-coco-eval is installed: pip install one of them")
+    for library in known:
         for defect in DEFECTS:
             say(library, "callable", defect, list(check_evaluator(evaluator(library, defect), delivery(defect))))
         for defect in DEFECTS:
