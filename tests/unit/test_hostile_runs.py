@@ -27,7 +27,7 @@ from dettui.store.text import clean
 from dettui_probe import wire
 from dettui_probe.framing import Frame, Scanner
 
-SEEDS = range(int(os.environ.get("DETTUI_TEST_HOSTILE_RUNS", "25")))
+SEEDS = range(int(os.environ.get("DETTUI_TEST_HOSTILE_RUNS", "12")))
 
 
 def commands_in(shown: str) -> list[str]:
