@@ -250,4 +250,4 @@ async def test_a_lost_link_is_told_with_its_age() -> None:
     link = Link("gpu07", LinkState.LOST, since=1.7e9 - 12, text="connection reset", retry_at=1.7e9 + 4)
     shown = replace(frame(*three_runs()), links=(link,))
     async with on_stage(shown) as stage:
-        assert "LINK LOST gpu07 for 12s: connection reset; tried again in 4.0s" in stage.text
+        assert "LINK LOST gpu07 for 12s, tried again in 4.0s: connection reset" in stage.text
