@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 COLUMNS, ROWS = 200, 50
-WARM_UP_S = 8.0
+WARM_UP_S = float(os.environ.get("WARM_UP_S", "8"))
 IDLE_S = 6.0
 ROUND_S = 0.05
 

@@ -14,6 +14,7 @@ from dettui_probe.framing import Frame, Scanner
 
 RECENT_RUNS = 20
 """Runs that are over and still followed, newest first; older ones where a viewer asks for them by name."""
+MANY = 8
 RESCAN_S = 0.5
 READ_S = 0.025
 """Between two looks at the logs: the socket is faster, the log is what nothing is lost from."""
@@ -34,6 +35,11 @@ class Runs:
         self._read_at = 0.0
         self._look_at_ended = 0.0
         self._ahead_s = time.time() - time.monotonic()
+
+    @property
+    def are_many(self) -> bool:
+        """True where more is sent than is worth waking for piece by piece."""
+        return len(self._strands) > MANY
 
     def strands(self) -> Iterable[Strand]:
         """Every strand that is followed."""
