@@ -24,7 +24,6 @@ import tempfile
 import termios
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +101,10 @@ class Dashboard:
     def pieces(self, wait_s: float) -> Iterator[bytes]:
         """What is drawn, until nothing has come for *wait_s*."""
         while select.select([self.terminal], [], [], wait_s)[0]:
-            with suppress(OSError):
+            try:
                 yield os.read(self.terminal, 1 << 16)
+            except OSError:  # Linux says EIO once the other end is gone
+                return
 
     def take(self, data: bytes) -> None:
         """Note what was drawn."""
