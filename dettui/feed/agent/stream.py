@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dettui_probe.framing import Frame, Scanner, pack
+from dettui_probe.framing import SYNC, Frame, Scanner, pack
 
 PIECE_BYTES = 256 << 10
+_MARKED = SYNC[:3]
+_ESCAPED = _MARKED + b"\0"
+"""A message carries frames itself.  One that came whole within a piece that is still coming would be taken for proof
+that the piece is broken, so the marker never stands in a piece but at its start."""
 
 
 def cut(message: bytes) -> bytes:
     """*message* as it goes on the stream."""
-    pieces = [message[start : start + PIECE_BYTES] for start in range(0, max(len(message), 1), PIECE_BYTES)]
+    text = message.replace(_MARKED, _ESCAPED)
+    pieces = [text[start : start + PIECE_BYTES] for start in range(0, max(len(text), 1), PIECE_BYTES)]
     # Slurm passes on whole lines: the last byte, noise to the reader, makes it let go of what came before.
     return b"".join(pack(_number(len(pieces), place), piece) for place, piece in enumerate(pieces)) + b"\n"
 
@@ -52,5 +57,5 @@ class Assembler:
         if sum(map(len, self._pieces)) > self._max_bytes:
             self._pieces.clear()
         elif piece.seq & 0xFFFFFFFF == 0:
-            yield b"".join(self._pieces)
+            yield b"".join(self._pieces).replace(_ESCAPED, _MARKED)
             self._pieces.clear()

@@ -33,6 +33,15 @@ def test_a_run_of_another_host_comes_whole(host: OtherHost, watch: Watch) -> Non
     assert sum(arrival.left_out for arrival in watcher.arrivals) == 0
 
 
+def test_a_long_history_comes_whole_over_a_fast_link(host: OtherHost, watch: Watch) -> None:
+    host.start()
+    host.train(steps=20_000, pause=0.0).wait()
+    watcher = watch(host)
+    watcher.until(Watcher.is_finished)
+    assert watcher.steps() == list(range(1, 20_001))
+    assert sum(arrival.left_out for arrival in watcher.arrivals) == 0
+
+
 def test_runs_that_were_not_asked_for_do_not_come_and_a_name_will_do(host: OtherHost, watch: Watch) -> None:
     host.start()
     for name in ("wanted-1", "other-1"):

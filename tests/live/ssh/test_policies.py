@@ -87,6 +87,7 @@ def test_the_socket_of_a_shared_connection_that_is_gone_is_no_obstacle(host: Oth
     watcher.until(Watcher.is_finished)
 
 
+@pytest.mark.long
 def test_a_shared_connection_that_hangs_is_given_up_for_one_of_our_own(host: OtherHost, watch: Watch) -> None:
     with socket.socket(socket.AF_UNIX) as hangs:
         hangs.bind(str(host.place / "cm"))

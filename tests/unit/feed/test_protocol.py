@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dettui.feed.agent import protocol
 from dettui.feed.agent.protocol import Have, News, Next, Open, Opened, Portion, Refused, State
 from dettui.feed.agent.stream import PIECE_BYTES, Assembler, cut
-from dettui_probe.framing import HEAD_BYTES
+from dettui_probe.framing import HEAD_BYTES, SYNC, pack
 
 NEWS = News(
     (
@@ -81,6 +81,18 @@ def heard(data: bytes, max_bytes: int = 1 << 22) -> list[bytes]:
 def test_messages_of_any_length_come_whole() -> None:
     messages = [b"", b"short", bytes(PIECE_BYTES), bytes(3 * PIECE_BYTES + 1)]
     assert heard(b"".join(map(cut, messages))) == messages
+
+
+def test_frames_within_a_message_are_not_taken_for_pieces_of_it() -> None:
+    frames = b"".join(pack(seq, bytes([seq % 256]) * 16_000) for seq in range(60))
+    tricky = [frames, SYNC, SYNC[:3] + b"\0", SYNC[:3] + SYNC[:3] + b"\0\0", b"\0" + SYNC[:2]]
+    assert heard(b"".join(map(cut, tricky))) == tricky
+
+
+@given(st.lists(st.sampled_from([SYNC, SYNC[:3], b"\0", b"x", SYNC[:1], SYNC[1:3]]), max_size=30).map(b"".join))
+def test_markers_in_a_message_come_as_they_were(message: bytes) -> None:
+    assert heard(cut(message)) == [message]
+    assert SYNC not in cut(message)[4:]
 
 
 def test_banners_and_shell_noise_are_passed_over() -> None:
