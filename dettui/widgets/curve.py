@@ -15,6 +15,7 @@ from dettui.charts.chart import ChartCache, render, x_axis
 from dettui.charts.raster import FONTS
 from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs
 from dettui.widgets import palette, refresh
+from dettui.widgets.ascii import AsciiOnly
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -141,7 +142,12 @@ class CurveChart(Widget):
         picture = self._picture
         if picture is None or y >= picture.height:
             return Strip.blank(self.size.width, self.rich_style)
-        return Strip([Segment(text, self._style(code)) for text, code in picture.runs(y)], picture.width)
+        segments = [Segment(text, self._style(code)) for text, code in picture.runs(y)]
+        _, background = self.background_colors
+        for line_filter in self.get_line_filters():
+            if isinstance(line_filter, AsciiOnly):  # the others change styles, and styles know them already
+                segments = line_filter.apply(segments, background)
+        return Strip(segments, picture.width)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows of *crop*; only those that changed are made anew.
