@@ -44,9 +44,10 @@ def _ramp(values: Floats, width: int, ramp: str) -> str:
     usable = np.where(finite, values, 0.0).astype(np.float64)
     starts = np.arange(width) * len(values) // width
     count = np.add.reduceat(finite.astype(np.int64), starts)
-    total = np.add.reduceat(usable, starts)
+    most = max(int(count.max()), 1)
+    share = np.add.reduceat(usable / most, starts)  # of the mean: a sum of values near the largest float would overflow
     mean = np.full(width, np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
+    np.divide(share, count / most, out=mean, where=count > 0)
     extent = wanted(mean, mean, log=False)
     if extent is None:
         return " " * width
