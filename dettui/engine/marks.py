@@ -11,6 +11,7 @@ import numpy as np
 
 from dettui.domain.finding import Finding
 from dettui.domain.frame import Mark, MarkKind
+from dettui.domain.series import Floats, Steps
 from dettui.store.run_store import RunStore
 from dettui_probe import tags
 
@@ -21,6 +22,10 @@ _MARK_OF_EVENT: Final[Mapping[str, MarkKind]] = {
     "checkpoint": "checkpoint",
     "nonfinite": "nonfinite",
 }
+
+
+_NO_STEPS: Final[Steps] = np.empty(0, np.int64)
+_NO_VALUES: Final[Floats] = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -70,19 +75,20 @@ class MarkBook:
 
     def _note_lr_drops(self, store: RunStore) -> None:
         previous, steps, values = self._fresh(store, tags.LR + "0")
-        for step, value in zip(steps, values, strict=True):
-            if previous is not None and previous > 0 and value <= self._policy.lr_drop_factor * previous:
-                self._add("lr", step, f"lr {previous:.2g} -> {value:.2g}")
-            previous = value
+        if not len(values):
+            return
+        before = np.concatenate([[np.nan if previous is None else previous], values[:-1]])
+        for i in np.flatnonzero((before > 0) & (values <= self._policy.lr_drop_factor * before)).tolist():
+            self._add("lr", int(steps[i]), f"lr {before[i]:.2g} -> {values[i]:.2g}")
 
     def _note_non_finite(self, store: RunStore) -> None:
         previous, steps, values = self._fresh(store, tags.LOSS_TOTAL)
-        was_finite = previous is None or math.isfinite(previous)
-        for step, value in zip(steps, values, strict=True):
-            is_finite = math.isfinite(value)
-            if was_finite and not is_finite:
-                self._add("nonfinite", step, f"loss is {value}")
-            was_finite = is_finite
+        if not len(values):
+            return
+        is_finite = np.isfinite(values)
+        was_finite = np.concatenate([[previous is None or math.isfinite(previous)], is_finite[:-1]])
+        for i in np.flatnonzero(was_finite & ~is_finite).tolist():
+            self._add("nonfinite", int(steps[i]), f"loss is {float(values[i])}")
 
     def _note_evaluations(self, store: RunStore) -> None:
         tags_so_far = store.tags()
@@ -91,7 +97,7 @@ class MarkBook:
             self._evaluations = tuple(tag for tag in tags_so_far if tag.startswith("eval/"))
         for tag in self._evaluations:
             _, steps, values = self._fresh(store, tag)
-            for step, value in zip(steps, values, strict=True):
+            for step, value in zip(steps.tolist(), values.tolist(), strict=True):
                 self._add("evaluation", step, f"{tag.removeprefix('eval/')} {value:.4g}")
 
     def _note_events(self, store: RunStore) -> None:
@@ -102,15 +108,15 @@ class MarkBook:
             self._add(_MARK_OF_EVENT.get(event.kind, "event"), event.step, event.text or event.kind)
         self._seen_events = total
 
-    def _fresh(self, store: RunStore, tag: str) -> tuple[float | None, list[int], list[float]]:
+    def _fresh(self, store: RunStore, tag: str) -> tuple[float | None, Steps, Floats]:
         """The value before the last look's end, and steps and values of *tag* since; within the newest strand."""
         series = store.strand_series(tag)
         seen_step, previous = self._newest.get(tag, (None, None))
         if series is None or not len(series):
-            return previous, [], []
+            return previous, _NO_STEPS, _NO_VALUES
         start = 0 if seen_step is None else int(np.searchsorted(series.steps, seen_step, side="right"))
         self._newest[tag] = int(series.steps[-1]), float(series.values[-1])
-        return previous, series.steps[start:].tolist(), series.values[start:].tolist()
+        return previous, series.steps[start:], series.values[start:]
 
     def _add(self, kind: MarkKind, step: int, text: str) -> None:
         """The first text of a step stays: a change is often told twice, by its series and by an event."""
