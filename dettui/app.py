@@ -40,6 +40,7 @@ from dettui.screens.themes import DARK, LIGHT
 from dettui.screens.view_state import WITHOUT_COLOUR, ViewState
 from dettui.widgets import refresh
 from dettui.widgets.ascii import AsciiOnly, for_ascii
+from dettui.widgets.curve import CurveChart
 
 FRAME_EVERY_S: Final = 0.1
 """Ten frames a second while data comes: 10 % of a core and 2 KB a frame for 16 charts; more is not seen."""
@@ -47,6 +48,8 @@ IDLE_FRAME_EVERY_S: Final = 1.0
 """While nothing comes, only ages change."""
 FIRST_PICTURE_S: Final = 2.0
 """What reading waits for the first picture at most."""
+LOOKS, LOOK_S = 40, 0.05
+"""Two seconds: more than any screen needs before its charts are drawn."""
 SETTLING_S: Final = 2.0
 """Runs that turn up this soon after the first one were there all along; the opening screen still adapts to them."""
 
@@ -142,6 +145,15 @@ class DettuiApp(App[int]):
         finally:
             self._close()
 
+    def _look_for_picture(self, looks: int) -> None:
+        """Note that a run has been drawn: after the layouts that its charts need to have their sizes."""
+        charts = [chart for chart in self.screen.query(CurveChart) if chart.display]
+        is_opening = not charts and not self._opening.is_over and self.newest is not None and len(self.newest.runs) == 1
+        if looks == 0 or (not is_opening and all(chart.is_drawn for chart in charts)):
+            self._has_drawn.set()
+        else:
+            self.set_timer(LOOK_S, lambda: self._look_for_picture(looks - 1))
+
     def _wait_for_first_picture(self) -> None:
         self._has_drawn.wait(FIRST_PICTURE_S)
 
@@ -157,7 +169,7 @@ class DettuiApp(App[int]):
         self._open_on_the_right_thing(event.frame)
         self._show()
         if event.frame.runs and not self._has_drawn.is_set():
-            self.call_after_refresh(self._has_drawn.set)
+            self._look_for_picture(LOOKS)
 
     async def on_event(self, event: events.Event) -> None:
         """From the first key on, the reader decides which screen to see; an answer to a host is no such key.

@@ -110,6 +110,11 @@ class CurveChart(Widget):
         """The cells on screen, None before the first layout."""
         return self._picture
 
+    @property
+    def is_drawn(self) -> bool:
+        """True where there is more on screen than a title."""
+        return self._picture is not None and self._picture.height > 1
+
     def show(self, view: CurveView) -> None:
         """Show *view*; only cells that differ from those on screen are drawn again."""
         fingerprint = view.fingerprint
