@@ -114,7 +114,7 @@ def main() -> None:
     """Set everything up, measure, clear away."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--rate", type=float, default=20_000)
+    parser.add_argument("--rate", type=float, default=20_000, help="bytes a second; 0: no relay at all")
     parser.add_argument("--delay", type=float, default=0.15)
     parser.add_argument("--loss", type=float, default=0.0)
     parser.add_argument("--columns", type=int, default=250)
@@ -131,7 +131,8 @@ def main() -> None:
         free.bind(("127.0.0.1", 0))
         host = OtherHost(place, place / "home", free.getsockname()[1])
     slow = f"{sys.executable} {relay.__file__} %h %p --rate {asked.rate} --delay {asked.delay} --loss {asked.loss}"
-    host.client_options.append(f"ProxyCommand {slow}")
+    if asked.rate:
+        host.client_options.append(f"ProxyCommand {slow}")
     host.start()
     runs = start_runs(host, asked)
     try:

@@ -152,6 +152,7 @@ def test_the_dashboard_asks_for_the_passphrase_and_then_shows_the_run(host: Othe
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_runs_of_this_machine_and_of_a_host_stand_side_by_side(host: OtherHost, place: Place) -> None:
     host.start()
     host.train("there", steps=50, pause=0.0).wait()

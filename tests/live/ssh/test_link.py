@@ -108,6 +108,7 @@ def test_a_connection_that_is_cut_is_made_again_and_nothing_is_lost_or_repeated(
     assert [arrival.notice for arrival in watcher.arrivals if arrival.notice] == []
 
 
+@pytest.mark.long
 def test_an_agent_that_is_killed_is_sent_again(host: OtherHost, watch: Watch) -> None:
     host.start()
     host.train(steps=300)
@@ -137,6 +138,7 @@ def test_a_link_that_says_nothing_is_lost_within_five_seconds_and_found_again(ho
     watcher.until(is_up)
 
 
+@pytest.mark.long
 def test_a_viewer_that_was_busy_blames_no_link(host: OtherHost, watch: Watch) -> None:
     host.start()
     host.train(steps=2_000, pause=0.001, waits=True)
@@ -196,6 +198,7 @@ def test_a_host_that_is_down_is_called_less_and_less_often(host: OtherHost, watc
     assert len(gaps) >= 2 and all(later > 1.2 * earlier for earlier, later in pairwise(gaps))
 
 
+@pytest.mark.long
 def test_a_host_that_comes_up_later_is_found(host: OtherHost, watch: Watch) -> None:
     watcher = watch(host)
     watcher.until(lambda watcher: watcher.feed.link.state is LinkState.LOST)

@@ -77,6 +77,7 @@ def test_a_host_behind_another_is_reached_over_it(host: OtherHost, watch: Watch)
     assert watcher.steps() == list(range(1, 51))
 
 
+@pytest.mark.long
 def test_the_socket_of_a_shared_connection_that_is_gone_is_no_obstacle(host: OtherHost, watch: Watch) -> None:
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(str(host.place / "cm"))
@@ -99,6 +100,7 @@ def test_a_shared_connection_that_hangs_is_given_up_for_one_of_our_own(host: Oth
         watcher.until(Watcher.is_finished)
 
 
+@pytest.mark.long
 def test_places_with_awkward_names_will_do(host: OtherHost, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     host.home = host.place / ("with a blank and 'quotes' " + "x" * 100)
     host.options.append(f'SetEnv "DETTUI_HOME={host.home}" TMPDIR=/nowhere/at/all HOME=/nowhere/either')

@@ -50,6 +50,7 @@ def test_a_passphrase_is_asked_for_in_the_dark_and_again_only_when_the_user_want
     watcher.until(lambda watcher: len(watcher.steps()) == 20)
 
 
+@pytest.mark.long
 def test_a_wrong_answer_is_asked_again_and_said_to_be(locked: OtherHost, watch: Watch, desk: Desk) -> None:
     watcher = watch(locked, desk=desk)
     first = watcher.asked(desk)
