@@ -14,6 +14,7 @@ from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
 from dettui.numerics.autocorrelation import lag1_z
 from dettui.numerics.oscillation import fisher_g, turning_points_z, wave, whitened
+from dettui.numerics.spending import spent_p
 from dettui.numerics.trend import detrend
 from dettui_probe import tags
 
@@ -27,7 +28,7 @@ class OscillationPolicy:
     wait_points: int = 40  # after warm-up
     zigzag_z: float = 4.0  # turning points
     alternate_z: float = -4.0  # lag-1 correlation times sqrt n
-    p_value: float = 1e-6  # Fisher's g on whitened residuals
+    p_value: float = 1e-6  # Fisher's g on whitened residuals, at the first look; spent over later ones
     amplitude: float = 0.05  # share of the level
     share: float = 0.3  # of the residual variance
     epoch_tolerance: float = 0.15  # a period this near to an epoch, or to 1/2 or 1/3 of it, is the order of the data
@@ -76,7 +77,8 @@ def _wave(curve: LossCurve, policy: OscillationPolicy) -> Swing | None:
     if residual is None:
         return None
     line = fisher_g(whitened(residual))
-    if line.p_value >= policy.p_value or not policy.shortest < line.period <= policy.longest:
+    looks = max(len(curve) // policy.wave_points, 1)
+    if line.p_value >= spent_p(2 * policy.p_value, looks) or not policy.shortest < line.period <= policy.longest:
         return None
     amplitude, share = wave(residual, line.period)
     if amplitude <= policy.amplitude or share < policy.share:

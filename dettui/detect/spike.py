@@ -13,6 +13,7 @@ from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Floats
 from dettui.numerics.robust import mad_sigma, median
+from dettui.numerics.spending import spent_z
 from dettui.numerics.trend import half_median_line
 from dettui_probe import tags
 
@@ -67,9 +68,9 @@ class Spike:
             return False
         after = curve.values[at : at + self.policy.confirm_points]
         height = self.policy.factor * median(before[-20:]) + self.policy.margin * abs(curve.start)
-        return (
-            int(np.count_nonzero(after > height)) >= self.policy.confirm and self._z(curve, before, at) > self.policy.z
-        )
+        if int(np.count_nonzero(after > height)) < self.policy.confirm:
+            return False
+        return self._z(curve, before, at) > spent_z(self.policy.z, looks=at / self.policy.horizon)
 
     def _z(self, curve: LossCurve, before: Floats, at: int) -> float:
         even = curve.even(before)

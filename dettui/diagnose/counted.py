@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -57,8 +58,9 @@ class Counted:
 
 
 def clue_key(cause: str, clue: Clue) -> str:
-    """What a clue is called in the table: a clue that is reworded is counted anew."""
-    return f"{cause}: {clue.text}"
+    """What a clue is called in the table: one that is reworded, or given another limit, is counted anew."""
+    condition = zlib.crc32(repr(clue.when).encode())
+    return f"{cause}/{clue.group}/{condition:08x}: {clue.text}"
 
 
 def shrunk_weight(expert: float, counts: Counted) -> float:

@@ -19,12 +19,3 @@ def spent_z(z: float, looks: float) -> float:
     """
     i = max(looks, 1.0)
     return sqrt(z * z + 2.0 * log(i * (i + 1.0) / 2.0))
-
-
-def doubling_look(points: int, first: int) -> int:
-    """How many windows that double in length, beginning with *first* points, have been filled by *points*; from 1.
-
-    Looks at windows of a fixed share of a run repeat each other until the run has doubled: so many of them are
-    independent.
-    """
-    return 1 if points <= first else 1 + int(2 * log(points / first, 2))
