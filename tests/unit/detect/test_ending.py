@@ -22,8 +22,8 @@ def ended(reason: str, text: str) -> set[str]:
     "text",
     [
         "IndexError: Target 6 is out of bounds.",
-        "Traceback (most recent call last):\n  ...\nAssertionError: All bounding boxes should have positive height and width."
-        " Found invalid box [0.0, 1.0, 0.0, 4.0] for target at index 0.",
+        "Traceback (most recent call last):\n  ...\nAssertionError: All bounding boxes should have positive height and "
+        "width. Found invalid box [0.0, 1.0, 0.0, 4.0] for target at index 0.",
     ],
 )
 def test_an_exception_that_names_its_cause_is_a_finding(text: str) -> None:
