@@ -80,7 +80,8 @@ class SlowStep:
             return Abstention(self.name, (tags.TIME_STEP,))
         if len(series) < policy.wait_points + 2 * policy.newest:
             return ()
-        usual, newest = median(series.values[20 : len(series) // 2].astype(np.float64)), series.values[-policy.newest :]
+        earlier = thin(series.values[20 : len(series) // 2], 1024).astype(np.float64)
+        usual, newest = median(earlier), series.values[-policy.newest :]
         if not usual or not np.isfinite(newest).all():
             return ()
         low = float(np.quantile(newest, 0.25))
