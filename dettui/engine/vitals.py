@@ -41,7 +41,7 @@ def steps_per_second(series: Series | None) -> float | None:
         return None
     start = int(np.searchsorted(series.times, series.times[-1] - RATE_WINDOW_S, side="left"))
     start = min(start, len(series) - 2)
-    seconds = float(series.times[-1] - series.times[start])
+    seconds = float(series.times[-1]) - float(series.times[start])  # of a hostile run both may be infinite
     steps = int(series.steps[-1]) - int(series.steps[start])  # of a hostile run beyond 64 bits
     return steps / seconds if seconds > 0 and steps > 0 else None
 
