@@ -11,6 +11,7 @@ import numpy as np
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.detect.evaluation_inputs import EvaluationPolicy, read_shift
+from dettui.detect.generalisation import eval_loss
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Series
 from dettui_probe import tags
@@ -25,8 +26,9 @@ class ContradictionPolicy:
     evaluations: int = 4
     after_step: int = 150
     answers_a_step: float = 32.0  # sampled by the probe, and inputs of an evaluation at least
-    gap: float = 0.1  # of the accuracies
-    z: float = 4.0
+    gap: float = 0.08  # of the accuracies
+    z: float = 2.2  # one-sided, of a gap that is negative in a sound run; the loss has to say the same
+    loss_share: float = 0.95  # of the training loss that evaluations cost at most
     gap_by_design: float = 0.3  # where dropout or augmentation makes training harder on purpose
     dropout: float = 0.25
     steadier: float = 0.85  # deviation of the inputs in evaluation over that in training
@@ -58,16 +60,32 @@ class BetterInEvaluation:
         if len(newest) < 4:
             return ()
         theirs, ours = float(np.median(scores.values[-policy.evaluations :])), float(np.mean(newest))
-        trials = policy.answers_a_step * len(newest)
-        error = sqrt(0.25 / trials + 0.25 / max(trials / 4, 100.0))
+        error = sqrt(0.25 / self._answers(context, len(newest)) + 0.25 / self._inputs(context))
         gap = theirs - ours
-        if not 0 <= theirs <= 1 or gap < max(policy.gap, policy.z * error):
+        if not 0 <= theirs <= 1 or gap < max(policy.gap, policy.z * error) or not self._loss_agrees(context, since):
             return ()
         window = (since, int(scores.steps[-1]))
         text = f"{theirs:.0%} of the answers are right in evaluations, {ours:.0%} in training"
         proof = Evidence(scores.tag, window, gap, policy.gap, ">", text)
         kind, severity = self._kind(context, gap)
         return (told_by([proof], kind, severity, "Training contradicts what evaluations confirm", key="contradiction"),)
+
+    def _answers(self, context: Context, steps: int) -> float:
+        """How many answers of training were looked at in so many *steps*."""
+        return steps * min(context.median(tags.ROWS, 50) or self.policy.answers_a_step, 64.0)
+
+    def _inputs(self, context: Context) -> float:
+        """How many inputs an evaluation has, at least."""
+        return max(context.median(tags.EVAL_ROWS, 20) or 0.0, 100.0)
+
+    def _loss_agrees(self, context: Context, since: int) -> bool:
+        """True where the training loss too lies above that of evaluations, or that is not known."""
+        series, curve = eval_loss(context), context.loss
+        if series is None or curve is None:
+            return True
+        ours = curve.values[curve.steps >= since]
+        theirs = float(np.median(series.values[-self.policy.evaluations :]))
+        return len(ours) > 0 and theirs < self.policy.loss_share * float(np.mean(ours))
 
     def _kind(self, context: Context, gap: float) -> tuple[str, Severity]:
         """What was made harder: the input, the network, or else the labels."""

@@ -298,6 +298,12 @@ LABEL_NOISE: Final = CauseRecord(
     clues=(
         Clue(
             "gap",
+            2,
+            Seen("bad_targets", "eval/"),
+            "answers are right more often in evaluations than in training, with neither dropout nor noise to explain it",
+        ),
+        Clue(
+            "gap",
             1.5,
             both(under("eval_loss_over_train", 0.85), Unless(over("dropout", 0.25))),
             "evaluations cost {eval_loss_over_train:.0%} of what training does, without dropout: its labels ask "

@@ -15,7 +15,7 @@ CLASS_IMBALANCE: Final = CauseRecord(
     id="class_imbalance",
     group="data",
     meaning="Some classes are so rare that the frequent ones drown them.",
-    symptoms=("imbalance", "collapse", "plateau", "plateau_after_lr_drop"),
+    symptoms=("imbalance", "collapse", "overfit", "plateau", "plateau_after_lr_drop"),
     prior=0.03,
     clues=(
         Clue(
@@ -50,7 +50,7 @@ CLASS_MISSING: Final = CauseRecord(
     id="class_missing",
     group="data",
     meaning="A class of the head never occurs in the targets.",
-    symptoms=("class_unseen", "imbalance", "collapse"),
+    symptoms=("class_unseen", "imbalance", "collapse", "overfit"),
     prior=0.05,
     clues=(
         Clue(

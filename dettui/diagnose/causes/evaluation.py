@@ -27,6 +27,12 @@ OVERFITTING: Final = CauseRecord(
     prior=0.08,
     clues=(
         Clue(
+            "classes",
+            -2,
+            either(over("imbalance_ratio", 50), over("classes_unseen", 0)),
+            "training hardly holds some of the classes that evaluations ask for",
+        ),
+        Clue(
             "gap",
             2,
             Seen("overfit"),
