@@ -300,7 +300,7 @@ LABEL_NOISE: Final = CauseRecord(
             "gap",
             2,
             Seen("bad_targets", "eval/"),
-            "answers are right more often in evaluations than in training, with neither dropout nor noise to explain it",
+            "answers are right more often in evaluations than in training, with no dropout or noise to explain it",
         ),
         Clue(
             "gap",
