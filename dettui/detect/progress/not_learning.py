@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dettui.detect.base import Symptom
 from dettui.detect.chance import level_over_chance
 from dettui.detect.context import Context
+from dettui.detect.floors import FloorPolicy, has_waited
 from dettui.detect.loss_curve import LossCurve
 from dettui.detect.progress.flatness import slope_of_newest
 from dettui.detect.progress.levels import drop_bounds, never_left_its_start
@@ -67,11 +68,21 @@ class NotLearning:
             facts={"drop": drop, "most_drop": most},
         )  # fmt: skip
 
+    def _may_be_resting(self, context: Context) -> bool:
+        """True where steps of usual size search at a guesser's loss, as networks do for a while before they find it."""
+        if context.model is None or context.model.family != "classification":
+            return False
+        if _updates_are_idle(context, self.policy):
+            return False
+        return not has_waited(context, FloorPolicy(patience=0.35, patience_points=1000))
+
     def _severity(self, context: Context, curve: LossCurve, chance: float | None) -> Severity:
         """A warning where something besides the flat line says that the network knows nothing.
 
         A fine-tune that starts at its floor is as flat, but its loss is far below a guesser's and noisy.
         """
+        if self._may_be_resting(context):
+            return "info"
         if chance is not None or curve.sigma < self.policy.quiet_noise or _updates_are_idle(context, self.policy):
             return "warning"
         return "info"
