@@ -26,8 +26,8 @@ class ChildFeed:
     def poll(self, wait_s: float) -> Sequence[Arrival]:
         """What came of the child's run, or a change in how its process fares."""
         arrivals = self._feed.poll(wait_s)
-        self._has_spoken = self._has_spoken or bool(arrivals)
-        return arrivals if self._has_spoken else self._news()
+        self._has_spoken = self._has_spoken or any(arrival.run for arrival in arrivals)  # others tell of links
+        return arrivals if self._has_spoken else (*arrivals, *self._news())
 
     def exhausted(self) -> bool:
         """False: the dashboard stays until it is left."""

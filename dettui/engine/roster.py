@@ -125,6 +125,11 @@ class Roster:
         return tuple(sorted(chosen, key=lambda member: member.rank))
 
     @property
+    def silent(self) -> tuple[Member, ...]:
+        """The ranks of which only their process is known, in order: none has introduced itself yet."""
+        return tuple(self._members[rank] for rank in sorted(self._members))
+
+    @property
     def lead(self) -> Member | None:
         """The rank whose curves stand for the run: rank 0, or the first that is there."""
         members = self.members

@@ -290,7 +290,7 @@ class RunTracker:
         """The state of the run, as the hosts of its ranks or their own goodbyes tell it."""
         if self._cut:
             return Liveness(RunState.RUNNING, f"as of step {self._lead_store.last_step}")
-        return of_all(self._roster.members)
+        return of_all(self._roster.members or self._roster.silent)
 
     def _rank_table(self, now: float) -> RankTable | None:
         made_at, named_then = self._table_made
