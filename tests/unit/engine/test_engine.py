@@ -48,7 +48,7 @@ def test_run_known_only_by_its_process_is_there() -> None:
 def test_process_that_ends_before_its_run_says_a_word_is_told_to_have_crashed() -> None:
     starting, crashed = Liveness(RunState.STARTING, "started"), Liveness(RunState.CRASHED, "exit code 1", 1)
     told = [Arrival("silent", boot="", rank=0, liveness=liveness) for liveness in (starting, crashed)]
-    assert only(engine_of(*told).frame()).liveness == crashed
+    assert only(engine_of(*told)).liveness == crashed
 
 
 def test_goodbye_tells_how_it_ended() -> None:
