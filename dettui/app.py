@@ -147,6 +147,9 @@ class DettuiApp(App[int]):
 
     def _look_for_picture(self, looks: int) -> None:
         """Note that a run has been drawn: after the layouts that its charts need to have their sizes."""
+        if not self.screen_stack:  # the user has left
+            self._has_drawn.set()
+            return
         charts = [chart for chart in self.screen.query(CurveChart) if chart.display]
         is_opening = not charts and not self._opening.is_over and self.newest is not None and len(self.newest.runs) == 1
         if looks == 0 or (not is_opening and all(chart.is_drawn for chart in charts)):
