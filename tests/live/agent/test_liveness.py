@@ -104,9 +104,19 @@ def provoke(viewer: Any, training: Any, state: RunState) -> float:
     return time.monotonic() - began
 
 
+LONG_MATCH = """
+import time
+length, took_s = 15, 0.0
+while took_s < 0.4:  # each letter doubles the time: as long on every machine
+    length, began = length + 1, time.monotonic()
+    re.match(r'(a+)+$', 'a' * length + 'b')
+    took_s = time.monotonic() - began
+re.match(r'(a+)+$', 'a' * (length + 4) + 'b')
+"""
+
 BLOCKAGES = {
     "a regular expression that never ends": (
-        "re.match(r'(a+)+$', 'a' * 25 + 'b')", RunState.GIL_BLOCKED, "something holds the GIL"
+        LONG_MATCH, RunState.GIL_BLOCKED, "something holds the GIL"
     ),
     "a C call that holds the GIL": ("ctypes.PyDLL(None).sleep(8)", RunState.GIL_BLOCKED, "something holds the GIL"),
     "SIGSTOP": ("os.kill(os.getpid(), signal.SIGSTOP)", RunState.STOPPED, "suspended by a signal"),
