@@ -13,14 +13,18 @@ from dettui_probe import tags
 
 @dataclass(frozen=True)
 class DecayedLrPolicy:
-    """No schedule in use is down to a hundredth before half of the run, with the loss still high."""
+    """No schedule in use is down to a hundredth before half of the run, with the loss still high.
+
+    An LR that falls smoothly follows a horizon that somebody got wrong.  One that falls in drops was lowered for a
+    reason, mostly since the loss stood still: it is held against the run only where much is left to learn.
+    """
 
     share: float = 0.01  # of the peak
     before: float = 0.5  # share of the run
     gone: float = 1e-3  # of the peak
     gone_before: float = 0.8
     level: float = 0.3  # share of the first loss that is still to lose
-    level_gone: float = 0.1
+    level_gone: float = 0.1  # of an LR that fell smoothly
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class DecayedLr:
         done, level = context.step / total, curve.now / curve.start if curve.start > 0 else 0.0
         policy, left = self.policy, schedule.decayed_share
         early = left < policy.share and done < policy.before and level > policy.level
-        gone = left < policy.gone and done < policy.gone_before and level > policy.level_gone
+        to_lose = policy.level if schedule.drops else policy.level_gone
+        gone = left < policy.gone and done < policy.gone_before and level > to_lose
         if not (early or gone):
             return ()
         tag = tags.LR + "0"

@@ -16,8 +16,16 @@ class Strides:
 
     def cell_end(self, step: int) -> int:
         """The last step of the cell of *step*."""
-        stride = next((stride for upto, stride in self.bands if step <= upto), self.after)
+        stride = self._stride(step)
         return -(-step // stride) * stride
+
+    def cell_before(self, step: int) -> int:
+        """The last step of the cell before that of *step*; 0 where it lies in the first one."""
+        stride = self._stride(step)
+        return (-(-step // stride) - 1) * stride
+
+    def _stride(self, step: int) -> int:
+        return next((stride for upto, stride in self.bands if step <= upto), self.after)
 
 
 HURRIED: Final = 50
@@ -109,6 +117,15 @@ class EvaluationClock:
             cell if is_due else before for is_due, before in zip(due, self._evaluated_step, strict=True)
         ]
         return self._marked(due)
+
+    def skipped(self, last_step: int) -> int | None:
+        """The end of the last cell of statistics before *last_step*, where it was not evaluated: the run was too fast.
+
+        A run that ends has its last evaluation brought forward.  A slower one would have been asked here before, and
+        what only its last steps show can be confirmed by no other evaluation.
+        """
+        before = self._grid.statistics.cell_before(last_step)
+        return before if before > self._evaluated_step[1] else None
 
     def _is_time(self, which: int, cell: int, pace: Pace) -> bool:
         so_far = self._now - self._began if self._began is not None else 0.0

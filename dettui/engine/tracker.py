@@ -209,6 +209,9 @@ class RunTracker:
         if cell is None:
             return
         self._closed_cell = cell
+        skipped = self._clock.skipped(self._store.last_step) if following is None else None
+        if skipped is not None:
+            self._evaluate(Context(self._store, skipped), Due(exact=False, statistics=True))
         due = self._clock.due(cell, following)
         if due.exact or due.statistics:
             self._evaluate(Context(self._store, self._store.last_step), due)

@@ -67,3 +67,16 @@ def test_the_end_of_a_fast_run_is_always_evaluated() -> None:
     loss[-1] = np.nan
     run = replay(feed_of(run_messages(500, setting=Setting(step_s=FAST_S), **{tags.LOSS_TOTAL: loss})))
     assert "non_finite" in {finding.kind for finding in run.diagnosis.findings}
+
+
+@pytest.mark.parametrize("steps", [230, 250, 270, 290])
+def test_what_only_the_end_of_a_fast_run_shows_is_confirmed(steps: int) -> None:
+    """A flat loss is judged after 200 points: a run of 2 ms a step that is over soon after had one evaluation left."""
+    rng = np.random.default_rng(0)
+    flat = {tags.LOSS_TOTAL: 1.386 + 1e-5 * np.arange(steps) + 0.002 * rng.standard_normal(steps), tags.LR + "0": 0.01}
+
+    def kinds(step_s: float) -> set[str]:
+        frame = replay(feed_of(run_messages(steps, setting=Setting(step_s=step_s), **flat)))
+        return {finding.kind for finding in frame.diagnosis.findings}
+
+    assert kinds(0.002) == kinds(1.0) == {"not_learning"}

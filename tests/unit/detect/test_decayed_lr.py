@@ -1,0 +1,32 @@
+"""An LR that is gone early, by the way in which it went."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scenarios.build import Setting, run_messages
+from scenarios.play import store_of
+from scenarios.shapes import decay, step_lr
+
+from dettui.detect.context import Context
+from dettui.detect.decayed_lr import DecayedLr
+from dettui_probe import tags
+
+STEPS = 600
+
+
+@pytest.mark.parametrize(
+    ("level", "smoothly", "told"),
+    [
+        (0.15, True, True),  # a horizon that somebody got wrong
+        (0.15, False, False),  # lowered three times since nothing moved any more
+        (0.5, False, True),  # much is left to learn
+        (0.05, True, False),
+    ],
+)
+def test_an_lr_that_fell_in_drops_is_given_more_credit(level: float, smoothly: bool, told: bool) -> None:
+    lr = 0.01 * 1e-4 ** (np.arange(STEPS) / STEPS) if smoothly else step_lr(STEPS, 0.01, (200, 300, 400), 0.09)
+    series = {tags.LR + "0": lr, tags.LOSS_TOTAL: decay(STEPS, 2.0, 2.0 * level, 20.0)}
+    store = store_of(run_messages(STEPS, setting=Setting(total_steps=1000), **series))
+    found = DecayedLr().evaluate(Context(store, STEPS))
+    assert [symptom.kind for symptom in found] == (["config_smell"] if told else [])  # type: ignore[union-attr]
