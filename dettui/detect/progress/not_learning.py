@@ -29,10 +29,11 @@ class NotLearning:
         curve = context.loss
         if curve is None:
             return Abstention(self.name, (tags.LOSS_TOTAL,))
-        patience = self.policy.patience_points if self._is_falling(curve) else self.policy.wait_points
-        if context.lr_is_rising or context.is_resumed or context.points_past_warmup < patience:
+        if context.lr_is_rising or context.is_resumed or context.points_past_warmup < self.policy.wait_points:
             return ()
         if not never_left_its_start(curve, self.policy) or self._beats_a_guesser(context, curve):
+            return ()
+        if context.points_past_warmup < self.policy.patience_points and self._is_falling(curve):
             return ()
         chance = level_over_chance(context, points=None)
         if (chance is not None and chance < self.policy.knows_something) or curve.now <= 0:
