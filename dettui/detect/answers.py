@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
+from dettui.numerics.robust import quantile
 from dettui_probe import tags
 
 
@@ -58,7 +57,7 @@ class SameAnswer:
         spread = context.window(tags.FIT_SPREAD, self.policy.newest)
         if len(spread) < self.policy.at_least:
             return None
-        greatest = float(np.quantile(spread, 0.9))
+        greatest = quantile(spread, 0.9)
         if greatest >= self.policy.spread:
             return None
         window = context.span(tags.FIT_SPREAD, self.policy.newest)
@@ -73,7 +72,7 @@ class SameAnswer:
             return None  # most proposals of a detector are background
         if len(shares) < policy.at_least or common is None or common >= policy.of_targets:
             return None
-        least = float(np.quantile(shares, 0.25))
+        least = quantile(shares, 0.25)
         if least < policy.one_class:
             return None
         window = context.span(tags.FIT_TOP_SHARE, policy.newest)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
+from dettui.numerics.robust import quantile
 from dettui_probe import tags
 
 
@@ -42,7 +41,7 @@ class DeadUnits:
         first = context.early_median(tags.GRAD_ZERO, 1)
         if first is None or len(newest) < policy.newest or curve.now <= policy.solved * curve.start:
             return ()
-        least = float(np.quantile(newest, policy.quantile))
+        least = quantile(newest, policy.quantile)
         return (self._symptom(context, first, least),) if first < policy.alive and least > policy.dead else ()
 
     def _symptom(self, context: Context, first: float, least: float) -> Symptom:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
+from dettui.numerics.robust import quantile
 from dettui_probe import tags
 
 
@@ -39,7 +38,7 @@ class DecayRules:
         first, now = context.early_median(tags.WEIGHT_NORM, 3), context.median(tags.WEIGHT_NORM, 5)
         if len(shares) < self.policy.at_least or not first or now is None:
             return ()
-        low = float(np.quantile(shares, 0.25))
+        low = quantile(shares, 0.25)
         if low <= self.policy.share or now >= self.policy.shrunk * first:
             return ()
         window = context.span(tags.UPDATE_DECAY, self.policy.newest)

@@ -142,7 +142,7 @@ class Divergence:
         if split.after <= split.before or split.gain < self.policy.shift_gain:
             return None
         sides = around[split.index - edge : split.index], around[split.index : split.index + edge]
-        climbed = float(np.median(sides[1]) - np.median(sides[0]))
+        climbed = median(sides[1]) - median(sides[0])
         return split.index if climbed > 0.7 * (split.after - split.before) else None
 
     def _diverged(self, curve: LossCurve, rise: Rise) -> Symptom:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
+from dettui.numerics.robust import quantile
 from dettui_probe import tags
 
 
@@ -39,7 +38,7 @@ class GradientGrowth:
         first, now = context.early_median(tags.GRAD_NORM, 3), context.median(tags.GRAD_NORM, 10)
         if len(agreement) < self.policy.at_least or not first or now is None:
             return ()
-        low = float(np.quantile(agreement, 0.25))
+        low = quantile(agreement, 0.25)
         if low <= self.policy.agreement or now <= self.policy.growth * first:
             return ()
         window = context.span(tags.GRAD_AGREEMENT, self.policy.newest)

@@ -68,7 +68,7 @@ class LossCurve:
 
     def level(self, values: Floats) -> float:
         """Median of *values* on the even scale, from at most COARSE_POINTS of them."""
-        return float(self.even(np.array([np.median(thin(values, COARSE_POINTS))]))[0])
+        return float(self.even(np.array([median(thin(values, COARSE_POINTS))]))[0])
 
     @cached_property
     def recent(self) -> Floats:

@@ -12,7 +12,7 @@ from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Series
-from dettui.numerics.robust import is_usable
+from dettui.numerics.robust import is_usable, median
 from dettui_probe import tags
 
 
@@ -55,7 +55,7 @@ def read_opening(context: Context, policy: OpeningPolicy) -> Opening | None:
     if len(steps) < policy.update_points or len(first) < 2 or not first.values[0] > 0:
         return None
     return Opening(
-        update=float(np.median(steps.values)),
+        update=median(steps.values),
         update_span=(int(steps.steps[0]), int(steps.steps[-1])),
         growth=float(first.values.max() / first.values[0]),
         growth_span=(int(first.steps[0]), int(first.steps[-1])),

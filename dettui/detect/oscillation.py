@@ -14,6 +14,7 @@ from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
 from dettui.numerics.autocorrelation import lag1_z
 from dettui.numerics.oscillation import fisher_g, turning_points_z, wave, whitened
+from dettui.numerics.robust import median
 from dettui.numerics.spending import spent_p
 from dettui.numerics.trend import detrend
 from dettui_probe import tags
@@ -131,7 +132,7 @@ class Oscillation:
     def _falls(self, curve: LossCurve) -> bool:
         newest = curve.even(curve.values[-2 * self.policy.zigzag_points :])
         half = len(newest) // 2
-        return float(np.median(newest[:half]) - np.median(newest[half:])) > self.policy.progress
+        return median(newest[:half]) - median(newest[half:]) > self.policy.progress
 
     def _symptom(self, curve: LossCurve, swing: Swing, falls: bool) -> Symptom:
         window = (int(curve.steps[-swing.points]), int(curve.steps[-1]))

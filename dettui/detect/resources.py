@@ -10,7 +10,7 @@ import numpy as np
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
-from dettui.numerics.robust import block_medians, median, thin
+from dettui.numerics.robust import block_medians, median, quantile, thin
 from dettui.numerics.trend import theil_sen
 from dettui_probe import tags
 
@@ -84,7 +84,7 @@ class SlowStep:
         usual, newest = median(earlier), series.values[-policy.newest :]
         if not usual or not np.isfinite(newest).all():
             return ()
-        low = float(np.quantile(newest, 0.25))
+        low = quantile(newest, 0.25)
         if low <= policy.slower * usual or low - usual <= policy.slower_s:
             return ()
         window = (int(series.steps[-policy.newest]), int(series.steps[-1]))

@@ -11,6 +11,7 @@ from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
+from dettui.numerics.robust import quantile
 from dettui_probe import tags
 
 
@@ -139,22 +140,22 @@ class UpdateSize:
         return self._too_large(context, ratios) or self._too_small(context, ratios)
 
     def _too_large(self, context: Context, ratios: Floats) -> Sequence[Symptom]:
-        low, median = (float(q) for q in np.quantile(ratios, (0.25, 0.5)))
+        low, middle = quantile(ratios, 0.25), quantile(ratios, 0.5)
         curve = context.loss
         if low <= self.policy.too_large or curve is None or curve.now <= self.policy.stuck * curve.start:
             return ()
-        title = f"Every step changes the weights by {median:.0%} of their size"
-        return (_size("update_too_large", context, self.policy, title, (median, self.policy.too_large, ">")),)
+        title = f"Every step changes the weights by {middle:.0%} of their size"
+        return (_size("update_too_large", context, self.policy, title, (middle, self.policy.too_large, ">")),)
 
     def _too_small(self, context: Context, ratios: Floats) -> Sequence[Symptom]:
-        high, median = (float(q) for q in np.quantile(ratios, (0.75, 0.5)))
+        high, middle = quantile(ratios, 0.75), quantile(ratios, 0.5)
         schedule = context.schedule
-        if high >= self.policy.too_small or median == 0:
+        if high >= self.policy.too_small or middle == 0:
             return ()
         if schedule is not None and (schedule.decayed_share < self.policy.decayed or schedule.now == 0):
             return ()
-        title = f"A step changes the weights by {median:.0e} of their size"
-        return (_size("update_too_small", context, self.policy, title, (median, self.policy.too_small, "<")),)
+        title = f"A step changes the weights by {middle:.0e} of their size"
+        return (_size("update_too_small", context, self.policy, title, (middle, self.policy.too_small, "<")),)
 
 
 def _size(

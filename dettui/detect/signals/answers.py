@@ -13,6 +13,7 @@ from dettui.detect.context import Context
 from dettui.detect.outliers import OutlierBatches
 from dettui.detect.signals.fields import Signals
 from dettui.domain.finding import Abstention
+from dettui.numerics.robust import median
 from dettui_probe import tags
 
 
@@ -39,7 +40,7 @@ def _first_epoch(context: Context) -> float | None:
     if curve is None or not guess or not epoch or epoch < 40 or context.step < epoch or context.is_resumed:
         return None
     ending = curve.values[(curve.steps > 0.75 * epoch) & (curve.steps <= epoch)]
-    return float(np.median(ending)) / guess if len(ending) >= 8 else None
+    return median(ending) / guess if len(ending) >= 8 else None
 
 
 def _top_term_share(context: Context) -> float | None:

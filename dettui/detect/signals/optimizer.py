@@ -12,6 +12,7 @@ from dettui.detect.opening import OpeningPolicy, read_opening
 from dettui.detect.resume import LostState
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.signals.fields import Signals
+from dettui.numerics.robust import median, quantile
 from dettui_probe import tags
 
 
@@ -32,7 +33,7 @@ def add_gradients(context: Context, known: Signals) -> Signals:
     profile = depth_profile(context, GradientPolicy())
     return replace(
         known,
-        grad_norm_ratio=float(np.median(norms)) / first if len(norms) and first else None,
+        grad_norm_ratio=median(norms) / first if len(norms) and first else None,
         grad_norm_cv=float(norms.std() / norms.mean()) if len(norms) > 1 and norms.mean() > 0 else None,
         grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
@@ -76,7 +77,7 @@ def add_layers(context: Context, known: Signals) -> Signals:
 def _least(context: Context, tag: str) -> float | None:
     """What all but a tenth of the newest measured shares reach."""
     newest = context.window(tag, 20)
-    return float(np.quantile(newest, 0.1)) if len(newest) >= 5 else None
+    return quantile(newest, 0.1) if len(newest) >= 5 else None
 
 
 def _noise_over_batch(context: Context) -> float | None:
@@ -123,7 +124,7 @@ def add_parameters(context: Context, known: Signals) -> Signals:
 
 def add_setup(context: Context, known: Signals) -> Signals:
     rates = context.window(tags.LR + "0", 200)
-    usual = float(np.median(rates)) if len(rates) else 0.0
+    usual = median(rates) if len(rates) else 0.0
     return replace(
         known,
         batch_size=context.median(tags.BATCH_SIZE, 200),
@@ -149,7 +150,7 @@ def _update_at_peak_lr(context: Context) -> float | None:
         return None
     rates = lr.values[np.maximum(np.searchsorted(lr.steps, ratio.steps, side="right") - 1, 0)]
     near = ratio.values[(rates >= 0.5 * np.nanmax(lr.values)) & np.isfinite(ratio.values)]
-    return float(np.median(near[-2000:])) if len(near) else None
+    return median(near[-2000:]) if len(near) else None
 
 
 def _lost_state(context: Context) -> bool | None:

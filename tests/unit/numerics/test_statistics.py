@@ -10,11 +10,32 @@ from dettui.numerics.changepoint import huber_cusum, level_shift_split
 from dettui.numerics.oscillation import fisher_g, turning_points_z, wave, whitened
 from dettui.numerics.proportions import entropy, wilson_bounds
 from dettui.numerics.ranks import mann_whitney_z
-from dettui.numerics.robust import block_means, block_medians, difference_sigma, mad_sigma, thin
+from dettui.numerics.robust import (
+    block_means,
+    block_medians,
+    difference_sigma,
+    mad_sigma,
+    median,
+    quantile,
+    row_medians,
+    thin,
+)
 from dettui.numerics.trend import detrend, half_median_line, theil_sen
 
 stats = pytest.importorskip("scipy.stats")
 RNG = np.random.default_rng(7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 2, 3, 20, 21, 511, 512, 513, 514, 1001])
+def test_medians_and_quantiles_are_those_of_numpy_to_the_bit(size: int, dtype: type) -> None:
+    values = (1e3 * np.random.default_rng(size).standard_normal((3, size))).astype(dtype)
+    for row in values:
+        assert median(row) == float(np.median(row))
+        assert [quantile(row, q) for q in (0.0, 0.1, 0.25, 0.5, 0.9, 1.0)] == [
+            float(np.quantile(row, q)) for q in (0.0, 0.1, 0.25, 0.5, 0.9, 1.0)
+        ]
+    assert row_medians(values).tolist() == np.median(values, axis=1).tolist()
 
 
 def test_mad_sigma_is_the_scaled_median_deviation() -> None:
