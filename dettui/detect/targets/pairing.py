@@ -11,6 +11,7 @@ texture and edges was asked about many of them and was no better than chance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
@@ -18,30 +19,54 @@ from dettui.detect.targets.checks import bad_targets, box_format, outside, scale
 from dettui.detect.targets.policy import TargetPolicy
 from dettui.detect.targets.reading import TargetReading
 from dettui.domain.finding import Evidence, Severity
+from dettui.domain.series import Floats
 from dettui.numerics.proportions import clustered_bounds
 from dettui_probe import tags
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wins:
     """How often a place stood out more on the box's own image than on another."""
 
     place: str  # in words
     tag: str
     share: float  # one half where the place has nothing to do with the image
-    at_least: float
-    at_most: float
     compared: float
+    rows: tuple[Floats, Floats]  # wins and comparisons, row by row
+    z: float
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """Of the share, at *z* standard errors; the boxes of one step may share a fate."""
+        return clustered_bounds(*self.rows, self.z)
+
+    @property
+    def at_least(self) -> float:
+        """Lower bound of the share."""
+        return self.bounds[0]
+
+    @property
+    def at_most(self) -> float:
+        """Upper bound of the share."""
+        return self.bounds[1]
+
+    def is_surely_over(self, limit: float) -> bool:
+        """Whether the lower bound is; the share, which is above it, is asked first, since bounds are dear."""
+        return self.share > limit and self.at_least > limit
+
+    def is_surely_under(self, limit: float) -> bool:
+        """Whether the upper bound is; see above."""
+        return self.share < limit and self.at_most < limit
 
 
 def read_wins(context: Context, policy: TargetPolicy, place: str, won_tag: str, compared_tag: str) -> Wins | None:
-    """Over the newest rows, None where too few boxes were compared.  The boxes of one step may share a fate."""
+    """Over the newest rows, None where too few boxes were compared."""
     won, compared = context.window(won_tag, policy.horizon), context.window(compared_tag, policy.horizon)
-    total = float(compared.sum())
+    total = context.total(compared_tag, policy.horizon)
     if len(won) != len(compared) or total < policy.pairing_boxes:
         return None
-    low, high = clustered_bounds(won, compared, policy.pairing_z)
-    return Wins(place, won_tag, float(won.sum()) / total, low, high, total)
+    share = context.total(won_tag, policy.horizon) / total
+    return Wins(place, won_tag, share, total, (won, compared), policy.pairing_z)
 
 
 def own_place(context: Context, policy: TargetPolicy) -> Wins | None:
@@ -77,25 +102,32 @@ def learnt(context: Context, policy: TargetPolicy) -> Wins | None:
 def pairing(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """Images flipped without their boxes, boxes with swapped axes, or boxes of other images."""
     own = own_place(reading.context, policy)
-    if own is None or _is_misplaced(reading, policy):
-        return None
-    fitting = tuple(m for m in mirrors(reading.context, policy) if _fits_too(m, own, policy))
-    turned, elsewhere = swapped(reading.context, policy), same_batch(reading.context, policy)
-    if turned is not None and reading.declared_format and _fits_instead(turned, own, policy):
+    found = None if own is None else _elsewhere(reading, policy, own)
+    return None if found is None or _is_misplaced(reading, policy) else found
+
+
+def _elsewhere(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom | None:
+    """Where the boxes lie instead, None where they may be where they belong."""
+    turned = swapped(reading.context, policy) if reading.declared_format else None
+    if turned is not None and _fits_instead(turned, own, policy):
         return _swapped(reading, policy, own, turned)
+    fitting = tuple(m for m in mirrors(reading.context, policy) if _fits_too(m, own, policy))
     if fitting:
         return _mirrored(reading, policy, own, fitting)
-    if own.at_most >= policy.own_place_at_most:
+    if not own.is_surely_under(policy.own_place_at_most):
         return None
-    if elsewhere is not None and elsewhere.at_least > policy.mirror_surely:
+    elsewhere = same_batch(reading.context, policy)
+    if elsewhere is not None and elsewhere.is_surely_over(policy.mirror_surely):
         return _of_the_batch(reading, policy, own, elsewhere)
     return _lost(reading, policy, own)
 
 
 def _fits_too(place: Wins, own: Wins, policy: TargetPolicy) -> bool:
     """Beyond chance, and not just because scenes are somewhat symmetric."""
+    if not place.is_surely_over(policy.mirror_surely):
+        return False
     likely = (place.at_least + place.share) / 2  # half of the policy's standard errors below the share
-    return place.at_least > policy.mirror_surely and likely > 0.5 + policy.mirror_of_own * (own.share - 0.5)
+    return likely > 0.5 + policy.mirror_of_own * (own.share - 0.5)
 
 
 def _fits_instead(place: Wins, own: Wins, policy: TargetPolicy) -> bool:
@@ -154,7 +186,7 @@ def _lost(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom | 
     told = learnt(reading.context, policy)
     if told is None:
         return bad_targets("pairing", "info", title, (proof,), exact=False, facts={"own": own.share})
-    if told.at_most >= policy.learnt_at_most:
+    if not told.is_surely_under(policy.learnt_at_most):
         return None
     text = (
         f"brightness, colour, texture and edges told the own image from another one for {told.share:.0%} of "
