@@ -10,6 +10,8 @@ import numpy as np
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
+from dettui.domain.series import Series
+from dettui.numerics.common import common_places, is_increasing
 from dettui_probe import tags
 
 
@@ -44,13 +46,23 @@ def read_matches(context: Context, tag: str, rows: int | None = None) -> Matches
     objects, matched = context.series(tags.ASSIGN_OBJECTS), context.series(tag)
     if objects is None or matched is None:
         return None
-    steps, mine, theirs = np.intersect1d(objects.steps, matched.steps, assume_unique=True, return_indices=True)
+    if rows is not None:  # nearly always among the newest few, since most rows have objects
+        newest = objects.newest(4 * rows), matched.newest(4 * rows)
+        if all(is_increasing(series.steps) for series in newest):
+            found = _matches(*newest, rows)
+            if found is not None and found.rows == rows:
+                return found
+    return _matches(objects, matched, rows)
+
+
+def _matches(objects: Series, matched: Series, rows: int | None) -> Matches | None:
+    mine, theirs = common_places(objects.steps, matched.steps)
     counts, hits = objects.values[mine], matched.values[theirs]
     usable = np.flatnonzero((counts > 0) & np.isfinite(hits))[-rows if rows else 0 :]
     if len(usable) == 0:
         return None
-    span = int(steps[usable[0]]), int(steps[usable[-1]])
-    return Matches(tag, span, len(usable), float(counts[usable].sum()), float(hits[usable].sum()))
+    span = int(objects.steps[mine[usable[0]]]), int(objects.steps[mine[usable[-1]]])
+    return Matches(matched.tag, span, len(usable), float(counts[usable].sum()), float(hits[usable].sum()))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,11 @@ class Series:
         high = int(np.searchsorted(self.steps, last, side="right"))
         return Series(self.tag, self.steps[low:high], self.values[low:high], self.times[low:high], self.unit)
 
+    def newest(self, points: int) -> Series:
+        """The newest *points* > 0 points, or all where there are fewer; what was told of strands is left behind."""
+        tail = slice(-points, None)
+        return Series(self.tag, self.steps[tail], self.values[tail], self.times[tail], self.unit)
+
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
