@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
@@ -11,9 +12,11 @@ from dettui.detect.schedule import Schedule, read_schedule
 from dettui.domain.check import Check
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Floats, Series
-from dettui.numerics.robust import is_usable, median
+from dettui.numerics.robust import is_usable, median, usable_of
 from dettui.store.run_store import RunStore
 from dettui_probe import tags, wire
+
+_NOTHING: Final = np.empty(0)
 
 
 class Context:
@@ -27,6 +30,8 @@ class Context:
         self._store = store
         self._series: dict[str, Series | None] = {}
         self._windows: dict[tuple[str, int], Floats] = {}
+        self._totals: dict[tuple[str, int], float] = {}
+        self._medians: dict[tuple[str, int], float] = {}
 
     # --- series -----------------------------------------------------------------------------------------------
     @cached_property
@@ -34,11 +39,17 @@ class Context:
         """Names of all series in order of first arrival."""
         return self._store.tags()
 
+    def tags_under(self, prefix: str) -> tuple[str, ...]:
+        """Those of them that begin with *prefix*: the store looks through all of them once, not at every evaluation."""
+        return self._store.tags_under(prefix)
+
     def series(self, tag: str) -> Series | None:
         """The points of *tag* up to the step, None where there are none."""
-        if tag not in self._series:
-            self._series[tag] = self._cut(self._store.strand_series(tag))
-        return self._series[tag]
+        try:
+            return self._series[tag]
+        except KeyError:
+            series = self._series[tag] = self._cut(self._store.strand_series(tag))
+            return series
 
     def _cut(self, series: Series | None) -> Series | None:
         if series is None or len(series) == 0:
@@ -55,16 +66,28 @@ class Context:
     def window(self, tag: str, points: int) -> Floats:
         """The finite ones among the newest *points* of *tag*, shape (<= points,); empty where it never came."""
         key = tag, points
-        if key not in self._windows:
-            series = self.series(tag)
-            newest = np.empty(0) if series is None else series.values[-points:].astype(np.float64)
-            self._windows[key] = newest[is_usable(newest)]
-        return self._windows[key]
+        newest = self._windows.get(key)
+        if newest is None:
+            values = self._store.newest(tag, points, self.step)
+            newest = self._windows[key] = _NOTHING if values is None else usable_of(values)
+        return newest
+
+    def total(self, tag: str, points: int) -> float:
+        """Sum of the newest *points* of *tag*, 0 where it never came."""
+        key = tag, points
+        if key not in self._totals:
+            self._totals[key] = float(self.window(tag, points).sum())
+        return self._totals[key]
 
     def median(self, tag: str, points: int, at_least: int = 1) -> float | None:
         """Median of the newest *points* of *tag*, None where fewer than *at_least* finite ones came."""
         newest = self.window(tag, points)
-        return median(newest) if len(newest) >= at_least else None
+        if len(newest) < at_least:
+            return None
+        key = tag, points
+        if key not in self._medians:
+            self._medians[key] = median(newest)
+        return self._medians[key]
 
     def early_median(self, tag: str, points: int) -> float | None:
         """Median of the first *points* of *tag*, None where it never came."""

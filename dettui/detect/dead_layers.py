@@ -33,7 +33,7 @@ class DeadLayers:
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom."""
         curve = context.loss
-        layers = [tag for tag in context.tags if tag.startswith(tags.LAYER_GRAD_ZERO) and tag.endswith(".weight")]
+        layers = [tag for tag in context.tags_under(tags.LAYER_GRAD_ZERO) if tag.endswith(".weight")]
         if not layers or curve is None:
             return Abstention(self.name, (tags.LAYER_GRAD_ZERO + "*",))
         if context.step < self.policy.after_step or curve.now <= self.policy.stalled * curve.start:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class OverfitPolicy:
     train_fall: float = 0.02  # of the training loss since the best evaluation
 
 
+@lru_cache(maxsize=4096)
 def direction(tag: str) -> int:
     """+1 where larger values of *tag* are better, -1 where smaller ones are, 0 where its name does not tell."""
     words = tag.removeprefix(PREFIX).lower().replace("-", "_").replace("/", "_").replace("@", "_").split("_")
@@ -47,7 +49,7 @@ class Overfit:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """One symptom for the first evaluation series that worsens."""
-        judged = [tag for tag in context.tags if tag.startswith(PREFIX) and direction(tag)]
+        judged = [tag for tag in context.tags_under(PREFIX) if direction(tag)]
         if not judged or context.loss is None:
             return Abstention(self.name, (PREFIX + "*",))
         for tag in judged:
@@ -98,7 +100,7 @@ class Collapse:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """One symptom for the first score that is gone."""
-        scores = [tag for tag in context.tags if tag.startswith(PREFIX) and direction(tag) > 0]
+        scores = [tag for tag in context.tags_under(PREFIX) if direction(tag) > 0]
         if not scores:
             return Abstention(self.name, (PREFIX + "*",))
         found = (self._judge(context.series(tag)) for tag in scores)

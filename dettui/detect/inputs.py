@@ -101,7 +101,7 @@ class BadInputs:
         return tuple(symptom for symptom in found if symptom is not None)
 
     def _non_finite(self, context: Context) -> Symptom | None:
-        count = float(context.window(tags.IMAGE_NONFINITE, 2000).sum())
+        count = context.total(tags.IMAGE_NONFINITE, 2000)
         if count <= 0:
             return None
         window = context.span(tags.IMAGE_NONFINITE, 2000)
@@ -109,7 +109,7 @@ class BadInputs:
         return _bad("nonfinite", "critical", f"NaN or infinity in {count:.0f} images", proof, exact=True)
 
     def _constant(self, context: Context) -> Symptom | None:
-        constant = float(context.window(tags.IMAGE_CONSTANT, 2000).sum())
+        constant = context.total(tags.IMAGE_CONSTANT, 2000)
         images = self._images_looked_at(context)
         if not self._is_enough(context, constant, images) or constant <= self.policy.constant_share * images:
             return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from dettui.domain.series import Floats, Series, Steps
 from dettui.numerics.autocorrelation import integrated_time
-from dettui.numerics.robust import block_medians, difference_sigma, is_usable, median, thin
+from dettui.numerics.robust import are_usable, block_medians, difference_sigma, is_usable, median, thin, usable_of
 from dettui.numerics.trend import detrend
 
 FIRST_POINTS = 10
@@ -101,13 +101,11 @@ def read_loss(series: Series | None, whole: Series | None) -> LossCurve | None:
     if series is None or whole is None or len(series) < NOW_POINTS:
         return None
     values = series.values.astype(np.float64)  # contiguous, and wide enough for sums of squares
-    finite = is_usable(values)
-    if np.count_nonzero(finite) < NOW_POINTS:
+    steps = series.steps
+    if not are_usable(values):
+        finite = is_usable(values)
+        steps, values = steps[finite], values[finite]
+    if len(values) < NOW_POINTS:
         return None
-    first = whole.values[: 2 * FIRST_POINTS].astype(np.float64)
-    opening = first[is_usable(first)][:FIRST_POINTS]
-    if len(opening) == 0:
-        opening = values[finite][:FIRST_POINTS]
-    if finite.all():
-        return LossCurve(series.tag, series.steps, values, opening)
-    return LossCurve(series.tag, series.steps[finite], values[finite], opening)
+    opening = usable_of(whole.values[: 2 * FIRST_POINTS])[:FIRST_POINTS]
+    return LossCurve(series.tag, steps, values, opening if len(opening) else values[:FIRST_POINTS])

@@ -13,6 +13,7 @@ from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Series, Steps
+from dettui.numerics.common import common_steps
 from dettui_probe import tags
 
 
@@ -37,6 +38,10 @@ PAIRS: Final[Mapping[str, Pair]] = MappingProxyType(
     }
 )
 """By family, measured with 28 faults on four detectors (detection.md 0.1)."""
+
+
+_POINTS: Final = 64
+"""Looked at first: only rows behind the last sound one matter, and in most runs that is among the newest."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class ZeroTerms:
         if pair is not None:
             found = self._pair(context, pair)
             return () if found is None else (found,)
-        terms = [tag for tag in context.tags if tag.startswith(tags.LOSS) and tag != tags.LOSS_TOTAL]
+        terms = [tag for tag in context.tags_under(tags.LOSS) if tag != tags.LOSS_TOTAL]
         return tuple(found for tag in terms if (found := self._silent(context, tag)) is not None)
 
     def _pair(self, context: Context, pair: Pair) -> Symptom | None:
@@ -91,21 +96,17 @@ def _objects_while_zero(context: Context, tag: str, partner: str | None) -> tupl
     other = term if partner is None else context.series(partner)
     if term is None or objects is None or other is None:
         return 0.0, np.empty(0, dtype=np.int64)
-    newest, has_sound_row = _rows_while_zero(_newest(term), _newest(objects), _newest(other), partner is not None)
+    newest, has_sound_row = _rows_while_zero(
+        term.newest(_POINTS), objects.newest(_POINTS), other.newest(_POINTS), partner is not None
+    )
     return newest if has_sound_row else _rows_while_zero(term, objects, other, partner is not None)[0]
-
-
-def _newest(series: Series, points: int = 64) -> Series:
-    """Only rows behind the last sound one matter, and in most runs that is among the newest."""
-    tail = slice(-points, None)
-    return Series(series.tag, series.steps[tail], series.values[tail], series.times[tail], series.unit)
 
 
 def _rows_while_zero(
     term: Series, objects: Series, other: Series, has_partner: bool
 ) -> tuple[tuple[float, Steps], bool]:
     """(objects and steps of the faulty rows behind the last sound one, whether there is a sound one)."""
-    steps = np.intersect1d(np.intersect1d(term.steps, objects.steps), other.steps)
+    steps = common_steps(term.steps, objects.steps, other.steps)
     values, counts, partners = (s.values[np.searchsorted(s.steps, steps)] for s in (term, objects, other))
     judged = counts > 0
     faulty = judged & (values == 0) & ((partners > 0) if has_partner else True)

@@ -36,7 +36,7 @@ class NoScore:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """One symptom for the first score of detection that stays at nothing."""
-        scores = [tag for tag in context.tags if tag.startswith(PREFIX) and direction(tag) > 0 and "ap" in tag.lower()]
+        scores = [tag for tag in context.tags_under(PREFIX) if direction(tag) > 0 and "ap" in tag.lower()]
         if not scores:
             return Abstention(self.name, (PREFIX + "mAP",))
         total = context.total_steps

@@ -49,7 +49,7 @@ class NonFinite:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom, exact."""
-        watched = [tag for tag in context.tags if tag.startswith(tags.LOSS)]
+        watched = context.tags_under(tags.LOSS)
         if not watched and not any(context.series(tag) for tag, _ in _COUNTED):
             return Abstention(self.name, (tags.LOSS_TOTAL, *(tag for tag, _ in _COUNTED)))
         seen = [*self._losses(context, watched), *self._counted(context)]
@@ -61,8 +61,9 @@ class NonFinite:
         for tag in watched:
             series = context.series(tag)
             if series is not None:
-                bad = ~np.isfinite(series.values[-self.policy.horizon :])
-                out.extend(_sighting(series, bad, 2, "loss " + tag.removeprefix(tags.LOSS)))
+                fine = np.isfinite(series.values[-self.policy.horizon :])
+                if not fine.all():
+                    out.extend(_sighting(series, ~fine, 2, "loss " + tag.removeprefix(tags.LOSS)))
         return sorted(out, key=lambda s: (s.step, s.tag == tags.LOSS_TOTAL))
 
     def _counted(self, context: Context) -> Sequence[Sighting]:
@@ -73,6 +74,8 @@ class NonFinite:
             if series is None:
                 continue
             bad = series.values[-self.policy.horizon :] > 0
+            if not bad.any():
+                continue
             if tag == tags.GRAD_NONFINITE and skipped is not None:
                 bad &= ~_was_skipped(series.steps[-self.policy.horizon :], skipped)
             out.extend(_sighting(series, bad, order if order < 2 else order + 1, what))

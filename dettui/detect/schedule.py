@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dettui.domain.series import Floats, Series, Steps
-from dettui.numerics.robust import is_usable
+from dettui.numerics.robust import are_usable, is_usable
 
 DROP_FACTOR = 3.0
 """A fall by this factor between two steps is a drop (detection.md L7); smooth decay is not."""
@@ -44,8 +44,8 @@ def read_schedule(lr: Series) -> Schedule | None:
     if len(lr) and np.isfinite(lr.values[0]) and (lr.values == lr.values[0]).all():
         return _constant(lr)
     steps, values = lr.steps, lr.values.astype(np.float64)
-    finite = is_usable(values)
-    if not finite.all():
+    if len(values) and not are_usable(values):
+        finite = is_usable(values)
         steps, values = steps[finite], values[finite]
     if len(values) == 0:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,19 @@ def is_usable(values: Floats) -> NDArray[np.bool_]:
     """Which of *values* are neither NaN nor infinite nor HUGE; same shape."""
     usable: NDArray[np.bool_] = np.abs(values) < np.float64(HUGE)  # of float32 values too, where HUGE overflows
     return usable
+
+
+def usable_of(values: Floats) -> Floats:
+    """Those of *values* (shape (n,), n of a few thousand at most) that are usable, as a copy in float64."""
+    wide = values.astype(np.float64)
+    if values.itemsize < wide.itemsize and math.isfinite(wide.dot(wide)):
+        return wide  # one look at all of them: squares of narrower floats cannot overflow, NaN and infinity last
+    return wide[is_usable(wide)]
+
+
+def are_usable(values: Floats) -> bool:
+    """Whether all of *values* (shape (n,), n >= 1) are; NaN is the least and the greatest of any it is among."""
+    return bool(float(values.min()) > -HUGE) and bool(float(values.max()) < HUGE)
 
 
 _FEW = 512

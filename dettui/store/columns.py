@@ -131,9 +131,17 @@ class Family:
         """The column *tag*, as a view."""
         return self.column(tag, unit, self.rows())
 
+    def newest(self, tag: str, points: int, upto: int) -> Floats:
+        """The newest *points* values of the column *tag* with a step of at most *upto*, of the newest strand: a view
+        to be read at once.  A quarter of the cost of a series."""
+        start, end = self.strand_start, self._length
+        if end > start and self._steps[end - 1] > upto:
+            end = start + int(np.searchsorted(self._steps[start:end], upto, side="right"))
+        return self._values[max(start, end - points) : end, self._places[tag]]
+
     def column(self, tag: str, unit: str, rows: Rows) -> Series:
         """The column *tag* of *rows*, which this family has handed out."""
-        starts = tuple(start for start in self.strand_starts if start < rows.height)
+        starts = self.strand_starts and tuple(start for start in self.strand_starts if start < rows.height)
         return Series(tag, rows.steps, rows.values[:, self._places[tag]], rows.times, unit, starts)
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dettui.domain.check import BadTarget, Check
 from dettui.domain.given import GivenImage
 from dettui.domain.run import ModelInfo, RunInfo
-from dettui.domain.series import ClassCounts, Series
+from dettui.domain.series import ClassCounts, Floats, Series
 from dettui.store import introductions
 from dettui.store.checks import BAD_TARGET_KIND, CHECK_KIND, bad_target_of, checks_of
 from dettui.store.pictures import given_images
@@ -109,6 +109,10 @@ class RunStore:
         """Names of all series, in order of first arrival."""
         return tuple(self._table.tags)
 
+    def tags_under(self, prefix: str) -> tuple[str, ...]:
+        """Names of all series that begin with *prefix*, in order of first arrival."""
+        return self._table.tags_under(prefix)
+
     def series(self, tag: str) -> Series | None:
         """The series of *tag* over all strands, None where it never came: absent is not zero."""
         return self._table.series(tag)
@@ -120,6 +124,11 @@ class RunStore:
     def strand_series(self, tag: str) -> Series | None:
         """The series of *tag* since the newest start of the run; empty where it has not come since."""
         return self._table.strand_series(tag)
+
+    def newest(self, tag: str, points: int, upto: int) -> Floats | None:
+        """The newest *points* values of *tag* since the newest start of the run, up to the step *upto*; None where it
+        never came.  To be read at once: what is taken in later may show."""
+        return self._table.newest(tag, points, upto)
 
     def counts(self, kind: str) -> ClassCounts | None:
         """Class counts of *kind* ("targets", "predictions") so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dettui.domain.series import Series
+from dettui.domain.series import Floats, Series
 from dettui.store.columns import Family, Rows, in_order
 from dettui.store.rows import between
 from dettui.store.snapshot import Snapshot
@@ -45,11 +45,18 @@ class Table:
         self._routes: dict[tuple[str, ...], tuple[_Stop, ...]] = {}
         self._views: dict[str, Series] = {}
         self._known_homes: dict[str, Family] | None = None  # as handed out to snapshots, while no tag has moved
+        self._by_prefix: dict[str, tuple[str, ...]] = {}  # as asked for, while no tag has come
 
     @property
     def tags(self) -> Iterable[str]:
         """Names in order of first arrival."""
         return self._homes.keys()
+
+    def tags_under(self, prefix: str) -> tuple[str, ...]:
+        """Those names that begin with *prefix*, in order of first arrival."""
+        if prefix not in self._by_prefix:
+            self._by_prefix[prefix] = tuple(tag for tag in self._homes if tag.startswith(prefix))
+        return self._by_prefix[prefix]
 
     def append(self, blocks: Sequence[Block]) -> None:
         """Take in the blocks of one message."""
@@ -77,6 +84,12 @@ class Table:
             known = self._views[tag] = family.series(tag, unit)
         return known
 
+    def newest(self, tag: str, points: int, upto: int) -> Floats | None:
+        """The newest *points* values of *tag* since the newest start of the run, up to the step *upto*; None where it
+        never came."""
+        family = self._homes.get(tag)
+        return None if family is None else family.newest(tag, points, upto)
+
     def snapshot(self) -> Snapshot:
         """All series as they are now."""
         if self._known_homes is None:
@@ -91,7 +104,7 @@ class Table:
     def strand_series(self, tag: str) -> Series | None:
         """The points of *tag* since the newest start of the run."""
         whole = self.series(tag)
-        if whole is None or not self._homes[tag].strand_start:
+        if whole is None or not self._homes[tag].strand_starts:
             return whole
         since = slice(self._homes[tag].strand_start, None)
         return Series(tag, whole.steps[since], whole.values[since], whole.times[since], whole.unit)
@@ -112,6 +125,7 @@ class Table:
         newcomers = [name for name in names if name not in self._homes]
         if newcomers:
             self._move_in(Family(newcomers))
+            self._by_prefix.clear()
 
     def _split(self, family: Family, arriving: frozenset[str]) -> None:
         staying = [tag for tag in family.tags if tag not in arriving]

@@ -49,9 +49,8 @@ def _add_eval_loss(context: Context, known: Signals) -> Signals:
 
 def add_evaluation(context: Context, known: Signals) -> Signals:
     """The first evaluation whose direction is known."""
-    for tag in context.tags:
-        sense = direction(tag) if tag.startswith(PREFIX) else 0
-        series = context.series(tag)
+    for tag in context.tags_under(PREFIX):
+        sense, series = direction(tag), context.series(tag)
         if sense and series is not None:
             best = series.values.max() if sense > 0 else series.values.min()
             return replace(

@@ -12,7 +12,6 @@ from dettui.detect.opening import OpeningPolicy, read_opening
 from dettui.detect.resume import LostState
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.signals.fields import Signals
-from dettui.numerics.common import common_places
 from dettui.numerics.robust import median, quantile
 from dettui_probe import tags
 
@@ -62,10 +61,10 @@ def add_directions(context: Context, known: Signals) -> Signals:
 
 def add_layers(context: Context, known: Signals) -> Signals:
     """Layers that are copies, dead or pinned."""
-    zeros = context.tags_under(tags.LAYER_GRAD_ZERO)
+    zeros = [tag for tag in context.tags if tag.startswith(tags.LAYER_GRAD_ZERO)]
     weights = [least for tag in zeros if tag.endswith(".weight") and (least := _least(context, tag)) is not None]
     biases = [least for tag in zeros if tag.endswith(".bias") and (least := _least(context, tag)) is not None]
-    pinned = [context.median(tag, 20) or 0.0 for tag in context.tags_under(tags.SATURATED)]
+    pinned = [context.median(tag, 20) or 0.0 for tag in context.tags if tag.startswith(tags.SATURATED)]
     return replace(
         known,
         copied_layers=context.last(tags.WEIGHT_COPIES),
@@ -107,7 +106,7 @@ def _clipped(context: Context) -> float | None:
     norm, limit = context.series(tags.GRAD_NORM), context.series(tags.GRAD_CLIP)
     if norm is None or limit is None:
         return None
-    mine, theirs = common_places(norm.steps[-200:], limit.steps[-200:])
+    _, mine, theirs = np.intersect1d(norm.steps[-200:], limit.steps[-200:], assume_unique=True, return_indices=True)
     if len(mine) == 0:
         return None
     return float(np.mean(norm.values[-200:][mine] > limit.values[-200:][theirs]))

@@ -32,8 +32,7 @@ class TargetReading:
 
     def count(self, tag: str) -> float | None:
         """Sum of *tag*."""
-        newest = self.context.window(tag, self.horizon)
-        return float(newest.sum()) if len(newest) else None
+        return self.context.total(tag, self.horizon) if len(self.context.window(tag, self.horizon)) else None
 
     def share(self, tag: str) -> float | None:
         """Sum of *tag* as a share of the boxes; None without boxes."""
@@ -119,5 +118,6 @@ def _is_of_old_torchvision(model: ModelInfo) -> bool:
 
 def read_targets(context: Context, horizon: int) -> TargetReading | None:
     """The reading of the newest *horizon* rows, None where no box count came."""
-    boxes = context.window(tags.TARGET_BOXES, horizon)
-    return TargetReading(context, horizon, float(boxes.sum())) if len(boxes) else None
+    if not len(context.window(tags.TARGET_BOXES, horizon)):
+        return None
+    return TargetReading(context, horizon, context.total(tags.TARGET_BOXES, horizon))

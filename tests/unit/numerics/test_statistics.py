@@ -11,14 +11,17 @@ from dettui.numerics.oscillation import fisher_g, turning_points_z, wave, whiten
 from dettui.numerics.proportions import entropy, wilson_bounds
 from dettui.numerics.ranks import mann_whitney_z
 from dettui.numerics.robust import (
+    are_usable,
     block_means,
     block_medians,
     difference_sigma,
+    is_usable,
     mad_sigma,
     median,
     quantile,
     row_medians,
     thin,
+    usable_of,
 )
 from dettui.numerics.trend import detrend, half_median_line, theil_sen
 
@@ -36,6 +39,20 @@ def test_medians_and_quantiles_are_those_of_numpy_to_the_bit(size: int, dtype: t
             float(np.quantile(row, q)) for q in (0.0, 0.1, 0.25, 0.5, 0.9, 1.0)
         ]
     assert row_medians(values).tolist() == np.median(values, axis=1).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("odd", [1.0, -3e38, np.nan, np.inf, -np.inf])
+def test_usable_values_are_told_at_one_look_as_one_by_one(odd: float, dtype: type) -> None:
+    values = np.array([2.0, odd, 0.5], dtype)
+    usable = is_usable(values)
+    assert usable_of(values).tolist() == values[usable].astype(np.float64).tolist()
+    assert are_usable(values) == bool(usable.all())
+
+
+def test_numbers_whose_squares_overflow_are_unusable_without_a_warning() -> None:
+    assert usable_of(np.array([1.0, 1e200])).tolist() == [1.0]
+    assert not are_usable(np.array([1.0, 1e200]))
 
 
 def test_mad_sigma_is_the_scaled_median_deviation() -> None:

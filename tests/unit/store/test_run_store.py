@@ -145,6 +145,32 @@ def test_steps_that_go_back_keep_their_order_of_arrival(store: RunStore) -> None
     assert store.last_step == 11
 
 
+@pytest.mark.parametrize("upto", [0, 1, 3, 4, 9])
+@pytest.mark.parametrize("points", [1, 2, 100])
+def test_the_newest_values_are_those_of_the_series_up_to_the_step(store: RunStore, points: int, upto: int) -> None:
+    store.apply(batch([0], [1, 2, 4, 4, 7], [[0.1], [0.2], [0.3], [0.4], [0.5]]))
+    series = store.strand_series("loss/total")
+    newest = store.newest("loss/total", points, upto)
+    assert series is not None and newest is not None
+    assert newest.tolist() == series.values[series.steps <= upto][-points:].tolist()
+
+
+def test_the_newest_values_are_of_the_newest_start_and_none_where_none_ever_came(store: RunStore) -> None:
+    store.apply(batch([0], [1, 2], [[0.1], [0.2]]))
+    store.apply(hello(boot="b" * 16))
+    newest = store.newest("loss/total", 10, 99)
+    assert newest is not None and len(newest) == 0
+    assert store.newest("never", 10, 99) is None
+
+
+def test_tags_under_a_prefix_show_those_that_come_later(store: RunStore) -> None:
+    store.apply(wire.Tags(0, ["loss/a", "own/b", "loss/c"]))
+    store.apply(batch([0, 1], [1], [[1.0, 2.0]]))
+    assert store.tags_under("loss/") == ("loss/a",)
+    store.apply(batch([0, 1, 2], [2], [[1.0, 2.0, 3.0]]))
+    assert store.tags_under("loss/") == ("loss/a", "loss/c")
+
+
 def test_another_boot_is_a_new_strand_and_keeps_what_was_known(store: RunStore) -> None:
     store.apply(batch([0, 1], [1, 2], [[1, 9], [2, 9]]))
     store.apply(wire.Bye(9.0, 2, "exception", 1, "Boom"))
