@@ -19,6 +19,7 @@ from dettui.detect.decay import DecayRules
 from dettui.detect.decayed_lr import DecayedLr
 from dettui.detect.divergence import Divergence
 from dettui.detect.ending import Ending
+from dettui.detect.endless_warmup import EndlessWarmup
 from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.floors import LossFloor
@@ -45,6 +46,8 @@ from dettui.detect.resume import LostState
 from dettui.detect.setup import Setup
 from dettui.detect.spike import Spike
 from dettui.detect.targets.rules import BadTargets
+from dettui.detect.term_weights import UnbalancedTerms
+from dettui.detect.tight_clip import TightClip
 from dettui.detect.timing import InputBound
 from dettui.detect.updates import NoUpdate, UpdateSize
 from dettui.domain.finding import Abstention
@@ -85,6 +88,9 @@ STATISTICAL: tuple[Rule, ...] = (
     GradientGrowth(),
     DecayRules(),
     DecayedLr(),
+    EndlessWarmup(),
+    TightClip(),
+    UnbalancedTerms(),
     BatchOrder(),
     SameAnswer(),
     NoGeneralisation(),

@@ -19,7 +19,7 @@ class DecayedLrPolicy:
     reason, mostly since the loss stood still: it is held against the run only where much is left to learn.
     """
 
-    share: float = 0.01  # of the peak
+    share: float = 0.0105  # of the peak: a hundredth, however it is rounded
     before: float = 0.5  # share of the run
     gone: float = 1e-3  # of the peak
     gone_before: float = 0.8

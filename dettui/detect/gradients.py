@@ -26,6 +26,9 @@ class GradientPolicy:
     decades: float = 3.0  # first over last relative gradient
     straight: float = 0.8  # R^2 of log relative gradient against depth
     stalled: float = 0.9  # share of the first loss: a profile is news only where learning suffers
+    wait_points: int = 200
+    steep: float = 4.0  # decades beyond which no usual network begins, whatever comes later
+    wait_points_steep: int = 100
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,13 @@ class GradientDepth:
         curve = context.loss
         if missing or curve is None:
             return Abstention(self.name, missing or (tags.LOSS_TOTAL,))
-        if len(curve) < 200 or curve.now <= self.policy.stalled * curve.start:
+        if len(curve) < self.policy.wait_points_steep or curve.now <= self.policy.stalled * curve.start:
             return ()
         profile = depth_profile(context, self.policy)
-        if (
-            profile is None
-            or profile.straightness < self.policy.straight
-            or abs(profile.slope_decades) < self.policy.decades
-        ):
+        if profile is None or profile.straightness < self.policy.straight:
             return ()
-        return (_profile_symptom(context, profile, self.policy),)
+        least = self.policy.decades if len(curve) >= self.policy.wait_points else self.policy.steep
+        return (_profile_symptom(context, profile, self.policy),) if abs(profile.slope_decades) >= least else ()
 
 
 def _profile_symptom(context: Context, profile: DepthProfile, policy: GradientPolicy) -> Symptom:

@@ -21,7 +21,7 @@ class ResourcePolicy:
 
     blocks: int = 16
     settle: float = 0.5  # share of the run that is left out: caches fill up in the first epochs
-    wait_points: int = 300
+    wait_points: int = 200  # steps: those of the first epochs are left out with the first half
     growth_mib: float = 64.0  # over what is looked at
     growth_share: float = 0.05  # of the memory at its start
     rising: float = 0.8  # share of the blocks that stand above the one before

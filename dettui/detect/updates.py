@@ -19,6 +19,8 @@ from dettui_probe import tags
 class UpdatePolicy:
     """detection.md L5, L6, O6; diagnosis.md E2, E6, S1, S3."""
 
+    idle_passes: int = 64  # backward passes without an optimizer step
+    idle_over: float = 8.0  # times as many as the run accumulates otherwise
     still_steps: int = 10  # measured steps in a row without any change
     zero_lr_steps: int = 20
     zero_lr_left: float = 0.05  # share of a declared run that is still to come
@@ -41,6 +43,9 @@ class NoUpdate:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom."""
+        idle = passes_without_step(context, self.policy)
+        if idle is not None:
+            return (_never_reached(context, idle, self.policy),)
         missing = context.missing(tags.UPDATE_UNCHANGED)
         if context.schedule is not None and context.schedule.zero_since is not None:
             return self._zero_lr(context, context.schedule.zero_since)
@@ -97,6 +102,26 @@ class NoUpdate:
         if schedule is None or curve is None or schedule.decayed_share >= self.policy.decayed:
             return False
         return curve.now <= self.policy.fallen * curve.start
+
+
+def passes_without_step(context: Context, policy: UpdatePolicy | None = None) -> int | None:
+    """Backward passes since the last optimizer step, None where it comes as often as it did."""
+    policy, passes = policy or UpdatePolicy(), context.series(tags.MICRO_STEPS)
+    newest = None if passes is None else passes.last
+    if newest is None or newest < policy.idle_passes:
+        return None
+    usual = context.early_median(tags.MICRO_STEPS, 8) or 1.0
+    return int(newest) if newest >= policy.idle_over * usual else None
+
+
+def _never_reached(context: Context, passes: int, policy: UpdatePolicy) -> Symptom:
+    text = f"{passes} backward passes, and no optimizer step since step {context.step}"
+    return _exact(
+        "idle",
+        (context.step, context.step),
+        "optimizer.step() is no longer reached",
+        (tags.MICRO_STEPS, float(passes), float(policy.idle_passes), ">=", text),
+    )
 
 
 def _start_of_stillness(context: Context) -> int:

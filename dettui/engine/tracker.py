@@ -11,6 +11,7 @@ from typing import Final
 from dettui.detect.battery import EXACT, STATISTICAL
 from dettui.detect.context import Context
 from dettui.detect.signals import Signals, signals_of
+from dettui.detect.updates import passes_without_step
 from dettui.diagnose.weigh import diagnose, joined
 from dettui.domain.finding import Cause, Diagnosis, Finding
 from dettui.domain.frame import RunFrame
@@ -185,10 +186,19 @@ class RunTracker:
         """Take in *blocks*, whose rows all lie in the cell that ends with the step *end*."""
         if self._open_cell is not None and end > self._open_cell:
             self._close_cell(following=end)
+        before = self._store.last_step
         self._store.append(blocks)
         if self._closed_cell is None or end > self._closed_cell:
             self._open_cell = max(end, self._open_cell or end)
             self._clock.advance(blocks[0].rows.times.item(0), max(block.rows.last_time for block in blocks))
+        if before == self._store.last_step:
+            self._judge_standing()
+
+    def _judge_standing(self) -> None:
+        """Ask the exact rules although no cell ends: where the optimizer no longer steps, none ever will."""
+        context = Context(self._store, self._store.last_step)
+        if passes_without_step(context) is not None:
+            self._evaluate(context, Due(exact=True, statistics=False))
 
     def _is_later(self, message: wire.AnyMessage) -> bool:
         later = self._until is not None and getattr(message, "step", 0) > self._until

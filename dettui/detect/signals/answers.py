@@ -12,6 +12,7 @@ from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
 from dettui.detect.outliers import OutlierBatches
 from dettui.detect.signals.fields import Signals
+from dettui.detect.term_weights import TermPolicy, read_weights
 from dettui.domain.finding import Abstention
 from dettui.numerics.robust import median
 from dettui_probe import tags
@@ -31,6 +32,7 @@ def add_answers(context: Context, known: Signals) -> Signals:
         loss_summed=context.last(tags.GRAPH_SUMMED),
         loss_negated=context.last(tags.GRAPH_NEGATED),
         top_term_share=_top_term_share(context),
+        term_weights_apart=_term_weights_apart(context),
     )
 
 
@@ -41,6 +43,12 @@ def _first_epoch(context: Context) -> float | None:
         return None
     ending = curve.values[(curve.steps > 0.75 * epoch) & (curve.steps <= epoch)]
     return median(ending) / guess if len(ending) >= 8 else None
+
+
+def _term_weights_apart(context: Context) -> float | None:
+    read = read_weights(context, TermPolicy())
+    weights = [] if read is None else [weight for weight in read.weights.values() if weight > 0]
+    return max(weights) / min(weights) if len(weights) > 1 else None
 
 
 def _top_term_share(context: Context) -> float | None:

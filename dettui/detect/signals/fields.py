@@ -37,6 +37,8 @@ class Signals:
     grad_none_tensors: float | None = None
     grad_first_over_last_log10: float | None = None  # depth profile of relative gradients
     clip_active_share: float | None = None
+    clip_ratio: float | None = None  # usual gradient norm over the norm it is clipped to
+    idle_passes: float | None = None  # backward passes since the last optimizer step, where they are far too many
     noise_over_batch: float | None = None  # gradient noise scale over the batch [B_noise / B]; inf where nothing agrees
     update_overshoot: float | None = None  # median cosine of a gradient with the step before it; > 0 went too far
     update_ascent: float | None = None  # median cosine of a step with its own gradient; > 0 climbs
@@ -112,6 +114,7 @@ class Signals:
     loss_summed: float | None = None  # [E14]
     loss_negated: float | None = None  # [E13]
     top_term_share: float | None = None  # of the greatest loss term in their sum [S29]
+    term_weights_apart: float | None = None  # greatest over least factor of the terms in their total
     # inputs
     input_mean: float | None = None
     input_std: float | None = None
@@ -140,6 +143,7 @@ class Signals:
     memory_growth_kib: float | None = None  # per step, where memory grows
     log10_update_at_peak_lr: float | None = None  # median over the steps whose LR was at least half of its peak
     lr_burst: float | None = None  # greatest over median LR of the newest 200 points
+    weights_near_zero: float | None = None  # share of the weights whose norm was next to nothing at the first step
     weight_growth_early: float | None = None  # greatest norm of all weights within the first 100 steps over the first
     lr_over_recipe: float | None = None  # peak LR over torchvision's own for this batch size
     eval_mode_share: float | None = None  # of the newest 3 steps [E6]

@@ -12,8 +12,13 @@ from dettui.detect.opening import OpeningPolicy, read_opening
 from dettui.detect.resume import LostState
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.signals.fields import Signals
+from dettui.detect.tight_clip import norms_over_limit
+from dettui.detect.updates import passes_without_step
 from dettui.numerics.robust import median, quantile
 from dettui_probe import tags
+
+NEXT_TO_NOTHING = 1e-3
+"""Norm of a weight: any usual way to draw one gives a norm near the root of twice its outputs (He et al. 2015)."""
 
 
 def add_updates(context: Context, known: Signals) -> Signals:
@@ -24,6 +29,7 @@ def add_updates(context: Context, known: Signals) -> Signals:
         log10_update_ratio_early=_log10(context.early_median(tags.UPDATE_RATIO, 20)),
         update_unchanged_share=context.median(tags.UPDATE_UNCHANGED, 50),
         weight_growth_early=None if opening is None else opening.growth,
+        idle_passes=passes_without_step(context),
     )
 
 
@@ -31,6 +37,7 @@ def add_gradients(context: Context, known: Signals) -> Signals:
     norms = context.window(tags.GRAD_NORM, 100)
     first = context.early_median(tags.GRAD_NORM, 20)
     profile = depth_profile(context, GradientPolicy())
+    clipped = norms_over_limit(context, 200)
     return replace(
         known,
         grad_norm_ratio=median(norms) / first if len(norms) and first else None,
@@ -39,7 +46,8 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
         grad_none_tensors=context.median(tags.GRAD_NONE, 50),
         grad_first_over_last_log10=None if profile is None else float(profile.values[0] - profile.values[-1]),
-        clip_active_share=_clipped(context),
+        clip_active_share=float(np.mean(clipped > 1.0)) if len(clipped) else None,
+        clip_ratio=median(clipped) if len(clipped) else None,
         noise_over_batch=_noise_over_batch(context),
     )
 
@@ -71,7 +79,15 @@ def add_layers(context: Context, known: Signals) -> Signals:
         dead_layers_share=sum(least >= 1.0 for least in weights) / len(weights) if weights else None,
         dead_bias_share=max(biases, default=None),
         saturated_share=max(pinned, default=None),
+        weights_near_zero=None if context.is_resumed else _near_zero(context),
     )
+
+
+def _near_zero(context: Context) -> float | None:
+    """Share of the weights that began so small that they carry no signal."""
+    names = [tag for tag in context.tags if tag.startswith(tags.LAYER_WEIGHT_NORM) and tag.endswith(".weight")]
+    first = [norm for tag in names if (norm := context.early_median(tag, 1)) is not None]
+    return sum(norm < NEXT_TO_NOTHING for norm in first) / len(first) if first else None
 
 
 def _least(context: Context, tag: str) -> float | None:
@@ -99,17 +115,6 @@ def _noise_over_batch(context: Context) -> float | None:
     if whole <= 0:
         return None
     return (whole - shared) / shared if shared > 1e-6 * whole else 1e6
-
-
-def _clipped(context: Context) -> float | None:
-    """Share of the newest steps whose gradient norm exceeded the norm it was clipped to."""
-    norm, limit = context.series(tags.GRAD_NORM), context.series(tags.GRAD_CLIP)
-    if norm is None or limit is None:
-        return None
-    _, mine, theirs = np.intersect1d(norm.steps[-200:], limit.steps[-200:], assume_unique=True, return_indices=True)
-    if len(mine) == 0:
-        return None
-    return float(np.mean(norm.values[-200:][mine] > limit.values[-200:][theirs]))
 
 
 def add_parameters(context: Context, known: Signals) -> Signals:

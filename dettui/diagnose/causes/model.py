@@ -31,13 +31,21 @@ INIT_TOO_LARGE: Final = CauseRecord(
 INIT_DEGENERATE: Final = CauseRecord(
     id="init_degenerate",
     group="model",
-    meaning="Weights start equal or zero, so that all units of a layer stay the same.",
-    symptoms=("not_learning", "loss_floor", "dead_units", "collapse", "plateau"),
-    explains_away=("dead_relu", "vanishing_gradients", "lr_too_low"),
+    meaning="Weights start equal, zero or next to it, so that the units of a layer stay the same or carry no signal.",
+    symptoms=("not_learning", "loss_floor", "dead_units", "collapse", "plateau", "update_too_large"),
+    explains_away=("dead_relu", "vanishing_gradients", "lr_too_low", "lr_too_high"),
     proofs=(
         Proof(
             both(Seen("dead_units", "weight/copied_layers"), over("copied_layers", 0)),
             "in {copied_layers:.0f} weights all rows are still equal",
+        ),
+    ),
+    clues=(
+        Clue(
+            "size",
+            2,
+            at_least("weights_near_zero", 0.5),
+            "{weights_near_zero:.0%} of the weights had a norm under 0.001 at the first step: nothing passes them",
         ),
     ),
     check="Print w.flatten(1).std(0).max() of each layer at step 0: 0 means that its units are copies.",
@@ -180,6 +188,12 @@ LOSS_TERMS_UNBALANCED: Final = CauseRecord(
             1.5,
             over("top_term_share", 0.95),
             "one term makes up {top_term_share:.0%} of the loss; the others hardly move the weights",
+        ),
+        Clue(
+            "share",
+            2,
+            over("term_weights_apart", 25),
+            "in the total one term counts {term_weights_apart:.0f} times as much as another",
         ),
         Clue("share", -2, under("top_term_share", 0.8), "the largest term makes up {top_term_share:.0%} of the loss"),
     ),

@@ -26,6 +26,7 @@ OPTIMIZER_NOT_STEPPING: Final = CauseRecord(
             "{update_unchanged_share:.0%} of the tensors are left exactly as they were by each step, at lr = "
             "{lr_now:.2g}",
         ),
+        Proof(over("idle_passes", 0), "{idle_passes:.0f} backward passes went by without an optimizer step"),
     ),
     check="Copy one weight before optimizer.step() and compare it after: torch.equal(before, p) must be False.",
     remedy="Call optimizer.step() after every backward (scaler.step(optimizer); scaler.update() under AMP), before "
@@ -150,6 +151,14 @@ CLIP_TOO_TIGHT: Final = CauseRecord(
             "{clip_active_share:.0%} of the steps are clipped and move the weights by only {update_ratio:.1e} of "
             "their "
             "norm",
+        ),
+    ),
+    clues=(
+        Clue(
+            "size",
+            2,
+            both(over("clip_ratio", 10), over("clip_active_share", 0.95)),
+            "the gradient is {clip_ratio:.0f} times as long as the norm it is clipped to",
         ),
     ),
     check="Print the norm that clip_grad_norm_ returns over 100 steps and compare its median with max_norm.",

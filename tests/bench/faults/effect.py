@@ -25,7 +25,9 @@ SAME_TASK: Final = frozenset(
     }
 )  # fmt: skip
 """Variants whose scores are those of the program itself: what a fault is compared with, beside its own seeds."""
-OTHER_LEVEL: Final = frozenset({"noisy_task", "long_tail", "frozen_backbone", "fine_tuned", "weighted_by_class"})
+OTHER_LEVEL: Final = frozenset(
+    {"easy_task", "noisy_task", "long_tail", "frozen_backbone", "fine_tuned", "weighted_by_class"}
+)
 LEAST_SHARE: Final = 0.7  # of the usual score of a program: a run below it has not learnt
 
 

@@ -1,0 +1,111 @@
+"""How a loss weighs its terms: read off the total, which is a sum of them (diagnosis.md S29)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dettui.detect.base import Symptom, told_by
+from dettui.detect.context import Context
+from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.series import Floats, Steps
+from dettui.numerics.robust import median
+from dettui_probe import tags
+
+
+@dataclass(frozen=True)
+class TermPolicy:
+    """Weights that recipes use lie within a factor of 20 (box, class and distribution terms of one-stage detectors)."""
+
+    wait_points: int = 150
+    window: int = 256
+    exact: float = 1e-3  # share of the total that a weighted sum may miss
+    apart: float = 25.0  # greatest weight over that of the term
+    unmoved: float = 0.75  # of its first level: a term that falls in spite of its weight does no harm
+    first: int = 10
+
+
+@dataclass(frozen=True)
+class TermWeights:
+    """Weight of each term, and their rows."""
+
+    weights: Mapping[str, float]  # tag -> factor in the total
+    steps: Steps  # those that were looked at
+
+
+def read_weights(context: Context, policy: TermPolicy) -> TermWeights | None:
+    """The factors with which the total adds up its terms, None where it is no weighted sum, or a plain one."""
+    total = context.series(tags.LOSS_TOTAL)
+    names = [tag for tag in context.tags if tag.startswith(tags.LOSS) and tag != tags.LOSS_TOTAL]
+    terms = [series for tag in names if (series := context.series(tag)) is not None]
+    if total is None or not 2 <= len(terms) <= 8:
+        return None
+    steps = total.steps[-policy.window :]
+    if len(steps) < policy.wait_points or any(not np.array_equal(t.steps[-len(steps) :], steps) for t in terms):
+        return None
+    table = np.stack([term.values[-len(steps) :] for term in terms], axis=1).astype(np.float64)
+    sums = total.values[-len(steps) :].astype(np.float64)
+    if not (np.isfinite(table).all() and np.isfinite(sums).all()) or _fits(table.sum(axis=1), sums, policy):
+        return None
+    weights = _solve(table, sums)
+    if weights is None or not _fits(table @ weights, sums, policy):
+        return None
+    return TermWeights({term.tag: float(w) for term, w in zip(terms, weights, strict=True)}, steps)
+
+
+def _solve(table: Floats, sums: Floats) -> Floats | None:
+    """Weights w, shape (K,), with table @ w nearest to *sums*; None where terms that move alike leave them open."""
+    scale = np.abs(table).max(axis=0)
+    if not scale.all():
+        return None
+    weights, _, rank, _ = np.linalg.lstsq(table / scale, sums, rcond=1e-4)
+    return weights / scale if rank == table.shape[1] else None
+
+
+def _fits(model: Floats, sums: Floats, policy: TermPolicy) -> bool:
+    return bool(np.abs(model - sums).max() <= policy.exact * np.abs(sums).max())
+
+
+@dataclass(frozen=True)
+class UnbalancedTerms:
+    """A term weighs next to nothing beside another and does not fall."""
+
+    policy: TermPolicy = TermPolicy()
+    name: str = "term_weights"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom, of the term that weighs least."""
+        curve = context.loss
+        if curve is None:
+            return Abstention(self.name, (tags.LOSS_TOTAL,))
+        if len(curve) < self.policy.wait_points or context.is_resumed:
+            return ()
+        read = read_weights(context, self.policy)
+        if read is None:
+            return ()
+        most = max(read.weights, key=read.weights.__getitem__)
+        light = {tag: w for tag, w in read.weights.items() if 0 < self.policy.apart * w < read.weights[most]}
+        unmoved = {tag: level for tag in light if (level := self._level(context, tag)) is not None}
+        if not unmoved:
+            return ()
+        tag = min(unmoved, key=light.__getitem__)
+        return (self._symptom(read, tag, most, unmoved[tag]),)
+
+    def _level(self, context: Context, tag: str) -> float | None:
+        """Newest level of a term as a share of its first, None where it fell."""
+        first = context.early_median(tag, self.policy.first)
+        newest = context.window(tag, self.policy.wait_points // 3)
+        if not first or first <= 0 or not len(newest):
+            return None
+        level = median(newest) / first
+        return level if level > self.policy.unmoved else None
+
+    def _symptom(self, read: TermWeights, tag: str, most: str, level: float) -> Symptom:
+        factor = read.weights[most] / read.weights[tag]
+        window = int(read.steps[0]), int(read.steps[-1])
+        text = f"the total counts {most} {factor:.0f} times as much as {tag}, which still stands at {level:.0%}"
+        proof = Evidence(tag, window, factor, self.policy.apart, ">", text)
+        title = f"{tag} weighs a {factor:.0f}th of {most} and does not fall"
+        return told_by([proof], "config_smell", "warning", title, key="terms")

@@ -1,0 +1,121 @@
+"""Settings that rule a run and hide in plain sight: each on either side of its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scenarios.build import Setting, Values, run_messages
+from scenarios.play import store_of
+from scenarios.shapes import decay, noisy, one_cycle
+
+from dettui.detect.base import Rule, Symptom
+from dettui.detect.context import Context
+from dettui.detect.endless_warmup import EndlessWarmup
+from dettui.detect.gradients import GradientDepth
+from dettui.detect.term_weights import UnbalancedTerms
+from dettui.detect.tight_clip import TightClip
+from dettui.detect.updates import NoUpdate
+from dettui.domain.finding import Abstention
+from dettui_probe import tags
+
+STEPS = 240
+Curve = NDArray[np.float64]
+
+
+def judge(rule: Rule, series: dict[str, Values], **setting: Any) -> Sequence[Symptom]:
+    """What *rule* says of a run of nothing but *series*."""
+    messages = run_messages(STEPS, setting=Setting(**setting), **series)
+    found = rule.evaluate(Context(store_of(messages), STEPS))
+    assert not isinstance(found, Abstention)
+    return found
+
+
+def flat(level: float = 2.0) -> Curve:
+    return noisy(np.full(STEPS, level), np.random.default_rng(round(100 * level)), 0.02)
+
+
+@pytest.mark.parametrize(("share_done", "told"), [(0.7, True), (0.5, False)])
+def test_a_warm_up_may_take_half_of_the_run(share_done: float, told: bool) -> None:
+    series = {tags.LR + "0": np.linspace(1e-6, 1e-3, STEPS), tags.LOSS_TOTAL: flat()}
+    found = judge(EndlessWarmup(), series, total_steps=round(STEPS / share_done))
+    assert [(s.kind, s.severity) for s in found] == ([("config_smell", "warning")] if told else [])
+
+
+def test_a_cycle_that_has_come_down_is_no_warm_up() -> None:
+    series = {tags.LR + "0": one_cycle(STEPS, 0.01), tags.LOSS_TOTAL: flat()}
+    assert judge(EndlessWarmup(), series, total_steps=STEPS) == ()
+
+
+@pytest.mark.parametrize(
+    ("norm", "loss", "optimizer", "told"),
+    [
+        (0.3, flat(), "SGD", True),
+        (0.05, flat(), "SGD", False),  # five times the limit, as recipes have it
+        (0.3, decay(STEPS, 2.0, 0.5, 40.0), "SGD", False),  # and the loss falls all the same
+        (0.3, flat(), "AdamW", False),  # divides a common factor out again
+    ],
+)
+def test_a_clip_is_too_tight_where_it_rules_each_step_and_nothing_moves(
+    norm: float, loss: Curve, optimizer: str, told: bool
+) -> None:
+    series = {tags.GRAD_NORM: norm, tags.GRAD_CLIP: 0.01, tags.LOSS_TOTAL: loss, tags.LR + "0": 0.01}
+    assert [s.key for s in judge(TightClip(), series, optimizer=optimizer)] == (["clip"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("weight", "box", "told"),
+    [
+        (100.0, flat(0.1), True),
+        (20.0, flat(0.1), False),  # as far apart as recipes have them
+        (1.0, flat(0.1), False),
+    ],
+)
+def test_a_term_that_weighs_nothing_and_does_not_fall_is_told(weight: float, box: Curve, told: bool) -> None:
+    classes = flat(1.4)
+    series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: 0.01 * classes + 0.01 * weight * box}
+    found = judge(UnbalancedTerms(), series)
+    assert [(s.kind, s.evidence[0].tag) for s in found] == ([("config_smell", tags.LOSS + "cls")] if told else [])
+
+
+def test_a_light_term_that_falls_does_no_harm() -> None:
+    classes, box = decay(STEPS, 1.4, 0.2, 30.0), flat(0.1)
+    series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: 0.01 * classes + box}
+    assert judge(UnbalancedTerms(), series) == ()
+
+
+def test_terms_that_move_alike_leave_their_weights_open() -> None:
+    classes, box = flat(1.4), 0.1 * flat(1.4)
+    series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: 0.01 * classes + box}
+    assert judge(UnbalancedTerms(), series) == ()
+
+
+def test_a_total_that_is_no_weighted_sum_says_nothing_of_weights() -> None:
+    classes, box = flat(1.4), flat(0.1)
+    series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: np.sqrt(classes) * box}
+    assert judge(UnbalancedTerms(), series) == ()
+
+
+@pytest.mark.parametrize(("usual", "newest", "told"), [(1.0, 64.0, True), (1.0, 48.0, False), (16.0, 64.0, False)])
+def test_an_optimizer_that_is_no_longer_reached_is_told(usual: float, newest: float, told: bool) -> None:
+    passes = np.full(STEPS, usual)
+    passes[-1] = newest
+    found = judge(NoUpdate(), {tags.MICRO_STEPS: passes, tags.UPDATE_UNCHANGED: 0.0})
+    assert [(s.key, s.exact) for s in found] == ([("idle", True)] if told else [])
+
+
+@pytest.mark.parametrize(("decades", "steps", "told"), [(5.0, 120, True), (3.5, 120, False), (3.5, 240, True)])
+def test_a_steep_profile_of_gradients_is_told_before_a_moderate_one(decades: float, steps: int, told: bool) -> None:
+    rng = np.random.default_rng(0)
+    layers = {
+        f"{tags.LAYER_GRAD_NORM}{i}.weight": noisy(np.full(STEPS, 10 ** (-decades * (1 - i / 6))), rng, 0.1)
+        for i in range(7)
+    }
+    norms: dict[str, Values] = {f"{tags.LAYER_WEIGHT_NORM}{i}.weight": 1.0 for i in range(7)}
+    messages = run_messages(STEPS, **{**layers, **norms, tags.LOSS_TOTAL: flat()})
+    found = GradientDepth().evaluate(Context(store_of(messages), steps))
+    assert not isinstance(found, Abstention)
+    assert [s.kind for s in found] == (["gradient_vanishing"] if told else [])
