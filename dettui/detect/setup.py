@@ -27,6 +27,8 @@ class SetupPolicy:
 
     eval_steps: int = 3  # in a row in evaluation mode
     small_batch: float = 4.0  # images per forward pass, below which BatchNorm is news [B2]
+    wait_points: int = 200  # of the loss, before that is more than news [diagnosis.md 3.1]
+    hardly_moved: float = 0.9  # share of the first loss
     lr_too_large: float = 4.0  # times the recipe, scaled to the batch [L1]
 
 
@@ -63,9 +65,11 @@ def lr_over_recipe(context: Context) -> float | None:
 
 def images_per_norm(context: Context) -> float | None:
     """Images over which trainable BatchNorm layers average; None where there are none, or nothing is known."""
-    layers, images = context.last(tags.NORM_TRAINING), context.median(tags.BATCH_SIZE, 200)
-    if not layers or not images:
+    images = context.median(tags.BATCH_SIZE, 200)
+    if not context.last(tags.NORM_TRAINING):
         return None
+    if not images:
+        return context.median(tags.ROWS, 200)  # of one pass; more than it counts are no news
     return images / max(context.median(tags.MICRO_STEPS, 200) or 1.0, 1.0)
 
 
@@ -125,7 +129,14 @@ class Setup:
         window = context.span(tags.NORM_TRAINING, 1)
         text = f"{layers:.0f} trainable BatchNorm layers average over {images:.0f} images"
         proof = Evidence(tags.NORM_TRAINING, window, images, self.policy.small_batch, "<", text)
-        return _symptom("config_smell", "info", text, proof)
+        curve = context.loss
+        stuck = (
+            curve is not None
+            and len(curve) >= self.policy.wait_points
+            and not context.is_resumed
+            and curve.now > self.policy.hardly_moved * curve.start
+        )
+        return _symptom("config_smell", "warning" if stuck else "info", text, proof)
 
     def _lr(self, context: Context) -> Symptom | None:
         """The LR of another batch size [L1]: information, because short schedules get away with it."""

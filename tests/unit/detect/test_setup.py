@@ -57,6 +57,16 @@ def test_batchnorm_over_two_images_is_news_and_over_four_is_not() -> None:
     assert judge(**{**small, tags.MICRO_STEPS: 1.0}) == {}
 
 
+@pytest.mark.parametrize(("now", "severity"), [(2.0, "warning"), (1.0, "info")])
+def test_batchnorm_over_two_rows_is_a_warning_once_the_loss_has_not_moved(now: float, severity: str) -> None:
+    steps = 240
+    loss = [2.0] * 20 + [now] * (steps - 20)
+    series = {**SOUND, tags.NORM_TRAINING: 3.0, tags.ROWS: 2.0, tags.LOSS_TOTAL: loss}
+    found = Setup().evaluate(Context(store_of(run_messages(steps, **series)), steps))
+    assert not isinstance(found, Abstention)
+    assert [(one.kind, one.severity) for one in found] == [("config_smell", severity)]
+
+
 @pytest.mark.parametrize(("lr", "told"), [(0.04, True), (0.01, False), (0.0002, False)])
 def test_an_lr_far_above_the_recipe_for_the_batch_is_information(lr: float, told: bool) -> None:
     found = judge(**{tags.LR + "0": lr, tags.BATCH_SIZE: 4.0})
