@@ -51,6 +51,14 @@ class Context:
             series = self._series[tag] = self._cut(self._store.strand_series(tag))
             return series
 
+    def before(self, tag: str) -> Series | None:
+        """The points of *tag* in the last start before the newest one in which it came, None where there was none."""
+        whole, newest = self._store.series(tag), self._store.strand_series(tag)
+        if whole is None or not self.is_resumed:
+            return None
+        earlier = whole.strands[:-1] if newest is not None and len(newest) else whole.strands
+        return earlier[-1] if earlier else None
+
     def _cut(self, series: Series | None) -> Series | None:
         if series is None or len(series) == 0:
             return None

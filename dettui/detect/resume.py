@@ -9,13 +9,15 @@ import numpy as np
 
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
+from dettui.detect.restart import how_it_goes_on
 from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.series import Series
 from dettui_probe import tags
 
 
 @dataclass(frozen=True)
 class ResumePolicy:
-    """The first start of a run begins without state too; a later one should not."""
+    """The first start of a run begins without state too; one that goes on should not."""
 
     horizon: int = 500  # steps for which it stays news
 
@@ -32,12 +34,29 @@ class LostState:
         series = context.series(tags.FRESH_STATE)
         if series is None:
             return Abstention(self.name, (tags.FRESH_STATE,))
-        fresh = series.steps[np.flatnonzero(series.values > 0)]
-        later = fresh if context.is_resumed else fresh[fresh > series.steps[0]]
-        if len(later) == 0 or context.step - later[-1] > self.policy.horizon:
+        step = _newest_loss(series)
+        if step is not None and step > series.steps[0]:
+            return self._told(context, step, "")
+        if series.values[0] > 0 and _had_state(context.before(tags.FRESH_STATE)):
+            proof = how_it_goes_on(context)
+            return () if proof is None else self._told(context, int(series.steps[0]), f"; {proof}")
+        return ()
+
+    def _told(self, context: Context, step: int, proof: str) -> Sequence[Symptom]:
+        if context.step - step > self.policy.horizon:
             return ()
-        step = int(later[-1])
-        text = f"at step {step} the optimizer began without momentum or second moments, which it had before"
-        proof = Evidence(tags.FRESH_STATE, (step, step), 1.0, 0.0, ">", text)
+        text = f"at step {step} the optimizer began without momentum or second moments, which it had before{proof}"
+        evidence = Evidence(tags.FRESH_STATE, (step, step), 1.0, 0.0, ">", text)
         title = f"The optimizer began afresh at step {step}"
-        return (told_by([proof], "config_smell", "warning", title, exact=True, key="resume"),)
+        return (told_by([evidence], "config_smell", "warning", title, exact=True, key="resume"),)
+
+
+def _newest_loss(series: Series) -> int | None:
+    """The newest step without state right after one with it: steps that a GradScaler skips first have none yet."""
+    fresh = series.values > 0
+    lost = np.flatnonzero(fresh[1:] & ~fresh[:-1])
+    return int(series.steps[lost[-1] + 1]) if len(lost) else None
+
+
+def _had_state(earlier: Series | None) -> bool:
+    return earlier is not None and bool((earlier.values == 0).any())

@@ -251,6 +251,12 @@ def optimizer_state_lost(rng: Rng) -> Messages:
     return classifier({**watched(rng), tags.FRESH_STATE: fresh})
 
 
+def restarted_from_scratch(rng: Rng) -> Messages:
+    """It crashed without having saved a checkpoint, and was started again: fresh weights, a fresh optimizer."""
+    crashed = [message for message in classifier(watched(rng)) if not isinstance(message, wire.Bye)]
+    return crashed + classifier(watched(rng), boot="00000000000000bb")
+
+
 # --- the machine and the schedule ---------------------------------------------------------------------------------
 
 
@@ -408,5 +414,6 @@ HEALTHY_STREAMS: tuple[Scenario, ...] = tuple(
         full_batch, epochs_in_one_order, somewhat_grouped, augmentation_is_switched_off, answers_are_alike_at_first,
         easy_task, dropout_makes_training_harder, hard_batches, inputs_small_and_learnt, a_score_that_takes_its_time,
         rests_at_a_guessers_loss, evaluated_without_augmentation, scores_its_training_set_too, caches_fill_up,
+        restarted_from_scratch,
     )
 )  # fmt: skip
