@@ -18,6 +18,9 @@ _MAX_AMPLIFICATION = 1e6
 
 _MAX_BLOCK = 1024
 
+_GONE = 40.0
+"""1 - exp(-40) is 1 to the last bit."""
+
 
 class Ema:
     """The smoothing of one stream, taken in pieces of any size.  Not safe for concurrent use."""
@@ -30,23 +33,28 @@ class Ema:
         self._state = 0.0
         self._seen = 0
         self._block = _block_length(weight)
+        self._settled = math.ceil(_GONE / -math.log(weight)) if weight else 0  # points after which no bias is left
 
     def extend(self, values: Floats) -> Floats:
         """The smoothed counterparts of the next *values*, shape (n,); non-finite ones stay as they are."""
         finite = np.isfinite(values)
         smoothed = np.array(values, dtype=np.float64)
         with np.errstate(over="ignore", invalid="ignore"):  # near the largest float: what overflows is not drawn
+            if finite.all():
+                return self._smooth(smoothed)
             smoothed[finite] = self._smooth(smoothed[finite])
         return smoothed
 
     def _smooth(self, values: Floats) -> Floats:
         if self._weight == 0 or not len(values):
             return values
-        biased = self._recur(values)
-        self._state = float(biased[-1])
-        exponents = np.arange(self._seen + 1, self._seen + len(values) + 1)
+        smoothed = self._recur(values)
+        self._state = float(smoothed[-1])
+        biased = smoothed[: max(0, self._settled - self._seen)]
+        exponents = np.arange(self._seen + 1, self._seen + len(biased) + 1)
+        biased /= -np.expm1(exponents * math.log(self._weight))
         self._seen += len(values)
-        return np.asarray(biased / -np.expm1(exponents * math.log(self._weight)))
+        return smoothed
 
     def _recur(self, values: Floats) -> Floats:
         """``s_n`` for all *values*: closed form inside blocks, one multiplication from block to block."""
@@ -54,13 +62,17 @@ class Ema:
         padded = np.zeros((-(-n // block), block))
         padded.ravel()[:n] = values
         powers = w ** np.arange(block + 1)
-        inside = (1 - w) * np.cumsum(padded / powers[:block], axis=1) * powers[:block]
-        carried = np.empty(len(padded))
-        state = self._state
-        for i, added in enumerate(inside[:, -1].tolist()):
-            carried[i] = state
-            state = state * powers[block] + added
-        return np.asarray((inside + carried[:, None] * powers[1:]).ravel()[:n])
+        padded /= powers[:block]  # in place from here on: fresh memory costs more than the sums
+        inside = np.cumsum(padded, axis=1, out=padded)
+        inside *= 1 - w
+        inside *= powers[:block]
+        state, decay = self._state, float(powers[block])
+        carried = []
+        for added in inside[:, -1].tolist():
+            carried.append(state)
+            state = state * decay + added
+        inside += np.array(carried)[:, None] * powers[1:]
+        return np.asarray(inside.ravel()[:n])
 
 
 def _block_length(weight: float) -> int:
