@@ -53,8 +53,8 @@ class DepthProfile:
 def depth_profile(context: Context, policy: GradientPolicy) -> DepthProfile | None:
     """Relative gradients of the weights in order of first arrival, None where too few layers are measured."""
     found: list[tuple[str, float]] = []
-    for tag in context.tags:
-        if not (tag.startswith(tags.LAYER_GRAD_NORM) and tag.endswith(_WEIGHT)):
+    for tag in context.tags_under(tags.LAYER_GRAD_NORM):
+        if not tag.endswith(_WEIGHT):
             continue
         layer = tag.removeprefix(tags.LAYER_GRAD_NORM)
         grad = context.median(tag, policy.window, policy.at_least)
@@ -75,9 +75,7 @@ class GradientDepth:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom: gradient_vanishing or gradient_exploding."""
-        missing = (
-            () if any(tag.startswith(tags.LAYER_GRAD_NORM) for tag in context.tags) else (tags.LAYER_GRAD_NORM + "*",)
-        )
+        missing = () if context.tags_under(tags.LAYER_GRAD_NORM) else (tags.LAYER_GRAD_NORM + "*",)
         curve = context.loss
         if missing or curve is None:
             return Abstention(self.name, missing or (tags.LOSS_TOTAL,))

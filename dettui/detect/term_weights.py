@@ -38,7 +38,7 @@ class TermWeights:
 def read_weights(context: Context, policy: TermPolicy) -> TermWeights | None:
     """The factors with which the total adds up its terms, None where it is no weighted sum, or a plain one."""
     total = context.series(tags.LOSS_TOTAL)
-    names = [tag for tag in context.tags if tag.startswith(tags.LOSS) and tag != tags.LOSS_TOTAL]
+    names = [tag for tag in context.tags_under(tags.LOSS) if tag != tags.LOSS_TOTAL]
     terms = [series for tag in names if (series := context.series(tag)) is not None]
     if total is None or not 2 <= len(terms) <= 8:
         return None

@@ -11,6 +11,7 @@ from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
+from dettui.numerics.common import common_places
 from dettui.numerics.robust import median
 from dettui_probe import tags
 
@@ -31,9 +32,7 @@ def norms_over_limit(context: Context, points: int) -> Floats:
     norm, limit = context.series(tags.GRAD_NORM), context.series(tags.GRAD_CLIP)
     if norm is None or limit is None:
         return np.empty(0)
-    _, mine, theirs = np.intersect1d(
-        norm.steps[-points:], limit.steps[-points:], assume_unique=True, return_indices=True
-    )
+    mine, theirs = common_places(norm.steps[-points:], limit.steps[-points:])
     limits = limit.values[-points:][theirs].astype(np.float64)
     return norm.values[-points:][mine].astype(np.float64)[limits > 0] / limits[limits > 0]
 

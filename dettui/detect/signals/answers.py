@@ -52,7 +52,7 @@ def _term_weights_apart(context: Context) -> float | None:
 
 
 def _top_term_share(context: Context) -> float | None:
-    terms = [tag for tag in context.tags if tag.startswith(tags.LOSS) and tag != tags.LOSS_TOTAL]
+    terms = [tag for tag in context.tags_under(tags.LOSS) if tag != tags.LOSS_TOTAL]
     sizes = [abs(size) for tag in terms if (size := context.median(tag, 100)) is not None]
     return max(sizes) / sum(sizes) if len(sizes) > 1 and sum(sizes) > 0 else None
 

@@ -69,10 +69,10 @@ def add_directions(context: Context, known: Signals) -> Signals:
 
 def add_layers(context: Context, known: Signals) -> Signals:
     """Layers that are copies, dead or pinned."""
-    zeros = [tag for tag in context.tags if tag.startswith(tags.LAYER_GRAD_ZERO)]
+    zeros = context.tags_under(tags.LAYER_GRAD_ZERO)
     weights = [least for tag in zeros if tag.endswith(".weight") and (least := _least(context, tag)) is not None]
     biases = [least for tag in zeros if tag.endswith(".bias") and (least := _least(context, tag)) is not None]
-    pinned = [context.median(tag, 20) or 0.0 for tag in context.tags if tag.startswith(tags.SATURATED)]
+    pinned = [context.median(tag, 20) or 0.0 for tag in context.tags_under(tags.SATURATED)]
     return replace(
         known,
         copied_layers=context.last(tags.WEIGHT_COPIES),
@@ -85,7 +85,7 @@ def add_layers(context: Context, known: Signals) -> Signals:
 
 def _near_zero(context: Context) -> float | None:
     """Share of the weights that began so small that they carry no signal."""
-    names = [tag for tag in context.tags if tag.startswith(tags.LAYER_WEIGHT_NORM) and tag.endswith(".weight")]
+    names = [tag for tag in context.tags_under(tags.LAYER_WEIGHT_NORM) if tag.endswith(".weight")]
     first = [norm for tag in names if (norm := context.early_median(tag, 1)) is not None]
     return sum(norm < NEXT_TO_NOTHING for norm in first) / len(first) if first else None
 
