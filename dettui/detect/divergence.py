@@ -15,7 +15,7 @@ from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
 from dettui.numerics.changepoint import level_shift_split
 from dettui.numerics.ranks import mann_whitney_z
-from dettui.numerics.robust import block_medians, is_usable, median, thin
+from dettui.numerics.robust import block_medians, difference_sigma, is_usable, median, thin
 from dettui_probe import tags
 
 
@@ -29,6 +29,9 @@ class DivergencePolicy:
     of_start: float = 0.05  # excess as a share of the first level
     rank_z: float = 4.0
     noise_z: float = 4.0  # excess over what the best of many noisy blocks explains
+    levels: int = 256  # medians of NOW_POINTS that tell how the level swings
+    newest_levels: int = 5  # left out: a climb is no noise
+    least_levels: int = 8
     shift_window: int = 128
     shift_edge: int = 5  # points within which a step change happens
     shift_gain: float = 0.5  # share of the squares that one cut explains
@@ -104,9 +107,22 @@ class Divergence:
         return curve.values[int(smaller[-1]) + 1 :] if len(smaller) else curve.values
 
     def _beyond_noise(self, curve: LossCurve, best: float, now: float, blocks: int) -> bool:
-        """The lowest of many noisy medians lies sqrt(2 ln blocks) of their errors too low on average."""
-        error = 1.25 * curve.sigma * sqrt(curve.tau / NOW_POINTS)
+        """The lowest of many noisy medians lies sqrt(2 ln blocks) of their errors too low on average.
+
+        Their error is what single points tell, or what the levels before showed: noise that varies slowly hides in the
+        differences of points.
+        """
+        error = max(1.25 * curve.sigma * sqrt(curve.tau / NOW_POINTS), self._swing_of_levels(curve))
         return log(now / best) > error * (sqrt(2 * log(blocks)) + self.policy.noise_z * sqrt(2.0))
+
+    def _swing_of_levels(self, curve: LossCurve) -> float:
+        """Noise from one median of NOW_POINTS to the next before the newest ones; 0 where too few came."""
+        policy = self.policy
+        before = curve.values[-NOW_POINTS * (policy.levels + policy.newest_levels) : -NOW_POINTS * policy.newest_levels]
+        blocks = len(before) // NOW_POINTS
+        if blocks < policy.least_levels:
+            return 0.0
+        return difference_sigma(curve.even(block_medians(before[-blocks * NOW_POINTS :], blocks)))
 
     def _optimizer_took_part(self, context: Context, rise: Rise) -> bool:
         policy = self.policy

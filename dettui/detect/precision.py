@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,10 @@ class PrecisionPolicy:
     halvings: int = 5  # in the window [P2]
     least_scale: float = 1.0  # [P2]
     skipped_share: float = 0.05  # [P3]
+    wild_settle: int = 50  # a scale of 2^40 is halved to a usual one within 25 steps
+    wild_window: int = 100
+    wild_halvings: int = 20
+    wild_share: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,27 @@ class AmpOverflow:
         scale = context.series(tags.AMP_SCALE)
         if scale is None:
             return Abstention(self.name, (tags.AMP_SCALE,))
-        settled = scale.values[self.policy.settle_points :][-self.policy.window :]
-        if len(settled) < self.policy.window:
-            return ()
-        window = context.span(tags.AMP_SCALE, self.policy.window)
-        proof = self._collapse(settled, window) or self._skips(context, window)
-        return () if proof is None else (_overflow(window, proof),)
+        policy = self.policy
+        settled = scale.values[policy.settle_points :][-policy.window :]
+        proof: Evidence | None = None
+        if len(settled) >= policy.window:
+            window = context.span(tags.AMP_SCALE, policy.window)
+            proof = self._collapse(settled, window) or self._skips(context, window)
+        elif len(scale) >= policy.wild_settle + policy.wild_window:
+            window = context.span(tags.AMP_SCALE, policy.wild_window)
+            proof = self._wild(context, scale.values[-policy.wild_window :], window)
+        return () if proof is None else (_overflow(proof.window, proof),)
+
+    def _wild(self, context: Context, scale: Floats, window: tuple[int, int]) -> Evidence | None:
+        """What no search for the scale looks like, however short the run is so far."""
+        limits = replace(
+            self.policy,
+            window=self.policy.wild_window,
+            halvings=self.policy.wild_halvings,
+            skipped_share=self.policy.wild_share,
+        )
+        short = AmpOverflow(limits)
+        return short._collapse(scale, window) or short._skips(context, window)
 
     def _collapse(self, scale: Floats, window: tuple[int, int]) -> Evidence | None:
         halvings = int(np.count_nonzero(np.diff(scale) < 0))

@@ -122,6 +122,7 @@ class Signals:
     input_max: float | None = None
     images_constant_share: float | None = None
     images_nonfinite: float | None = None
+    calm_before_non_finite: bool | None = None  # loss and gradient as usual up to the step that gave no number
     # evaluation
     eval_means_apart: float | None = None  # of inputs in evaluation and training, in standard deviations
     eval_std_ratio: float | None = None  # of the inputs in evaluation over training

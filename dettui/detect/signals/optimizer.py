@@ -142,10 +142,20 @@ def add_setup(context: Context, known: Signals) -> Signals:
         lr_burst=float(rates.max()) / usual if usual > 0 else None,
         lr_over_recipe=lr_over_recipe(context),
         eval_mode_share=context.median(tags.EVAL_MODE, 3),
-        poisoned_channels=context.last(tags.NORM_POISONED),
+        poisoned_channels=_poisoned(context),
         images_per_norm=images_per_norm(context),
         ignored_arguments=len(ignored_arguments(context)) or None,
     )
+
+
+def _poisoned(context: Context) -> float | None:
+    """Channels whose statistics are no numbers, unless they were met behind a loss that was none: training does not
+    read them, so that they are its consequence."""
+    channels, loss = context.series(tags.NORM_POISONED), context.series(tags.LOSS_TOTAL)
+    if channels is None or not channels.last or loss is None:
+        return None if channels is None else channels.last
+    met = channels.steps[channels.values > 0][0]
+    return None if np.any(~np.isfinite(loss.values[loss.steps < met])) else channels.last
 
 
 def _update_at_peak_lr(context: Context) -> float | None:

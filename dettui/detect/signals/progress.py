@@ -9,8 +9,9 @@ import numpy as np
 from dettui.detect.context import Context
 from dettui.detect.oscillation import OscillationPolicy, find_swing
 from dettui.detect.signals.fields import Signals
+from dettui.domain.series import Floats
 from dettui.numerics.autocorrelation import autocorrelations
-from dettui.numerics.robust import difference_sigma
+from dettui.numerics.robust import difference_sigma, median
 from dettui_probe import tags
 
 
@@ -30,7 +31,31 @@ def add_progress(context: Context, known: Signals) -> Signals:
         residual_r1=float(autocorrelations(residual, 1)[0]),
         residual_sd=float(residual.std()),
         oscillation_period=None if swing is None else swing.period,
+        calm_before_non_finite=_calm_before(context),
     )
+
+
+CALM_POINTS = 20
+CALM_TIMES = 3.0
+
+
+def _calm_before(context: Context) -> bool | None:
+    """Were loss and gradient as usual at the step before the loss was no number?  Then not the steps made it, but what
+    that one step was given.  None where the loss is finite, or broke off too early to have a usual level."""
+    loss, grad = context.series(tags.LOSS_TOTAL), context.series(tags.GRAD_NORM)
+    if loss is None or grad is None:
+        return None
+    broken = np.flatnonzero(~np.isfinite(loss.values))
+    if not len(broken) or broken[0] < CALM_POINTS:
+        return None
+    before = int(np.searchsorted(grad.steps, loss.steps[broken[0]]))
+    parts = loss.values[broken[0] - CALM_POINTS : broken[0]], grad.values[max(before - CALM_POINTS, 0) : before]
+    return all(_ends_as_usual(part.astype(np.float64)) for part in parts)
+
+
+def _ends_as_usual(values: Floats) -> bool:
+    usual = median(np.abs(values)) if len(values) else 0.0
+    return bool(usual > 0 and abs(values[-1]) <= CALM_TIMES * usual)
 
 
 def add_schedule(context: Context, known: Signals) -> Signals:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Family, Seen, Unless, between, both, either, over, under
+from dettui.diagnose.conditions import Family, Seen, Unless, at_least, between, both, either, over, under
 
 _INPUTS: Final = ("inputs/", "images/", "batch/")
 _TORCHVISION: Final = Family("torchvision")
@@ -105,6 +105,14 @@ NON_FINITE_INPUTS: Final = CauseRecord(
     symptoms=("bad_inputs", "non_finite", "spike", "divergence"),
     prior=0.03,
     proofs=(Proof(over("images_nonfinite", 0), "{images_nonfinite:.0f} images held a NaN or an infinity"),),
+    clues=(
+        Clue(
+            "calm",
+            1.5,
+            both(Seen("non_finite"), at_least("calm_before_non_finite", 1)),
+            "loss and gradients were as usual up to the very step: what it was given made it, not the steps before",
+        ),
+    ),
     tags=(*_INPUTS, "loss/", "grad/", "weight/"),
     check="Assert torch.isfinite(image).all() at the end of __getitem__ and print the file that fails.",
     remedy="Guard the division that makes them: (x - mean) / std.clamp(min=1e-6), and drop unreadable files.",
