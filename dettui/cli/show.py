@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dettui.cli import terminal
-from dettui.diagnose.report import exit_code, to_json, to_text
 from dettui.domain.frame import Frame, RunFrame
 from dettui.engine import Engine, replay
 from dettui.errors import BadUsage, HostUnreachable, NotARun, RunNotFound
@@ -113,6 +112,8 @@ def print_diagnosis(run: str, way: Way | None = None, *, at_step: int | None = N
     """Print what is known of *run*, at the end or at *at_step*; the exit code of ``dettui doctor``."""
     if at_step is not None and at_step < 0:
         raise BadUsage("--at takes a step, 0 or above")
+    from dettui.diagnose.report import exit_code, to_json, to_text  # noqa: PLC0415 - the dashboard needs no report
+
     frame = replayed(run, way or Way(), at_step)
     if as_json:
         print(json.dumps(to_json(frame), allow_nan=False, ensure_ascii=False))

@@ -6,14 +6,12 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
-from dettui.detect.battery import EXACT, STATISTICAL
 from dettui.detect.context import Context
-from dettui.detect.signals import Signals, signals_of
 from dettui.detect.updates import passes_without_step
-from dettui.diagnose.weigh import diagnose, joined
-from dettui.domain.finding import Cause, Diagnosis, Finding
+from dettui.domain.finding import Diagnosis, Finding
 from dettui.domain.frame import RunFrame
 from dettui.domain.link import Link
 from dettui.domain.ranks import RankTable
@@ -22,7 +20,6 @@ from dettui.domain.series import Series
 from dettui.engine.grid import GRID, Due, EvaluationClock, EvaluationGrid
 from dettui.engine.marks import MarkBook
 from dettui.engine.overview import Overview
-from dettui.engine.panel import Panel
 from dettui.engine.rank_table import of_all, rank_table, state_of
 from dettui.engine.roster import Roster
 from dettui.engine.vitals import read_vitals
@@ -30,7 +27,10 @@ from dettui.feed.base import Arrival
 from dettui.store.checks import CHECK_KIND
 from dettui.store.run_store import RunStore
 from dettui.store.table import Block, rows_between
-from dettui_probe import tags, wire
+from dettui_probe import wire
+
+if TYPE_CHECKING:
+    from dettui.engine.judge import Judge
 
 _MOST_NOTICES: Final = 8
 _MOST_ILL_RANKS: Final = 3
@@ -54,7 +54,6 @@ class RunTracker:
         self._grid = grid
         self._until = until
         self._store = RunStore()
-        self._exact, self._statistics = Panel(EXACT), Panel(STATISTICAL)
         self._book = MarkBook()
         self._open_cell: int | None = None  # end of the cell that holds rows not evaluated yet
         self._closed_cell: int | None = None  # end of the newest cell that is complete
@@ -62,7 +61,6 @@ class RunTracker:
         self._cut = False  # something later than *until* was left out
         self._history: list[Diagnosis] = [Diagnosis(step=0)]
         self._diagnosis = self._history[0]
-        self._causes: dict[tuple[object, ...], tuple[Cause, ...]] = {}  # of the findings of the last evaluation
         self._roster = Roster(self._store, grid, until)
         self._joined: tuple[object, Diagnosis] | None = None  # the diagnosis with what ranks say, and what it is of
         self._table: RankTable | None = None
@@ -227,33 +225,23 @@ class RunTracker:
             self._evaluate(Context(self._store, self._store.last_step), due)
 
     def _evaluate(self, context: Context, due: Due) -> None:
-        if due.exact:
-            self._exact.evaluate(context)
-        if due.statistics:
-            self._statistics.evaluate(context)
-        abstentions = (*self._exact.abstained, *self._statistics.abstained)
-        findings = [self._remember_causes(f) for f in (*self._exact.findings, *self._statistics.findings)]
-        signals = _progress_of(context) if all(f.causes for f in findings) else signals_of(context)
-        self._diagnosis = diagnose(findings, signals, self._store.model, abstentions, context.step)
-        self._causes = {_identity(f): f.causes for f in self._diagnosis.findings}
+        self._diagnosis = self._judge.evaluate(context, due)
         if _gist(self._diagnosis) != _gist(self._history[-1]):
             self._history.append(self._diagnosis)
 
-    def _remember_causes(self, finding: Finding) -> Finding:
-        """A symptom that did not show again keeps the causes that were named when it did.
+    @cached_property
+    def _judge(self) -> Judge:
+        """Loaded with the first evaluation: the rules take 0.2 s, which the first picture of a recording need not."""
+        from dettui.engine.judge import Judge  # noqa: PLC0415 - see above
 
-        What is unknown is asked again: a proof may have come since.
-        """
-        causes = self._causes.get(_identity(finding), ())
-        is_open = finding.state == "active" and causes[:1] and causes[0].id == "unknown"
-        return finding if is_open else replace(finding, causes=causes)
+        return Judge()
 
     def known_at(self, step: int) -> Diagnosis:
         """What was known at *step* of the newest start; between changes, what the last change left."""
         steps = [diagnosis.step for diagnosis in self._history]
         own = self._history[max(bisect_right(steps, step) - 1, 0)]
         hung = [finding for finding, _ in self._roster.hung if finding.first_step <= step]
-        return joined(own, (*self._roster.compared_at(step), *hung))
+        return _joined(own, (*self._roster.compared_at(step), *hung))
 
     @property
     def _diagnosis_of_all(self) -> Diagnosis:
@@ -261,7 +249,7 @@ class RunTracker:
         others = (*self._roster.compared, *(finding for finding, _ in self._roster.hung))
         key = self._diagnosis, others
         if self._joined is None or self._joined[0] != key:
-            self._joined = key, joined(self._diagnosis, others)
+            self._joined = key, _joined(self._diagnosis, others)
         return self._joined[1]
 
     # --- showing ----------------------------------------------------------------------------------------------
@@ -343,14 +331,13 @@ def seen_over(link: Link | None, known: Liveness) -> Liveness:
     return Liveness(RunState.LOST, f"no word from {link.host}; last known: {known.state.value.replace('_', ' ')}")
 
 
-def _progress_of(context: Context) -> Signals:
-    """How far a run is that has nothing new to explain: a full measurement costs 2 ms."""
-    loss = context.series(tags.LOSS_TOTAL)
-    return Signals() if loss is None else Signals(steps=len(loss), loss_last=loss.last)
+def _joined(diagnosis: Diagnosis, others: Sequence[Finding]) -> Diagnosis:
+    """*diagnosis* with what ranks say of each other."""
+    if not others:
+        return diagnosis
+    from dettui.diagnose.weigh import joined  # noqa: PLC0415 - as with the judge
 
-
-def _identity(finding: Finding) -> tuple[object, ...]:
-    return finding.kind, finding.first_step, finding.last_step, finding.raised_at_step, finding.tags
+    return joined(diagnosis, others)
 
 
 def _gist(diagnosis: Diagnosis) -> tuple[object, ...]:
