@@ -106,7 +106,11 @@ class Run:
             self.recorder.put(event)
 
     def finish(self) -> None:
-        """Write what is queued, say goodbye and let go.  Waits at most a second.  Idempotent."""
+        """Write what is queued, say goodbye and let go.  Idempotent.
+
+        Waits for what was logged to be written, at most 10 s; a disk that takes nothing for a second, or a value that
+        does not come, is waited for no longer.
+        """
         self.end("finished", 0)
 
     def end(self, reason: str, exit_code: int | None = None, text: str = "") -> None:

@@ -18,8 +18,10 @@ from dettui_probe.settling import Settling
 
 ROUND_S: Final = 0.05
 BEAT_S: Final = 1.0
-CLOSE_S: Final = 1.0  # what the end of the script waits for
-DRAIN_S: Final = 0.6  # of these, for the queue and for values that are still on their way
+CLOSE_S: Final = 10.0  # what the end of the script waits for at most
+STALL_S: Final = 1.0  # what it waits for a writer that does not move on: its disk hangs
+VALUES_S: Final = 0.6  # of these, for values that are still on their way
+PORTION: Final = 512  # items that are written together: many at once would be a second without a sign of life
 PATIENCE: Final = 20
 
 
@@ -39,7 +41,9 @@ class Writer:
         self._held: Deferred | None = None  # the value in front of the queue that was not ready
         self._bye: wire.Bye | None = None
         self._deadline = math.inf  # for taking from the queue
-        self._given_up = 0  # items still queued at the deadline
+        self._values_due = math.inf  # until then, a value that is not ready is waited for
+        self._given_up = 0  # items still queued at the deadline, or not ready when they were due
+        self._portions = 0  # written so far, by which the end sees that it gets on
         self._beat_at = 0.0
         self._told_lost = 0
         self._told_refused: frozenset[str] = frozenset()
@@ -51,12 +55,21 @@ class Writer:
         self._thread.start()
 
     def close(self, bye: wire.Bye) -> None:
-        """Drain, say *bye*, let go.  Returns after at most a second, done or not."""
-        self._deadline = time.monotonic() + DRAIN_S
+        """Drain, say *bye*, let go.
+
+        Returns once all is written, after ``STALL_S`` in which nothing could be, and after ``CLOSE_S`` in any case.
+        What is left is counted as lost, where the log still takes the number.
+        """
+        limit = time.monotonic() + CLOSE_S
+        self._values_due, self._deadline = time.monotonic() + VALUES_S, limit - STALL_S
         self._bye = bye
         self._recorder.ring()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(CLOSE_S)
+        if threading.current_thread() is self._thread:
+            return
+        portions = -1
+        while self._thread.is_alive() and portions != self._portions and time.monotonic() < limit:
+            portions = self._portions
+            self._thread.join(STALL_S)
 
     def _work(self) -> None:
         if hasattr(signal, "pthread_sigmask"):  # signals are for the threads of the user
@@ -70,46 +83,62 @@ class Writer:
         self._settling.clean(at_once=True)
 
     def _round(self) -> None:
-        self._drain()
+        left = self._recorder.waiting + 1  # not what comes meanwhile: a script may log faster than this writes
+        while self._drain(min(left, PORTION)) and left > PORTION and self._bye is None:
+            left -= PORTION
+            self._write()
         if time.monotonic() >= self._beat_at:
             self._beat_at = time.monotonic() + BEAT_S
             self._settle()
             self._settling.clean()
             self._account()
-        self._outlets.send(self._encoder.packets())
+        self._write()
         self._outlets.keep(self._encoder.preamble)
 
+    def _write(self) -> None:
+        self._outlets.send(self._encoder.packets())
+        self._portions += 1
+
     def _end(self, bye: wire.Bye) -> None:
-        self._drain()
-        while self._held is not None and time.monotonic() < self._deadline:
-            time.sleep(ROUND_S / 5)
-            self._drain()
-        self._given_up = self._recorder.waiting
+        while time.monotonic() < self._deadline and (self._held is not None or self._recorder.waiting):
+            self._drain(PORTION)
+            self._write()
+            if self._held is not None and time.monotonic() < self._values_due:
+                time.sleep(ROUND_S / 5)
+            else:
+                self._give_up_held()
+        self._give_up_held()
+        self._given_up += self._recorder.waiting
         self._account()
         self._encoder.add_message(bye)
-        self._outlets.send(self._encoder.packets())
+        self._write()
 
-    def _drain(self) -> None:
-        """Encode what is queued now, up to the first value that is still on its way.
+    def _give_up_held(self) -> None:
+        """Go on without the value in front of the queue: what is behind it is ready."""
+        if self._held is not None:
+            self._held = None
+            self._given_up += 1
 
-        Not what comes meanwhile: a script that logs faster than this would keep it from ever writing.
-        """
-        for _ in range(self._recorder.waiting + 1):
+    def _drain(self, most: int) -> bool:
+        """Encode *most* of what is queued; False where it stopped before: at the first value that is still on its way,
+        at the end of the queue, or at the deadline."""
+        for _ in range(most):
             if time.monotonic() >= self._deadline:
-                return
+                return False
             item = self._held or self._recorder.take()
             self._held = None
             if item is None:
-                return
+                return False
             if isinstance(item, (Row, wire.Counts, wire.Event, wire.Model)):
                 self._encode(item)
                 continue
             ready = self._deferred_fence.run(item.ready)
             if ready is False:
                 self._held = item
-                return
+                return False
             for part in self._deferred_fence.run(_resolve, item) or () if ready else ():
                 self._encode(part)
+        return True
 
     def _encode(self, item: Row | wire.Counts | wire.Event | wire.Model | wire.Pictures) -> None:
         if isinstance(item, Row):

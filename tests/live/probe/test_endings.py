@@ -105,6 +105,35 @@ def test_the_hooks_of_others_are_called_and_given_back(workplace) -> None:
     assert done.stdout == "mine\n"
 
 
+# Logs faster than its rows can be written: half a millisecond for each of them.
+LOGS_FASTER_THAN_IT_WRITES = """
+    import dettui_probe as probe, time
+    from dettui_probe.encode import Encoder
+    def slowly(self, row, add_row=Encoder.add_row):
+        time.sleep(0.0005)
+        add_row(self, row)
+    Encoder.add_row = slowly
+    run = probe.init()
+    for step in range(3000):
+        run.log(step, loss=0.5)
+"""
+
+
+def test_what_was_logged_right_before_the_end_is_written_though_it_takes_longer_than_a_second(workplace) -> None:
+    workplace.run(LOGS_FASTER_THAN_IT_WRITES)
+    strand = workplace.strand()
+    assert [step for step, _ in strand.rows()] == list(range(3000))
+    assert strand.bye.reason == "exit"
+
+
+def test_rows_that_the_end_has_no_time_for_are_counted(workplace) -> None:
+    workplace.run(LOGS_FASTER_THAN_IT_WRITES + "    from dettui_probe import writer; writer.CLOSE_S = 1.5")
+    strand = workplace.strand()
+    told = sum(event.data["rows"] for event in strand.events("dropped"))
+    assert told == 3000 - len(strand.rows()) > 0
+    assert strand.bye.reason == "exit"
+
+
 def test_a_value_that_never_arrives_delays_the_end_by_less_than_the_second(workplace) -> None:
     done = workplace.run("""
         import dettui_probe as probe, time
@@ -120,7 +149,8 @@ def test_a_value_that_never_arrives_delays_the_end_by_less_than_the_second(workp
         print(time.monotonic() - began)
     """)
     assert float(done.stdout) < 1.2
-    assert workplace.strand().rows() == [(1, {"loss": 1.0})]
+    assert workplace.strand().rows() == [(1, {"loss": 1.0}), (2, {"loss": 1.0})]  # what came behind it was ready
+    assert sum(event.data["rows"] for event in workplace.strand().events("dropped")) == 1
     assert workplace.strand().bye.reason == "finished"
 
 
