@@ -120,7 +120,7 @@ def _number(value: float | None) -> float | None:
 def to_text(frame: RunFrame, width: int = 80, colour: bool = False, curve: str | None = None) -> str:
     """What ``dettui doctor`` prints.  *curve* is a drawing of the loss that fits into *width*."""
     paint = _Paint(colour)
-    parts = [_header(frame, width, paint), _verdict(frame.diagnosis, width, paint)]
+    parts = [_header(frame, width, paint), _verdict(frame, width, paint)]
     if curve:
         parts.append(curve.rstrip("\n"))
     told: set[str] = set()
@@ -158,15 +158,17 @@ def _of_total(total: int | None) -> str:
     return f" of {total}" if total else ""
 
 
-def _verdict(diagnosis: Diagnosis, width: int, paint: _Paint) -> str:
-    words = _verdict_words(diagnosis)
+def _verdict(frame: RunFrame, width: int, paint: _Paint) -> str:
+    diagnosis = frame.diagnosis
+    words = _verdict_words(diagnosis, frame.liveness.state.is_over)
     style = diagnosis.worst.severity if diagnosis.verdict == "findings" and diagnosis.worst else "healthy"
     return paint("dim" if diagnosis.verdict == "insufficient_data" else style, "\n".join(_wrap(words, width, "")))
 
 
-def _verdict_words(diagnosis: Diagnosis) -> str:
+def _verdict_words(diagnosis: Diagnosis, is_over: bool) -> str:
     if diagnosis.verdict == "insufficient_data":
-        return "Insufficient data: too few steps with a loss to judge this run."
+        when = "the run ended before anything could be said" if is_over else "it is too early to say"
+        return f"Insufficient data: {when} ({', '.join(diagnosis.lacks)})."
     if diagnosis.verdict == "healthy":
         return f"Healthy: nothing to mend as of step {diagnosis.step}."
     count = sum(finding.severity != "info" for finding in diagnosis.findings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
@@ -98,8 +98,15 @@ def diagnose(
         findings=explained,
         causes=_over_the_run(explained),
         abstained=tuple(abstentions),
-        enough_data=signals.steps >= POLICY.steps_for_a_verdict and signals.loss_last is not None,
+        lacks=tuple(_lacking(signals)),
     )
+
+
+def _lacking(signals: Signals) -> Iterator[str]:
+    if signals.steps < POLICY.steps_for_a_verdict:
+        yield f"{signals.steps} of {POLICY.steps_for_a_verdict} steps"
+    if signals.loss_last is None:
+        yield "no loss recorded"
 
 
 def joined(diagnosis: Diagnosis, findings: Sequence[Finding]) -> Diagnosis:

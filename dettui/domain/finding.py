@@ -93,7 +93,12 @@ class Diagnosis:
     findings: tuple[Finding, ...] = ()  # active first, then worst first; pending ones are not shown
     causes: tuple[RankedCause, ...] = ()  # best first; "unknown" where it abstains
     abstained: tuple[Abstention, ...] = ()
-    enough_data: bool = False
+    lacks: tuple[str, ...] = ("no step came",)  # what a verdict needs and did not come: "12 of 200 steps"
+
+    @property
+    def enough_data(self) -> bool:
+        """True where silence is a verdict too."""
+        return not self.lacks
 
     @property
     def verdict(self) -> Literal["healthy", "findings", "insufficient_data"]:

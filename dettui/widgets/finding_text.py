@@ -34,7 +34,7 @@ def around(run: RunFrame) -> Around:
 def panel(diagnosis: Diagnosis, selected: int, width: int, around: Around = NOTHING) -> tuple[Line, ...]:
     """All findings, the one at *selected* opened to its causes, remedy, evidence and examples."""
     if not diagnosis.findings:
-        return _nothing_found(diagnosis, width)
+        return _nothing_found(diagnosis, width, around)
     return tuple(line for block in blocks(diagnosis.findings, selected, width, around) for line in block)
 
 
@@ -119,10 +119,13 @@ def comparison(evidence: Evidence) -> str:
     return f"{number(evidence.measured)} {evidence.relation} {number(evidence.limit)}"
 
 
-def _nothing_found(diagnosis: Diagnosis, width: int) -> tuple[Line, ...]:
+def _nothing_found(diagnosis: Diagnosis, width: int, around: Around) -> tuple[Line, ...]:
     if diagnosis.enough_data:
         text = f"No finding up to step {diagnosis.step}."
         lines = paragraph(text, width, (Span("  ✓ ", "good"),))
+    elif around.is_over:
+        text = f"It ended before anything could be said: {', '.join(diagnosis.lacks)}."
+        lines = paragraph(text, width, (Span("  … ", "muted"),))
     else:
         text = "Too early to say: the rules need more steps. They judge as soon as they can."
         lines = paragraph(text, width, (Span("  … ", "muted"),))

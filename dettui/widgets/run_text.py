@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dettui.charts.numbers import count, duration, number, percent
-from dettui.domain.finding import Diagnosis, Finding
+from dettui.domain.finding import Finding
 from dettui.domain.frame import RunFrame
 from dettui.domain.run import RunState
 from dettui.domain.series import Series
@@ -56,8 +56,9 @@ def epoch(run: RunFrame) -> str:
     return f"epoch {now}/{-(-run.info.total_steps // per_epoch)}" if run.info.total_steps else f"epoch {now}"
 
 
-def headline(diagnosis: Diagnosis) -> Line:
+def headline(run: RunFrame) -> Line:
     """The answer to "what is wrong with it" in one line."""
+    diagnosis = run.diagnosis
     worst = diagnosis.worst
     if worst is not None:
         return _finding_headline(worst, others=sum(f.state == "active" for f in diagnosis.findings) - 1)
@@ -65,6 +66,8 @@ def headline(diagnosis: Diagnosis) -> Line:
         return (Span("✓ ", "good"), Span(f"nothing now; {len(diagnosis.findings)} resolved", "muted"))
     if diagnosis.enough_data:
         return (Span("✓ ", "good"), Span("no finding", "muted"))
+    if run.liveness.state.is_over:
+        return (Span("… ", "muted"), Span(f"ended without a verdict: {', '.join(diagnosis.lacks)}", "muted"))
     return (Span("… ", "muted"), Span("too early to say", "muted"))
 
 
@@ -82,7 +85,7 @@ def header(run: RunFrame, width: int) -> tuple[Line, ...]:
     how_far = _how_far(run, has_epoch=width >= EPOCH_FROM)
     return (
         spread(_who(run, width - width_of(how_far) - 2), how_far, width),
-        spread(what := headline(run.diagnosis), _account(run, width - width_of(what)), width),
+        spread(what := headline(run), _account(run, width - width_of(what)), width),
     )
 
 

@@ -155,7 +155,7 @@ def _run_rows(row: Row, look: Look, spark: Span) -> tuple[Line, ...]:
     w, age = widths(width, look.has_hosts), age_of(run)
     lead: Line = (_pointer(row, look), _letter(row, look), Span(" "))
     facts = (*lead, *_facts(row, look, w))
-    verdict: Line = (spark, Span(" "), *_ending(run), *headline(run.diagnosis))
+    verdict: Line = (spark, Span(" "), *_ending(run), *headline(run))
     if rows_per_run(width) == 1:
         return (crop((*facts, Span(f" {left(f'{age.glyph}{age.word}', w.age)} ", age.role), *verdict), width),)
     stale: Line = (Span(f"{age.glyph}{age.word}  ", age.role),) if is_stale(run) else ()

@@ -98,7 +98,7 @@ def curves(n: int = 990) -> dict[str, Series]:
 
 def diagnosis(*findings: Finding, step: int = 990) -> Diagnosis:
     """What the rules say."""
-    return Diagnosis(step, findings, (), (Abstention("overfit", ("eval/mAP",)),), enough_data=True)
+    return Diagnosis(step, findings, (), (Abstention("overfit", ("eval/mAP",)),), lacks=())
 
 
 def run_frame(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from screens.frames import frame, run_frame, sick_run
 
 from dettui.app import render_once
+from dettui.domain.finding import Diagnosis
+from dettui.domain.run import RunState
+
+RUNNING, FINISHED = RunState.RUNNING, RunState.FINISHED
 
 
 def test_one_run_is_printed_with_its_curve_and_its_findings() -> None:
@@ -40,6 +46,17 @@ def test_what_is_printed_fits_the_width_and_keeps_every_word(width: int, height:
     assert all(finding.title.split()[0] in text for finding in sick_run().diagnosis.findings)
     assert "because" in text and "measured" in text
     assert max(map(len, rows)) <= width
+
+
+def test_a_short_run_that_is_over_says_what_a_verdict_lacked() -> None:
+    early = Diagnosis(12, lacks=("12 of 200 steps", "no loss recorded"))
+    runs = [replace(run_frame("a", state=state, step=12), diagnosis=early) for state in (RUNNING, FINISHED)]
+    running, over = (render_once(frame(run), 100, 40, colour=False) for run in runs)
+    assert "too early to say" in running and "Too early to say" in running
+    assert "ended without a verdict: 12 of 200 steps, no loss recorded" in over
+    assert "It ended before anything could be said: 12 of 200 steps, no loss recorded." in over
+    assert "arly to say" not in over
+    assert "ended without a verdict" in render_once(frame(*runs), 140, 40, colour=False)
 
 
 def test_colour_is_only_added_where_asked_for() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from unit.diagnose.situations import diagnosis_of, finding
@@ -158,6 +159,14 @@ def test_losses_of_data_are_told() -> None:
     text = " ".join(to_text(sick(dropped=12, thinned={"pairing": 8})).split())
     assert "dropped 12 rows" in text
     assert "pairing every 8 steps" in text
+
+
+def test_a_short_run_that_is_over_is_not_told_to_wait() -> None:
+    short = diagnosis_of(steps=12)
+    over = RunFrame(INFO, Liveness(RunState.FINISHED), Vitals(step=12), short)
+    assert "the run ended before anything could be said (12 of 200 steps)" in to_text(over, 100)
+    assert "too early to say (12 of 200 steps)" in to_text(replace(over, liveness=Liveness(RunState.RUNNING)), 100)
+    assert to_json(over)["verdict"] == "insufficient_data"
 
 
 def test_reason_of_an_end_is_told() -> None:

@@ -177,6 +177,12 @@ def test_run_without_a_loss_is_never_called_healthy() -> None:
     assert diagnosis_of(loss_last=None).enough_data is False  # type: ignore[arg-type]
 
 
+def test_what_a_verdict_lacks_is_told() -> None:
+    assert diagnosis_of(steps=12).lacks == (f"12 of {POLICY.steps_for_a_verdict} steps",)
+    assert diagnosis_of(loss_last=None).lacks == ("no loss recorded",)  # type: ignore[arg-type]
+    assert diagnosis_of().lacks == ()
+
+
 def test_findings_are_a_verdict_even_when_steps_are_few() -> None:
     assert diagnosis_of(finding("bad_targets"), steps=3, **WRONG_FORMAT).verdict == "findings"
 
