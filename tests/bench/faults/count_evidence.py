@@ -57,7 +57,8 @@ class Case:
 def cases(folder: Path) -> Iterator[Case]:
     """The faulty runs of *folder*, of programs for tuning, in which anything was found."""
     for row in read_manifest(folder).values():
-        if row["kind"] == "fault" and row["program"] in TUNE and row["what"] in REGISTER:
+        is_recorded = (folder / "runs" / row["run"]).exists()
+        if is_recorded and row["kind"] == "fault" and row["program"] in TUNE and row["what"] in REGISTER:
             case = _case(folder / "runs" / row["run"], row)
             if case is not None:
                 yield case

@@ -177,6 +177,7 @@ def summary(side: SideScore) -> dict[str, Any]:
         "calibration": _calibration(found),
         "benign runs": len(side.benign),
         "benign runs warned of": sum(one.found_at is not None for one in side.benign),
+        "benign runs whose fault is named first": sum(one.is_first_right for one in side.benign),
     }
 
 
@@ -269,6 +270,7 @@ def print_table(numbers: dict[Side, dict[str, Any]]) -> None:
         (f"{n['calibration']['certain and right']} / {n['calibration']['certain']}" for n in each),
     )
     line("benign injections warned of", (f"{n['benign runs warned of']} / {n['benign runs']}" for n in each))
+    line("  their fault named first", (f"{n['benign runs whose fault is named first']}" for n in each))
     for family in sorted({family for n in each for family in n["recall by family"]}):
         line(f"  {family}: recall, top-1, delay", (_family_text(n, family) for n in each))
     for variant in sorted({variant for n in each for variant, (hits, _) in n["healthy by variant"].items() if hits}):

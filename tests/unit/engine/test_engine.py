@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenarios.build import START, Setting, resumed, run_messages
+from scenarios.build import START, Setting, block, resumed, run_messages
 from unit.engine.runs import arrival, dead, engine_of, feed_of, some_run, swinging
 
 from dettui.domain.frame import Mark, RunFrame
@@ -77,6 +77,17 @@ def test_goodbye_has_the_last_steps_judged() -> None:
     loss = np.full(66, 1.0)
     loss[-1] = np.nan
     assert only(engine_of(arrival(some_run(66, {tags.LOSS_TOTAL: loss})))).diagnosis.step == 66
+
+
+def test_an_optimizer_that_is_no_longer_reached_is_told_though_no_step_follows() -> None:
+    """The probe sends a row of the same step each 16 backward passes; no cell of steps ever ends."""
+    messages = some_run(30, {tags.LOSS_TOTAL: np.full(30, 2.0), tags.MICRO_STEPS: np.ones(30)}, reason=None)
+    late = [
+        wire.Batch([block([0, 1], np.array([30]), np.array([[2.0, passes]]))]) for passes in (16.0, 32.0, 48.0, 64.0)
+    ]
+    known = only(engine_of(*(arrival((message,)) for message in (*messages, *late)))).diagnosis
+    assert [(finding.kind, finding.state) for finding in known.findings] == [("no_update", "active")]
+    assert (known.causes[0].id, known.causes[0].certain) == ("optimizer_not_stepping", True)
 
 
 def test_other_ranks_feed_nothing_and_their_death_is_told() -> None:
