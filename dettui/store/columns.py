@@ -27,6 +27,8 @@ _RESERVE = 16
 """A full block grows by this part of itself: 3 % is reserved on average, and a point is copied 17 times, at 2 ns."""
 _FEW = 32
 """Rows below which a list is searched faster than an array."""
+_PIECE = 2048
+"""Rows that are turned from rows into columns at once: all at once, each column would fetch the whole block again."""
 _BUCKET = 4
 """Rows that become two when old rows are thinned."""
 
@@ -108,16 +110,24 @@ class Family:
         end = self._length + rows.height
         if end > len(self._steps):
             self._move(max(end, len(self._steps) + max(_FIRST_CAPACITY, len(self._steps) // _RESERVE)))
-        values = rows.values
-        if self._values.dtype != np.float64:
-            values = _narrowed(values)
-            if values is rows.values:
-                self._move(len(self._steps), np.float64)
         fresh = slice(self._length, end)
+        if self._values.dtype == np.float64 or not self._narrow_into(fresh, rows.values):
+            self._values[fresh] = rows.values
         self._steps[fresh] = rows.steps
         self._times[fresh] = rows.times
-        self._values[fresh] = values
         self._length = end
+
+    def _narrow_into(self, fresh: slice, values: Floats) -> bool:
+        """Write *values* as float32, a piece that fits a cache at a time; False where one of them would become
+        infinite or zero, and there is room for them as float64 instead."""
+        for low in range(0, len(values), _PIECE):
+            piece = values[low : low + _PIECE]
+            narrow = _narrowed(piece)
+            if narrow is piece:
+                self._move(len(self._steps), np.float64)
+                return False
+            self._values[fresh.start + low : fresh.start + low + len(piece)] = narrow
+        return True
 
     def rows(self) -> Rows:
         """All rows, as read-only views."""

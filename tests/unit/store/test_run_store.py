@@ -171,6 +171,15 @@ def test_tags_under_a_prefix_show_those_that_come_later(store: RunStore) -> None
     assert store.tags_under("loss/") == ("loss/a", "loss/c")
 
 
+@pytest.mark.parametrize("at", [0, 3000, 4999])
+def test_a_long_block_with_one_number_too_large_for_float32_arrives_whole(store: RunStore, at: int) -> None:
+    values = [[0.5 * step] for step in range(5000)]
+    values[at] = [1e300]
+    store.apply(batch([0], list(range(5000)), values))
+    assert steps_of(store, "loss/total") == list(range(5000))
+    assert values_of(store, "loss/total") == [value for (value,) in values]
+
+
 def test_another_boot_is_a_new_strand_and_keeps_what_was_known(store: RunStore) -> None:
     store.apply(batch([0, 1], [1, 2], [[1, 9], [2, 9]]))
     store.apply(wire.Bye(9.0, 2, "exception", 1, "Boom"))
