@@ -120,9 +120,13 @@ class _SmoothedTrack:
     def extend(self, series: Series) -> Floats:
         """Smooth what is new of *series*; a read-only view of all of it."""
         n = len(series)
-        if n > len(self._values):
-            self._values = np.concatenate([self._values[: self._size], np.empty(n)])
-        self._values[self._size : n] = self._ema.extend(series.values[self._size :])
+        fresh = self._ema.extend(series.values[self._size :])
+        if not self._size:
+            self._values = fresh
+        else:
+            if n > len(self._values):
+                self._values = np.concatenate([self._values[: self._size], np.empty(n)])
+            self._values[self._size : n] = fresh
         self._size, self._ends = n, _ends(series, n) if n else ()
         view = self._values[:n]
         view.flags.writeable = False
