@@ -34,8 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     way.add_way(parser)
     parser.add_argument("--once", action="store_true", help="print one frame and leave; needs no terminal")
-    parser.add_argument("--width", type=int, help="columns of the frame (default: the terminal's)")
-    parser.add_argument("--height", type=int, help="rows of the frame (default: the terminal's)")
+    parser.add_argument("--width", type=int, help="columns of the frame of --once (default: the terminal's)")
+    parser.add_argument(
+        "--height",
+        type=int,
+        help="rows by which --once sizes the chart, half of them (default: the terminal's); words are printed whole",
+    )
     terminal.add_look(parser)
     parser.add_argument("--version", action="version", version=f"dettui {__version__}")
     parser.epilog = f"commands:\n{command_table()}\n\n{EXAMPLES}"

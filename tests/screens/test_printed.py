@@ -59,5 +59,11 @@ def test_a_short_run_that_is_over_says_what_a_verdict_lacked() -> None:
     assert "ended without a verdict" in render_once(frame(*runs), 140, 40, colour=False)
 
 
+def test_the_height_sizes_the_chart_and_cuts_no_word() -> None:
+    low, high = (render_once(frame(sick_run()), 100, height, colour=False).splitlines() for height in (24, 60))
+    assert len(high) - len(low) == 18  # half of the rows more
+    assert [row for row in low if row.isascii()] == [row for row in high if row.isascii()]
+
+
 def test_colour_is_only_added_where_asked_for() -> None:
     assert "\x1b[" in render_once(frame(sick_run()), 80, 24, colour=True)

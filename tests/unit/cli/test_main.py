@@ -65,6 +65,12 @@ def test_help_teaches_by_example(command: str, capfd: pytest.CaptureFixture[str]
     assert f"dettui {command}".rstrip() in help_text
 
 
+def test_help_says_what_the_height_is_for(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "sizes the chart, half of them" in " ".join(capfd.readouterr().out.split())
+
+
 def test_help_names_every_command(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
