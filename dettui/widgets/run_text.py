@@ -142,6 +142,8 @@ def _costs(run: RunFrame) -> Iterator[str]:
     host = run.link.host if run.link else run.info.host
     if host:
         yield harmless(host)
+    if vitals.points:
+        yield f"{number(vitals.points)} points, {vitals.held_bytes / vitals.points:.1f} B each"
 
 
 def reason(run: RunFrame) -> tuple[Line, ...]:

@@ -65,5 +65,13 @@ def test_the_height_sizes_the_chart_and_cuts_no_word() -> None:
     assert [row for row in low if row.isascii()] == [row for row in high if row.isascii()]
 
 
+def test_the_memory_that_a_run_takes_is_told_where_there_is_room() -> None:
+    run = run_frame()
+    held = replace(run, vitals=replace(run.vitals, points=1_200_000, held_bytes=6_120_000))
+    assert "1.2M points, 5.1 B each" in render_once(frame(held), 140, 40, colour=False)
+    assert "points" not in render_once(frame(run), 140, 40, colour=False)  # of which none are held
+    assert "points" not in render_once(frame(held), 40, 40, colour=False)
+
+
 def test_colour_is_only_added_where_asked_for() -> None:
     assert "\x1b[" in render_once(frame(sick_run()), 80, 24, colour=True)
