@@ -20,11 +20,17 @@ class GroupKey(NamedTuple):
 
 
 def group_of(info: RunInfo) -> GroupKey:
-    """The group of one run.  ``config["group"]``, where the script sets it, decides alone."""
-    named = info.config.get("group")
-    if isinstance(named, str) and named:
+    """The group of one run.  A name that the user gave it decides alone."""
+    named = group_named(info)
+    if named:
         return GroupKey(named)
     return GroupKey(seedless(info), tuple(sorted(_setting(info.config))))
+
+
+def group_named(info: RunInfo) -> str:
+    """The group that the user named, or put into ``config["group"]`` as other trackers have it; "" where nobody did."""
+    configured = info.config.get("group")
+    return info.group or (configured if isinstance(configured, str) else "")
 
 
 def seedless(info: RunInfo) -> str:

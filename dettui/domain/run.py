@@ -55,6 +55,7 @@ class RunInfo:
     class_names: tuple[str, ...] = ()
     total_steps: int | None = None
     steps_per_epoch: int | None = None
+    group: str = ""  # that the user named; "" where nobody did
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,9 @@ KEYS: tuple[Key, ...] = (
         "runs",
         "filter",
     ),
-    Key("o", "o", "group", "group by host, by seeds of one setting, by name, or not at all", "runs", "group"),
+    Key(
+        "o", "o", "group", "group by host, by `group=` or seeds of one setting, by name, or not at all", "runs", "group"
+    ),
     Key("space", "space", "pick", "pick the run, or its group, for comparing", "runs", "pick"),
     Key("a", "a", "pick_all", "pick all runs that are listed, or let them go", "runs"),
     Key("c", "c", "compare", "lay the picked runs over each other", "runs", "compare"),

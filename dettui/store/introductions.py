@@ -30,6 +30,7 @@ def run_info(hello: wire.Hello) -> RunInfo:
         class_names=tuple(clean(name) for name in hello.class_names[:_MAX_NAMES]),
         total_steps=hello.total_steps,
         steps_per_epoch=hello.steps_per_epoch,
+        group=clean(hello.group),
     )
 
 

@@ -68,6 +68,7 @@ def watch(
     config: Mapping[str, Any] | None = None,
     total_steps: int | None = None,
     steps_per_epoch: int | None = None,
+    group: str | None = None,
     budget: float = 0.01,
     contract: str | Contract | None = None,
 ) -> Run:
@@ -76,9 +77,10 @@ def watch(
     *budget* is the share of a step that the probe may take; it thins its own sampling to stay inside.
     *contract* says how boxes and class ids have to arrive where the model is not of a known family: a name
     ("fasterrcnn", "detr", "yolo", ...) or a Contract.
-    *class_names[i]* names class id i.  Never raises, and never changes what is trained.
+    *class_names[i]* names class id i.  *group* names what runs belong together, a sweep or the seeds of one setting
+    (default: $DETTUI_GROUP).  Never raises, and never changes what is trained.
     """
-    run = start_run(name, class_names, config, total_steps, steps_per_epoch)
+    run = start_run(name, class_names, config, total_steps, steps_per_epoch, group=group)
     if run.active:
         run.fence("capture").run(_attach, run, model, optimizer, class_names, budget=budget, contract=contract)
     return run
@@ -111,9 +113,10 @@ def init(
     config: Mapping[str, Any] | None = None,
     total_steps: int | None = None,
     steps_per_epoch: int | None = None,
+    group: str | None = None,
 ) -> Run:
-    """A run without hooks: only what is logged by hand."""
-    return start_run(name, class_names, config, total_steps, steps_per_epoch)
+    """A run without hooks: only what is logged by hand.  *group*: as for ``watch``."""
+    return start_run(name, class_names, config, total_steps, steps_per_epoch, group=group)
 
 
 def preflight(

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, NamedTuple
 
 from dettui_probe import identity, places, registry, wire
 from dettui_probe.encode import Encoder, plain
@@ -51,6 +51,8 @@ def start_run(
     config: Mapping[str, Any] | None = None,
     total_steps: int | None = None,
     steps_per_epoch: int | None = None,
+    *,
+    group: str | None = None,
 ) -> Run:
     """The run of this process, started where there is none yet: a second call returns the same one.
 
@@ -60,23 +62,27 @@ def start_run(
     present = _Process.run
     if present is not None and (present.active or _Process.pid != os.getpid()):
         return present
-    hello_parts = (name, tuple(class_names), config or {}, total_steps, steps_per_epoch)
+    told = _Told(tuple(class_names), config or {}, total_steps, steps_per_epoch, group)
     fence = Fence("start", Ledger(lambda part, text: None))
-    run = fence.run(_start, *hello_parts) or Run("", name or "")
+    run = fence.run(_start, name, told) or Run("", name or "")
     _Process.run, _Process.pid = run, os.getpid()
     return run
 
 
-def _start(
-    name: str | None,
-    class_names: Sequence[str],
-    config: Mapping[str, Any],
-    total_steps: int | None,
-    steps_per_epoch: int | None,
-) -> Run:
+class _Told(NamedTuple):
+    """What the script says of its run beside its name."""
+
+    class_names: Sequence[str]
+    config: Mapping[str, Any]
+    total_steps: int | None
+    steps_per_epoch: int | None
+    group: str | None
+
+
+def _start(name: str | None, told: _Told) -> Run:
     def introduce(place: identity.Place) -> wire.Hello:
         called = identity.run_name(os.environ, name, place.world, places.runs_dir())
-        return _hello(called, place, (class_names, config, total_steps, steps_per_epoch))
+        return _hello(called, place, told)
 
     hello = introduce(identity.place(os.environ))
     run = Run(hello.run, hello.name)
@@ -87,11 +93,7 @@ def _start(
     return run
 
 
-_Told: TypeAlias = "tuple[Sequence[str], Mapping[str, Any], int | None, int | None]"
-
-
 def _hello(called: identity.RunName, place: identity.Place, told: _Told) -> wire.Hello:
-    class_names, config, total_steps, steps_per_epoch = told
     process = identity.process()
     return wire.Hello(
         version=(wire.MAJOR, wire.MINOR),
@@ -109,13 +111,14 @@ def _hello(called: identity.RunName, place: identity.Place, told: _Told) -> wire
         cwd=str(Path.cwd()),
         python=sys.executable,
         probe_version=_version(),
-        config=plain(config),
-        class_names=[str(class_name)[:256] for class_name in class_names[:MAX_CLASSES]],
-        total_steps=total_steps,
-        steps_per_epoch=steps_per_epoch,
+        config=plain(told.config),
+        class_names=[str(class_name)[:256] for class_name in told.class_names[:MAX_CLASSES]],
+        total_steps=told.total_steps,
+        steps_per_epoch=told.steps_per_epoch,
         launch=identity.launch(os.environ, place.world),
         attempt=identity.attempt(os.environ),
         pid_ns=process.pid_ns,
+        group=str(told.group or os.environ.get("DETTUI_GROUP", ""))[:256],
     )
 
 

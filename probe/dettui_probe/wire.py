@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 MAJOR: Final = 1
-MINOR: Final = 2
+MINOR: Final = 3
 
 
 class Message(msgspec.Struct, array_like=True, gc=False, frozen=True, omit_defaults=False):
@@ -43,6 +43,7 @@ class Hello(Message, frozen=True, tag="hello"):
     launch: str = ""  # the same for all ranks of one start of the job, "" for a process on its own (since 1.2)
     attempt: int = 0  # how often the launcher has started the job again (since 1.2)
     pid_ns: int = 0  # inode of the namespace in which pid counts, 0 where unknown (since 1.2)
+    group: str = ""  # what runs of one sweep or one setting have in common, "" where nobody said so (since 1.3)
 
 
 class Tags(Message, frozen=True, tag="tags"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dettui.domain.groups import group_names, group_of, seedless
@@ -35,6 +37,15 @@ def test_runs_that_differ_in_more_than_the_seed_are_no_group() -> None:
     )
     assert one == two != other
     assert group_names([one, two, other]) == {one: "net (lr 0.1)", other: "net (lr 0.2)"}
+
+
+def test_a_group_that_the_user_names_comes_before_any_other() -> None:
+    runs = [
+        RunInfo("1", "x", config={"lr": 1}, group="sweep-3"),
+        RunInfo("2", "y", config={"group": "A"}, group="sweep-3"),
+    ]
+    assert [group_of(run).name for run in runs] == ["sweep-3"] * 2
+    assert group_of(runs[0]) == group_of(runs[1]) != group_of(replace(runs[1], group=""))
 
 
 def test_a_group_that_the_script_names_decides_alone() -> None:

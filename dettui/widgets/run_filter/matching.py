@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from dettui.domain.frame import RunFrame
-from dettui.domain.groups import seedless
+from dettui.domain.groups import group_named, seedless
 from dettui.domain.series import Series
 from dettui.widgets.run_filter.language import All, Compare, Field, Has, Not, Query, Relation, Text, as_number
 from dettui.widgets.words import state_of
@@ -76,7 +76,7 @@ def field_values(run: RunFrame, field: Field | str) -> Iterator[str]:
     elif field == "state":
         yield from dict.fromkeys((run.liveness.state.value, state_of(run).word))
     elif field == "group":
-        yield seedless(run.info)
+        yield group_named(run.info) or seedless(run.info)
     elif field == "cause":
         yield from dict.fromkeys(finding.causes[0].id for finding in active if finding.causes)
     elif field == "finding":

@@ -164,6 +164,20 @@ def test_logging_while_the_interpreter_shuts_down_is_quiet(workplace) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_run_says_which_group_it_belongs_to(workplace) -> None:
+    named = "import dettui_probe as probe; probe.init(group='sweep-3')"
+    silent = "import dettui_probe as probe; probe.init()"
+    for source, env in (
+        (named, {}),
+        (named, {"DETTUI_GROUP": "other"}),
+        (silent, {"DETTUI_GROUP": "other"}),
+        (silent, {}),
+    ):
+        workplace.run(source, **env)
+    told = sorted((strand.hello.started, strand.hello.group) for strand in workplace.strands())
+    assert [group for _, group in told] == ["sweep-3", "sweep-3", "other", ""]
+
+
 def test_a_second_start_returns_the_same_run(workplace) -> None:
     done = workplace.run("""
         import dettui_probe as probe

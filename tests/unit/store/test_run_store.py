@@ -180,6 +180,12 @@ def test_a_long_block_with_one_number_too_large_for_float32_arrives_whole(store:
     assert values_of(store, "loss/total") == [value for (value,) in values]
 
 
+def test_a_group_is_told_without_what_a_terminal_would_obey(store: RunStore) -> None:
+    store.apply(hello(group="sweep\x1b[31m-3"))
+    assert store.info is not None
+    assert "\x1b" not in store.info.group and store.info.group.startswith("sweep")
+
+
 def test_another_boot_is_a_new_strand_and_keeps_what_was_known(store: RunStore) -> None:
     store.apply(batch([0, 1], [1, 2], [[1, 9], [2, 9]]))
     store.apply(wire.Bye(9.0, 2, "exception", 1, "Boom"))

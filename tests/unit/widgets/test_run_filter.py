@@ -17,7 +17,9 @@ from dettui.widgets.run_filter.language import All, Any, Compare, Has, Not, Quer
 
 SICK = run_frame("a", "alpha s1", findings=(BAD_TARGETS,))
 SWINGING = run_frame("b", "beta s2", findings=(OSCILLATION,), state=RunState.STALLED)
-PLAIN = replace(evaluated_run(tag="eval/mAP50"), info=replace(SICK.info, id="c", name="gamma", host="cpu7"))
+PLAIN = replace(
+    evaluated_run(tag="eval/mAP50"), info=replace(SICK.info, id="c", name="gamma", host="cpu7", group="sweep-3")
+)
 RUNS = (SICK, SWINGING, PLAIN)
 
 
@@ -54,6 +56,8 @@ def left(text: str, runs: tuple[RunFrame, ...] = RUNS) -> str:
         ('"alpha s1"', "a"),
         ('name:"beta s2"', "b"),
         ("group:alpha", "a"),
+        ("group:sweep-3", "g"),
+        ("group:gamma", ""),
         ("loss/total>-1", "abg"),
         ("loss/total<-1", ""),
     ],
