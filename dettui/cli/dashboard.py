@@ -7,6 +7,7 @@ import argparse
 from dettui import __version__
 from dettui.cli import terminal, way
 from dettui.cli.commands import COMMANDS
+from dettui.cli.loading import kept_for_good
 
 EXAMPLES = """\
 examples:
@@ -54,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the dashboard, or print one frame."""
     if not arguments.once:
         terminal.require_terminal()
-    from dettui.cli import show  # noqa: PLC0415 - `--help` need not wait for numpy
+    with kept_for_good():
+        from dettui.cli import show  # noqa: PLC0415 - `--help` need not wait for numpy
 
     if arguments.once:
         size = terminal.size(arguments.width, arguments.height)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dettui.cli import terminal
+from dettui.cli.loading import kept_for_good
 from dettui.domain.frame import Frame, RunFrame
 from dettui.engine import Engine, replay
 from dettui.errors import BadUsage, HostUnreachable, NotARun, RunNotFound
@@ -43,7 +44,8 @@ def watch(words: Sequence[str], way: Way, look: argparse.Namespace) -> int:
 def open_dashboard(feed: Feed, title: str, look: argparse.Namespace, hosts: Hosts | None = None) -> int:
     """Show the dashboard on *feed* until it is left; the exit code."""
     terminal.require_terminal()
-    from dettui.app import run_app  # noqa: PLC0415 - Textual is only for those who look
+    with kept_for_good():
+        from dettui.app import run_app  # noqa: PLC0415 - Textual is only for those who look
 
     return run_app(feed, title=title, ascii_only=look.ascii, light=look.light, hosts=hosts)
 
