@@ -71,7 +71,11 @@ def hangs(
 
 
 def _gathered(pauses: Mapping[int, Sequence[Pause]]) -> Iterator[dict[int, Pause]]:
-    """Pauses that belong together: those at about the same step, and those that are still open."""
+    """Pauses that belong together: those at about the same step, and those that are still open.
+
+    Where a standstill ends, the words of some ranks come before those of the others, whose pauses are still open: they
+    belong to those that are closed.
+    """
     closed = [(rank, pause) for rank, own in pauses.items() for pause in own if not pause.is_open]
     together: dict[int, Pause] = {}
     since = 0
@@ -82,11 +86,25 @@ def _gathered(pauses: Mapping[int, Sequence[Pause]]) -> Iterator[dict[int, Pause
         if not together:
             since = pause.step
         together[rank] = pause
-    if together:
-        yield together
     still_open = {rank: pause for rank, own in pauses.items() for pause in own if pause.is_open}
+    if together:
+        late = _late(together, still_open)
+        yield {**together, **late}
+        still_open = {rank: pause for rank, pause in still_open.items() if rank not in late}
     if still_open:
         yield still_open
+
+
+def _late(closed: Mapping[int, Pause], still_open: Mapping[int, Pause]) -> dict[int, Pause]:
+    """Those of *still_open* that began with the pauses *closed*, out of which other ranks have just come."""
+    have_just_come = all(
+        rank in still_open and still_open[rank].step <= pause.step + _reach(pause) for rank, pause in closed.items()
+    )
+    if not have_just_come:
+        return {}
+    since = min(pause.step for pause in closed.values())
+    others = {rank: pause for rank, pause in still_open.items() if rank not in closed}
+    return {rank: pause for rank, pause in others.items() if abs(pause.step - since) <= _reach(pause)}
 
 
 def _reach(pause: Pause) -> int:

@@ -262,6 +262,15 @@ def test_a_rank_that_was_suspended_and_went_on_is_told_as_over() -> None:
     assert [(hang.rank, hang.finding.state) for hang in found] == [(1, "resolved")]
 
 
+def test_a_hang_is_over_only_when_every_rank_has_gone_on() -> None:
+    waited = replace(WAITING, still_s=31.0, is_open=False)
+    stopped, on = replace(WAITING, still_s=0.4, step=57), replace(WAITING, step=61, still_s=0.1)
+    told = [(hang.rank, hang.finding.state) for hang in hangs({0: (waited, on), 1: (stopped,)})]
+    assert told == [(1, "active")]
+    far_on = replace(on, step=400)  # rank 1 is read later, and only up to here
+    assert hangs({0: (waited, far_on), 1: (stopped,)}) == ()
+
+
 def test_a_rank_that_ended_with_an_error_is_named_with_it() -> None:
     (hang,) = hangs({0: (replace(WAITING, still_s=14.0),)}, [RankEnd(1, 60, "ValueError: no corner")])
     assert hang.rank == 1

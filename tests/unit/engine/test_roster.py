@@ -250,6 +250,27 @@ def test_a_rank_that_fell_silent_is_named_while_the_others_wait() -> None:
     assert (hung.ranks.ranks[0].rank, hung.ranks.ranks[0].flaw) == (1, "hung")
 
 
+def test_a_hang_that_ends_stays_told_while_the_words_of_its_ranks_come_in() -> None:
+    stopped = [*arrivals(0, rank_says(0, 2, 40)), *arrivals(1, rank_says(1, 2, 38)), *beats(0, 14)]
+    goes_on = {
+        rank: [
+            wire.Beat(T0 + 20.0, at, "backward", 0.0, 0),
+            *(wire.Beat(T0 + 20.0 + STEP_S * step, at + step, "backward", 0.0, 0) for step in (1, 2, 3)),
+        ]
+        for rank, at in ((0, 40), (1, 38))
+    }
+    for first in (0, 1):
+        later = [arrival for rank in (first, 1 - first) for arrival in arrivals(rank, goes_on[rank])]
+        engine = Engine(ScriptedFeed([*stopped, *later]), clock=lambda: T0)
+        states: list[list[str]] = []
+        for _ in range(len(stopped) + len(later)):
+            engine.pump()
+            states.append([f.state for f in engine.frame().runs[0].diagnosis.findings if f.kind == "hang"])
+        after = states[len(stopped) - 1 :]
+        assert after[0] == ["active"] and after[-1] == ["resolved"]
+        assert all(len(told) == 1 for told in after), after
+
+
 def test_settings_that_differ_between_ranks_are_told() -> None:
     says = [arrivals(r, [hello(r, 3, config={"lr": 0.1 if r else 0.2, "local_rank": r})]) for r in range(3)]
     run = engine_of(*(arrival for strand in says for arrival in strand)).frame().runs[0]
