@@ -28,6 +28,7 @@ class BatchPolicy:
     ordered_least: int = 24
     carry: float = 0.4  # mean cosine of the deviations of successive batches; 0 by chance, 1 in sorted data
     z: float = 5.0
+    varied: float = 1.0  # chi2 of class counts over what chance makes: below it all batches are alike, and none sorted
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,15 @@ class BatchOrder:
         limit = spent_z(policy.z, looks=len(carry) / policy.ordered_least)
         if mean <= policy.carry or mean <= limit * error:
             return None
+        chi2 = context.median(tags.ORDER_CHI2, policy.ordered)
+        if chi2 is not None and chi2 < policy.varied:
+            return None
         window = context.span(tags.ORDER_CARRY, policy.ordered)
         text = (
             f"the classes of a batch deviate from the usual shares as those of the batch before (cosine {mean:.2f}; "
             f"0 in random batches)"
         )
         evidence = [Evidence(tags.ORDER_CARRY, window, mean, policy.carry, ">", text)]
-        chi2 = context.median(tags.ORDER_CHI2, policy.ordered)
         if chi2 is not None:
             evidence.append(
                 Evidence(tags.ORDER_CHI2, context.span(tags.ORDER_CHI2, policy.ordered), chi2, 1.0, ">",

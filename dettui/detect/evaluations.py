@@ -29,6 +29,7 @@ class OverfitPolicy:
     of_gain: float = 0.10
     of_first: float = 0.03
     train_fall: float = 0.02  # of the training loss since the best evaluation
+    least_score: float = 0.02  # of one between 0 and 1: what never was there cannot be lost
 
 
 @lru_cache(maxsize=4096)
@@ -63,6 +64,8 @@ class Overfit:
             return None
         errors = -direction(series.tag) * series.values
         best = int(np.argmin(errors))
+        if direction(series.tag) > 0 and 0 <= series.values[best] < self.policy.least_score:
+            return None
         if best == 0 or len(errors) - 1 - best < self.policy.after_best:
             return None  # a best that was also the first one is no fit that was lost
         rise = float(np.median(errors[-3:]) - errors[best])

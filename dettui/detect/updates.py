@@ -21,6 +21,7 @@ class UpdatePolicy:
 
     idle_passes: int = 64  # backward passes without an optimizer step
     idle_over: float = 8.0  # times as many as the run accumulates otherwise
+    idle_at_first: int = 256  # before the first optimizer step, when nothing tells how many it will accumulate
     still_steps: int = 10  # measured steps in a row without any change
     zero_lr_steps: int = 20
     zero_lr_left: float = 0.05  # share of a declared run that is still to come
@@ -108,10 +109,11 @@ def passes_without_step(context: Context, policy: UpdatePolicy | None = None) ->
     """Backward passes since the last optimizer step, None where it comes as often as it did."""
     policy, passes = policy or UpdatePolicy(), context.series(tags.MICRO_STEPS)
     newest = None if passes is None else passes.last
-    if newest is None or newest < policy.idle_passes:
+    if passes is None or newest is None or newest < policy.idle_passes:
         return None
-    usual = context.early_median(tags.MICRO_STEPS, 8) or 1.0
-    return int(newest) if newest >= policy.idle_over * usual else None
+    stepped = passes.values[passes.steps > 0]
+    limit = policy.idle_over * float(stepped[:8].min()) if len(stepped) else policy.idle_at_first
+    return int(newest) if newest >= limit else None
 
 
 def _never_reached(context: Context, passes: int, policy: UpdatePolicy) -> Symptom:

@@ -14,6 +14,7 @@ from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_reci
 from dettui.detect.signals.fields import Signals
 from dettui.detect.tight_clip import norms_over_limit
 from dettui.detect.updates import passes_without_step
+from dettui.domain.series import Floats
 from dettui.numerics.robust import median, quantile
 from dettui_probe import tags
 
@@ -129,7 +130,6 @@ def add_parameters(context: Context, known: Signals) -> Signals:
 
 def add_setup(context: Context, known: Signals) -> Signals:
     rates = context.window(tags.LR + "0", 200)
-    usual = median(rates) if len(rates) else 0.0
     return replace(
         known,
         batch_size=context.median(tags.BATCH_SIZE, 200),
@@ -139,13 +139,23 @@ def add_setup(context: Context, known: Signals) -> Signals:
         dropout=context.last(tags.DROPOUT),
         fresh_state=_lost_state(context),
         log10_update_at_peak_lr=_log10(_update_at_peak_lr(context)),
-        lr_burst=float(rates.max()) / usual if usual > 0 else None,
+        lr_burst=_burst(rates),
         lr_over_recipe=lr_over_recipe(context),
         eval_mode_share=context.median(tags.EVAL_MODE, 3),
         poisoned_channels=_poisoned(context),
         images_per_norm=images_per_norm(context),
         ignored_arguments=len(ignored_arguments(context)) or None,
     )
+
+
+def _burst(rates: Floats) -> float | None:
+    """Greatest of the newest LRs over the usual one on either side of it: at a drop, one side is as high."""
+    top = np.flatnonzero(rates >= 0.99 * rates.max()) if len(rates) else np.empty(0, dtype=np.int64)
+    if not len(top):
+        return None
+    sides = [median(side) for side in (rates[: top[0]], rates[top[-1] + 1 :]) if len(side)]
+    usual = max(sides, default=0.0) if len(sides) == 2 else float(rates.max())
+    return float(rates.max()) / usual if usual > 0 else None
 
 
 def _poisoned(context: Context) -> float | None:

@@ -16,6 +16,13 @@ _DIVIDED_TWICE: Final = both(between("input_mean", -2.4, -1.6), under("input_std
 
 _NOT_BLACK: Final = Unless(over("images_constant_share", 0.5))
 
+_ONLY_WIDER_IN_TRAINING: Final = Clue(
+    "evaluation",
+    -2,
+    both(under("eval_std_ratio", 0.5), under("eval_means_apart", 0.5)),
+    "evaluations receive the same mean and {eval_std_ratio:.2f} of the deviation: what scales all inputs does so there",
+)
+
 INPUTS_NOT_NORMALISED: Final = CauseRecord(
     id="inputs_not_normalised",
     group="inputs",
@@ -32,6 +39,7 @@ INPUTS_NOT_NORMALISED: Final = CauseRecord(
     clues=(
         Clue("range", 2, _RAW_PIXELS, "the network receives mean {input_mean:.1f}, standard deviation {input_std:.1f}"),
         Clue("range", 1, over("input_max", 50), "the network receives values up to {input_max:.0f}"),
+        _ONLY_WIDER_IN_TRAINING,
     ),
     tags=(*_INPUTS, "loss/", "grad/"),
     check="Print images[0].min(), images[0].max() just before the model: torchvision detectors expect 0..1.",
@@ -67,6 +75,7 @@ INPUTS_NORMALISED_TWICE: Final = CauseRecord(
             both(_DIVIDED_TWICE, _NOT_BLACK),
             "the network receives a nearly uniform image: mean {input_mean:.2f}, standard deviation {input_std:.2f}",
         ),
+        _ONLY_WIDER_IN_TRAINING,
     ),
     tags=_INPUTS,
     check="Undo it on one image, image * std + mean, and view it: a picture that is right needs no second round.",
@@ -166,7 +175,15 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
     id="augmentation_too_strong",
     group="inputs",
     meaning="The augmented image no longer shows what its label says.",
-    symptoms=("bad_augmentation", "bad_evaluation", "bad_targets", "plateau", "slow_descent", "not_learning"),
+    symptoms=(
+        "bad_augmentation",
+        "bad_evaluation",
+        "bad_targets",
+        "plateau",
+        "slow_descent",
+        "not_learning",
+        "loss_floor",
+    ),
     tags=("eval_batch/", "batch/", "fit/", "loss/", "eval/"),
     clues=(
         Clue(

@@ -20,6 +20,7 @@ OPTIMIZER_NOT_STEPPING: Final = CauseRecord(
             both(
                 _NOTHING_MOVES,
                 Unless(at_most("lr_now", 0)),
+                Unless(under("lr_over_peak", 1e-3)),
                 Unless(at_least("grad_zero_share", 0.999)),
                 Unless(under("held_share", 0.01)),
             ),
@@ -103,6 +104,12 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
             "successive gradients are nearly the same vector (cosine {grad_agreement:.2f}), as a running sum is",
         ),
         Clue("growth", 0.5, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.0f}-fold since the start"),
+        Clue(
+            "growth",
+            -1.5,
+            under("grad_norm_ratio", 1),
+            "gradients shrank to {grad_norm_ratio:.0%} of their first size; a running sum does not",
+        ),
         Clue(
             "agreement", -2, under("grad_agreement", 0.5), "successive gradients differ (cosine {grad_agreement:.2f})"
         ),

@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scenarios.build import Setting, Values, run_messages
+from scenarios.build import Setting, Values, block, run_messages
 from scenarios.play import store_of
 from scenarios.shapes import decay, noisy, one_cycle
 
 from dettui.detect.base import Rule, Symptom
+from dettui.detect.batches import BatchOrder
 from dettui.detect.context import Context
 from dettui.detect.endless_warmup import EndlessWarmup
+from dettui.detect.evaluations import Overfit
 from dettui.detect.gradients import GradientDepth
+from dettui.detect.signals import signals_of
 from dettui.detect.term_weights import UnbalancedTerms
 from dettui.detect.tight_clip import TightClip
 from dettui.detect.updates import NoUpdate
 from dettui.domain.finding import Abstention
-from dettui_probe import tags
+from dettui_probe import tags, wire
 
 STEPS = 240
 Curve = NDArray[np.float64]
@@ -119,3 +122,37 @@ def test_a_steep_profile_of_gradients_is_told_before_a_moderate_one(decades: flo
     found = GradientDepth().evaluate(Context(store_of(messages), steps))
     assert not isinstance(found, Abstention)
     assert [s.kind for s in found] == (["gradient_vanishing"] if told else [])
+
+
+@pytest.mark.parametrize(("passes", "told"), [(256, True), (128, False)])
+def test_before_the_first_step_many_more_passes_are_waited_for(passes: int, told: bool) -> None:
+    """Nothing tells yet how many the run accumulates."""
+    late = [block([0], np.array([0]), np.array([[float(p)]])) for p in range(16, passes + 1, 16)]
+    messages = [*run_messages(0), wire.Tags(0, [tags.MICRO_STEPS]), wire.Batch(late)]
+    found = NoUpdate().evaluate(Context(store_of(messages), 0))
+    assert (not isinstance(found, Abstention) and [s.key for s in found] == ["idle"]) is told
+
+
+def test_a_score_that_never_left_nothing_is_not_lost() -> None:
+    score = {30 * i: value for i, value in enumerate((0.001, 0.004, 0.001, 0.0, 0.0, 0.0, 0.0), start=1)}
+    series = {tags.LOSS_TOTAL: decay(STEPS, 2.0, 0.1, 30.0), "eval/mAP50": score}
+    assert judge(Overfit(), series) == ()
+
+
+@pytest.mark.parametrize(("shape", "burst"), [("burst", 30.0), ("drop", 1.0), ("restart", 1.0)])
+def test_an_lr_bursts_where_it_was_lower_on_either_side(shape: str, burst: float) -> None:
+    lr = np.full(STEPS, 0.01)
+    if shape == "burst":
+        lr[150:155] = 0.3
+    elif shape == "drop":
+        lr[:150] = 0.3
+    else:
+        lr[150:] = 0.3
+    store = store_of(run_messages(STEPS, **{tags.LR + "0": lr, tags.LOSS_TOTAL: flat()}))
+    assert signals_of(Context(store, STEPS)).lr_burst == pytest.approx(burst)
+
+
+@pytest.mark.parametrize(("chi2", "told"), [(6.0, True), (0.0, False)])
+def test_batches_that_are_all_alike_are_not_sorted(chi2: float, told: bool) -> None:
+    series = {tags.ORDER_CARRY: np.full(STEPS, 0.99), tags.ORDER_CHI2: chi2}
+    assert [s.key for s in judge(BatchOrder(), series)] == (["sorted"] if told else [])
