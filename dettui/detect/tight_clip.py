@@ -47,8 +47,9 @@ class TightClip:
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom."""
         model, curve = context.model, context.loss
-        if context.series(tags.GRAD_CLIP) is None or curve is None or model is None:
-            return Abstention(self.name, (tags.GRAD_CLIP, tags.LOSS_TOTAL, "model"))
+        missing = (*context.missing(tags.GRAD_CLIP, tags.LOSS_TOTAL), *(("model",) if model is None else ()))
+        if missing or curve is None or model is None:
+            return Abstention(self.name, missing)
         if "SGD" not in model.optimizer or context.points_past_warmup < self.policy.wait_points:
             return ()
         over = norms_over_limit(context, self.policy.window)

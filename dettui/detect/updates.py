@@ -117,10 +117,11 @@ def passes_without_step(context: Context, policy: UpdatePolicy | None = None) ->
 
 
 def _never_reached(context: Context, passes: int, policy: UpdatePolicy) -> Symptom:
-    text = f"{passes} backward passes, and no optimizer step since step {context.step}"
+    since = context.span(tags.MICRO_STEPS, 1)[1]
+    text = f"{passes} backward passes, and no optimizer step since step {since}"
     return _exact(
         "idle",
-        (context.step, context.step),
+        (since, context.step),
         "optimizer.step() is no longer reached",
         (tags.MICRO_STEPS, float(passes), float(policy.idle_passes), ">=", text),
     )
