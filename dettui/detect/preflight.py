@@ -27,6 +27,7 @@ SYMPTOM_OF_CAUSE: Final[Mapping[str, str]] = MappingProxyType(
             ),
             "bad_targets",
         ),
+        "inputs_constant": "bad_inputs",
         "boxes_not_transformed": "bad_augmentation",
         "evaluator_broken": "bad_evaluation",
         "params_not_in_optimizer": "no_update",

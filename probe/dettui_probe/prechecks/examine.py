@@ -18,6 +18,7 @@ from dettui_probe.prechecks import policy
 from dettui_probe.prechecks.assignment import check_assignment
 from dettui_probe.prechecks.attempt import Failure, attempt
 from dettui_probe.prechecks.batches import Delivery, deliver
+from dettui_probe.prechecks.images import check_images
 from dettui_probe.prechecks.library_warnings import ignored_arguments
 from dettui_probe.prechecks.oracle import check_evaluator
 from dettui_probe.prechecks.overfit import check_overfit
@@ -65,6 +66,7 @@ def _stages(subject: Subject, caught: Sequence[warnings.WarningMessage]) -> list
     found = attempt(deliver, subject.loader)
     delivery = Delivery((), missing=found.text) if isinstance(found, Failure) else found
     stages = [
+        Stage("images", lambda: [check_images(delivery)]),
         Stage("targets", lambda: check_targets(delivery, contract)),
         Stage("optimizer", lambda: [optimizer_coverage(subject.model, subject.optimizers)]),
         Stage("batch norm", lambda: _batch_norm(subject.model, delivery)),

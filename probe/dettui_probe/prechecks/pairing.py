@@ -24,6 +24,7 @@ from dettui_probe.prechecks import policy
 from dettui_probe.prechecks.attempt import Failure, attempt
 from dettui_probe.prechecks.batches import Delivery, dataset_of, understand, unshared
 from dettui_probe.prechecks.coins import Coin, coin_of
+from dettui_probe.prechecks.images import is_blank
 from dettui_probe.prechecks.report import Check, abstained, failed, passed
 
 NAME: Final = "pairing"
@@ -39,7 +40,8 @@ def check_pairing(delivery: Delivery, loader: Any, contract: Contract) -> Check:
     own = found["own"]
     if own is None:
         boxes = sum(row.get(tags.PAIRING_BOXES, 0) for row in rows)
-        return abstained(NAME, f"{boxes:.0f} boxes could be compared; {policy.PAIRING_MIN_BOXES} are needed")
+        text = f"{boxes:.0f} boxes could be compared; {policy.PAIRING_MIN_BOXES} are needed"
+        return abstained(NAME, f"{text}; blank images say nothing of their boxes" if _has_blank(delivery) else text)
     elsewhere = _elsewhere(found, own)
     if elsewhere is not None:
         return elsewhere
@@ -158,11 +160,16 @@ def _batches(delivery: Delivery, contract: Contract) -> Iterator[list[Scene]]:
         yield [] if isinstance(scenes, Failure) else scenes
 
 
+def _has_blank(delivery: Delivery) -> bool:
+    return any(is_blank(image) for batch in delivery.batches for image in batch.images)
+
+
 def _scenes(batch: Batch, contract: Contract) -> list[Scene]:
+    """The images of *batch* that have boxes and show something: any boxes fit a blank one as badly as its own."""
     return [
         Scene(strided(image.detach()).float().cpu(), shares_of_image(boxes.cpu(), _size(image), contract))
         for image, target in zip(batch.images, batch.targets, strict=False)
-        if (boxes := boxes_of(target)) is not None
+        if (boxes := boxes_of(target)) is not None and not is_blank(image)
     ]
 
 

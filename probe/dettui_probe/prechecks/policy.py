@@ -12,6 +12,10 @@ MAX_BATCHES: Final = 32
 MAX_IMAGES: Final = 128
 LOADER_BUDGET_S: Final = 15.0
 
+# Blank images, as while a run goes on.
+BLANK_WARN: Final = 0.02
+BLANK_CERTAIN: Final = 0.20
+
 # A2, A3: a legal xyxy box is also legal as xywh with probability 1/4, so n boxes all in the top left quadrant happen
 # by chance with .25^n.  That holds for boxes that are independent: hence images too.
 FORMAT_MIN_BOXES: Final = 20

@@ -143,6 +143,16 @@ def test_shares_that_fit_nowhere_are_not_accused() -> None:
     assert judged(Squares(after=shares, join=scattered), NAMED["detr"]).verdict == "abstained"
 
 
+def black(image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.zeros_like(image), boxes
+
+
+def test_blank_images_say_nothing_of_their_boxes() -> None:
+    check = judged(Squares(after=black))
+    assert (check.verdict, check.cause) == ("abstained", "")
+    assert "blank images" in check.evidence
+
+
 def test_few_boxes_are_not_judged() -> None:
     few = torch.utils.data.Subset(Squares(join=scattered), range(12))
     assert judged(few).verdict == "abstained"
