@@ -75,7 +75,7 @@ class MarkBook:
 
     def _note_lr_drops(self, store: RunStore) -> None:
         previous, steps, values = self._fresh(store, tags.LR + "0")
-        if not len(values):
+        if not len(values) or (previous is not None and (values == previous).all()):  # as between most frames
             return
         before = np.concatenate([[np.nan if previous is None else previous], values[:-1]])
         for i in np.flatnonzero((before > 0) & (values <= self._policy.lr_drop_factor * before)).tolist():
@@ -86,6 +86,8 @@ class MarkBook:
         if not len(values):
             return
         is_finite = np.isfinite(values)
+        if is_finite.all():
+            return
         was_finite = np.concatenate([[previous is None or math.isfinite(previous)], is_finite[:-1]])
         for i in np.flatnonzero(was_finite & ~is_finite).tolist():
             self._add("nonfinite", int(steps[i]), f"loss is {float(values[i])}")
