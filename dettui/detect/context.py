@@ -161,8 +161,14 @@ class Context:
 
     @property
     def is_resumed(self) -> bool:
-        """True where this is not the first start of the run: its first level is then no starting level."""
-        return len(self._store.boots) > 1
+        """True where this is not the first start of the run, or one from a checkpoint: its first level is then no
+        starting level."""
+        return len(self._store.boots) > 1 or self.start_step > 0
+
+    @property
+    def start_step(self) -> int:
+        """Steps that a checkpoint brought along, as the script said; 0 where it said nothing."""
+        return 0 if self.info is None else self.info.start_step
 
     @property
     def steps_per_epoch(self) -> int | None:

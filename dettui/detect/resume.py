@@ -37,10 +37,8 @@ class LostState:
         step = _newest_loss(series)
         if step is not None and step > series.steps[0]:
             return self._told(context, step, "")
-        if series.values[0] > 0 and _had_state(context.before(tags.FRESH_STATE)):
-            proof = how_it_goes_on(context)
-            return () if proof is None else self._told(context, int(series.steps[0]), f"; {proof}")
-        return ()
+        proof = _why_it_goes_on(context) if series.values[0] > 0 else None
+        return () if proof is None else self._told(context, int(series.steps[0]), f"; {proof}")
 
     def _told(self, context: Context, step: int, proof: str) -> Sequence[Symptom]:
         if context.step - step > self.policy.horizon:
@@ -56,6 +54,13 @@ def _newest_loss(series: Series) -> int | None:
     fresh = series.values > 0
     lost = np.flatnonzero(fresh[1:] & ~fresh[:-1])
     return int(series.steps[lost[-1] + 1]) if len(lost) else None
+
+
+def _why_it_goes_on(context: Context) -> str | None:
+    """Why the newest start, whose optimizer has no state, ought to have some; None where it need not."""
+    if context.start_step > 0:
+        return f"the script goes on from step {context.start_step}"
+    return how_it_goes_on(context) if _had_state(context.before(tags.FRESH_STATE)) else None
 
 
 def _had_state(earlier: Series | None) -> bool:

@@ -56,6 +56,7 @@ class RunInfo:
     total_steps: int | None = None
     steps_per_epoch: int | None = None
     group: str = ""  # that the user named; "" where nobody did
+    start_step: int = 0  # steps that a checkpoint brought along, as the script said
 
 
 @dataclass(frozen=True)

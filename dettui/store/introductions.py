@@ -31,6 +31,7 @@ def run_info(hello: wire.Hello) -> RunInfo:
         total_steps=hello.total_steps,
         steps_per_epoch=hello.steps_per_epoch,
         group=clean(hello.group),
+        start_step=max(hello.start_step, 0),
     )
 
 

@@ -69,6 +69,7 @@ def watch(
     total_steps: int | None = None,
     steps_per_epoch: int | None = None,
     group: str | None = None,
+    start_step: int = 0,
     budget: float = 0.01,
     contract: str | Contract | None = None,
 ) -> Run:
@@ -78,9 +79,10 @@ def watch(
     *contract* says how boxes and class ids have to arrive where the model is not of a known family: a name
     ("fasterrcnn", "detr", "yolo", ...) or a Contract.
     *class_names[i]* names class id i.  *group* names what runs belong together, a sweep or the seeds of one setting
-    (default: $DETTUI_GROUP).  Never raises, and never changes what is trained.
+    (default: $DETTUI_GROUP).  *start_step*: optimizer steps that a checkpoint brought along; steps go on from there.
+    Never raises, and never changes what is trained.
     """
-    run = start_run(name, class_names, config, total_steps, steps_per_epoch, group=group)
+    run = start_run(name, class_names, config, total_steps, steps_per_epoch, group=group, start_step=start_step)
     if run.active:
         run.fence("capture").run(_attach, run, model, optimizer, class_names, budget=budget, contract=contract)
     return run
@@ -114,9 +116,10 @@ def init(
     total_steps: int | None = None,
     steps_per_epoch: int | None = None,
     group: str | None = None,
+    start_step: int = 0,
 ) -> Run:
-    """A run without hooks: only what is logged by hand.  *group*: as for ``watch``."""
-    return start_run(name, class_names, config, total_steps, steps_per_epoch, group=group)
+    """A run without hooks: only what is logged by hand.  *group*, *start_step*: as for ``watch``."""
+    return start_run(name, class_names, config, total_steps, steps_per_epoch, group=group, start_step=start_step)
 
 
 def preflight(

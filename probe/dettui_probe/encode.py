@@ -76,7 +76,7 @@ class Encoder:
         if type(row.step) is int and tags in self._known and _FLOAT.issuperset(map(type, values)):
             self._add(row.step, row.time, tags, values)
             return
-        step = _as_step(row.step)
+        step = as_step(row.step)
         if step is None:
             self._refuse("step")
             return
@@ -178,7 +178,8 @@ def as_number(value: Any) -> float | None:
         return None
 
 
-def _as_step(step: Any) -> int | None:
+def as_step(step: Any) -> int | None:
+    """*step* as an integer that a float can carry; None for anything else."""
     number = as_number(step)
     return int(number) if number is not None and abs(number) < 2**53 else None
 

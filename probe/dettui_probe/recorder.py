@@ -56,12 +56,13 @@ class Recorder:
     """
 
     step: int  # optimizer steps completed so far; the capture advances it
+    before: int  # of these, steps that were completed before this process, as the script said
     phase: str  # data | forward | backward | optimizer | idle
     overhead: float  # share of the training thread's time that the probe took lately
     thinned: Mapping[str, int]  # instrument -> measured every so many steps; replaced, never changed in place
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self.step = 0
+        self.step = self.before = 0
         self.phase = "idle"
         self.overhead = 0.0
         self.thinned = {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
 from dettui_probe import identity, places, registry, wire
-from dettui_probe.encode import Encoder, plain
+from dettui_probe.encode import Encoder, as_step, plain
 from dettui_probe.ending import EndWatch, farewell_of
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.live import LivePath, to_a_listener
@@ -53,6 +53,7 @@ def start_run(
     steps_per_epoch: int | None = None,
     *,
     group: str | None = None,
+    start_step: int = 0,
 ) -> Run:
     """The run of this process, started where there is none yet: a second call returns the same one.
 
@@ -62,7 +63,7 @@ def start_run(
     present = _Process.run
     if present is not None and (present.active or _Process.pid != os.getpid()):
         return present
-    told = _Told(tuple(class_names), config or {}, total_steps, steps_per_epoch, group)
+    told = _Told(tuple(class_names), config or {}, total_steps, steps_per_epoch, group, start_step)
     fence = Fence("start", Ledger(lambda part, text: None))
     run = fence.run(_start, name, told) or Run("", name or "")
     _Process.run, _Process.pid = run, os.getpid()
@@ -77,6 +78,12 @@ class _Told(NamedTuple):
     total_steps: int | None
     steps_per_epoch: int | None
     group: str | None
+    start_step: int
+
+    @property
+    def steps_before(self) -> int:
+        """Optimizer steps before this process; 0 for what is no number of steps."""
+        return max(as_step(self.start_step) or 0, 0)
 
 
 def _start(name: str | None, told: _Told) -> Run:
@@ -86,6 +93,7 @@ def _start(name: str | None, told: _Told) -> Run:
 
     hello = introduce(identity.place(os.environ))
     run = Run(hello.run, hello.name)
+    run.recorder.step = run.recorder.before = told.steps_before
     run.begin(_writer(run, hello, introduce))
     _watch_the_end(run)
     while _Process.waiting:
@@ -118,6 +126,7 @@ def _hello(called: identity.RunName, place: identity.Place, told: _Told) -> wire
         launch=identity.launch(os.environ, place.world),
         attempt=identity.attempt(os.environ),
         pid_ns=process.pid_ns,
+        start_step=told.steps_before,
         group=str(told.group or os.environ.get("DETTUI_GROUP", ""))[:256],
     )
 

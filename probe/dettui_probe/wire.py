@@ -44,6 +44,7 @@ class Hello(Message, frozen=True, tag="hello"):
     attempt: int = 0  # how often the launcher has started the job again (since 1.2)
     pid_ns: int = 0  # inode of the namespace in which pid counts, 0 where unknown (since 1.2)
     group: str = ""  # what runs of one sweep or one setting have in common, "" where nobody said so (since 1.3)
+    start_step: int = 0  # optimizer steps that a checkpoint brought along, as the user said so (since 1.3)
 
 
 class Tags(Message, frozen=True, tag="tags"):

@@ -42,6 +42,7 @@ class Setting:
     total_steps: int | None = None
     steps_per_epoch: int | None = None
     first_step: int = 1
+    start_step: int = 0  # as the script said
     step_s: float = 0.1
     targets: Sequence[float] = ()  # expected boxes per step and class id; () sends no Counts
     predictions: Sequence[float] = ()
@@ -75,6 +76,7 @@ def hello(setting: Setting) -> wire.Hello:
         host="testhost", host_boot="b", pid=1234, pid_start=1, started=START, argv=["train.py"], cwd="/data",
         python="python3", probe_version="0.1.0", config=dict(setting.config), class_names=list(setting.class_names),
         total_steps=setting.total_steps, steps_per_epoch=setting.steps_per_epoch,
+        start_step=setting.start_step,
     )  # fmt: skip
 
 

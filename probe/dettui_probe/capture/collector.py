@@ -49,6 +49,7 @@ class Collector:
     def __init__(self, budget: Budget, run: Run) -> None:
         self._budget = budget
         self._run = run
+        self.steps_before = run.recorder.before  # before this process
         self.values: dict[str, float] = {}
         self.messages: list[Message] = []
         self._signed: list[Signed] = []

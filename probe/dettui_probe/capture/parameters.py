@@ -212,7 +212,7 @@ class Parameters:
 
     def _described(self, step: int, coverage: Coverage, contract: Contract) -> wire.Model:
         return wire.Model(
-            step=step,
+            step=self._collector.steps_before + step,
             time=time.time(),
             family=contract.family,
             num_classes=contract.num_classes,

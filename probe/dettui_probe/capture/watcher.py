@@ -186,8 +186,13 @@ class Watcher:
         self._recorder.phase = phase
 
     @property
+    def _steps_done(self) -> int:
+        """In this process: what is read at which steps counts from its start, also after a resume."""
+        return self._recorder.step - self._recorder.before
+
+    @property
     def _coming_step(self) -> int:
-        return self._recorder.step + 1
+        return self._steps_done + 1
 
     def _forward_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any], with_grad: bool) -> None:
         self._complete_pending_step()
@@ -226,7 +231,7 @@ class Watcher:
     def _tell_targets_early(self, step: int) -> None:
         early = self._inputs.early_words()
         if early:
-            sheet = Sheet(step, time.time(), {}, False)
+            sheet = Sheet(self._recorder.before + step, time.time(), {}, False)
             self._introduce(step)
             self._recorder.put_urgent(self._post.record(sheet, early))
 
@@ -274,7 +279,7 @@ class Watcher:
             self.parameters.backward_ended(self._coming_step, self._amp_scale)
         late = self._micro_steps - max(PATIENCE, 4 * self._usual_micro_steps)
         if late >= 0 and late % PATIENCE == 0:
-            self._emit(self._recorder.step)
+            self._emit()
 
     def _optimizer_begins(self, optimizer: Optimizer) -> None:
         self._optimizer_calls += 1
@@ -304,7 +309,7 @@ class Watcher:
 
     def _step_skipped(self) -> None:
         self._amp_skipped += 1
-        self._emit(self._recorder.step)
+        self._emit()
         self._forget_cycle()
 
     # --- steps --------------------------------------------------------------------------------------------------
@@ -325,16 +330,17 @@ class Watcher:
                 self._company.step_ends(self._coming_step, self.parameters.optimizers)
         self._recorder.step += 1
         self._usual_micro_steps = max(self._micro_steps, 1)
-        self._emit(self._recorder.step)
+        self._emit()
         self._forget_cycle()
 
     def _forget_cycle(self) -> None:
         self._forwards = self._micro_steps = 0
         self._clip = None
 
-    def _emit(self, step: int) -> None:
-        """Put the row of *step*; the phases count from zero again."""
+    def _emit(self) -> None:
+        """Put the row of the newest step; the phases count from zero again."""
         self._enter("data")
+        step = self._steps_done
         values: dict[str, float] = dict(self._clock.close_step())
         step_s = values[tags.TIME_STEP]
         if self._lit:
@@ -357,7 +363,9 @@ class Watcher:
         if company is not None:
             values.update(company.close_step())
         detailed = self.parameters.detailed(step) and (company is None or company.kept_tags is None)
-        sheet = Sheet(step, time.time(), values, detailed, company.kept_tags if company is not None else None)
+        sheet = Sheet(
+            self._recorder.step, time.time(), values, detailed, company.kept_tags if company is not None else None
+        )
         self._recorder.put(self._post.record(sheet, self._collector.close_step(sheet)))
 
     def _own_values(self) -> dict[str, float]:
@@ -391,8 +399,8 @@ class Watcher:
         self._closed = True
         self._complete_pending_step()
         if self._forwards:  # a pass that never got to its step: where the script raised in it, it tells why
-            self._introduce(self._recorder.step)
-            self._emit(self._recorder.step)
+            self._introduce(self._steps_done)
+            self._emit()
         sheet = Sheet(self._recorder.step, time.time(), {}, False)
         last_words = self._inputs.last_words()
         if self._warnings is not None:

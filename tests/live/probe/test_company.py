@@ -178,6 +178,16 @@ def test_a_run_says_which_group_it_belongs_to(workplace) -> None:
     assert [group for _, group in told] == ["sweep-3", "sweep-3", "other", ""]
 
 
+def test_a_run_goes_on_from_the_step_of_its_checkpoint(workplace) -> None:
+    for said in ("start_step=500", "start_step='x'", "start_step=-3", ""):
+        workplace.run(f"import dettui_probe as probe; run = probe.init({said}); run.log(loss=1.0); run.event('a', 'b')")
+    strands = sorted(workplace.strands(), key=lambda strand: strand.hello.started)
+    assert [strand.hello.start_step for strand in strands] == [500, 0, 0, 0]
+    for strand in strands:
+        assert strand.rows() == [(strand.hello.start_step, {"loss": 1.0})]
+        assert strand.bye.step == strand.hello.start_step
+
+
 def test_a_second_start_returns_the_same_run(workplace) -> None:
     done = workplace.run("""
         import dettui_probe as probe

@@ -82,6 +82,20 @@ def test_gradients_that_outrun_the_second_moment_are_told(run: Run, told: ToldRe
     assert told().values(tags.UPDATE_LAG) == pytest.approx([1.0, 10.0], rel=0.02)
 
 
+def test_a_start_that_goes_on_from_a_checkpoint_is_read_as_closely_as_any(run: Run, told: ToldReader) -> None:
+    run.recorder.step = run.recorder.before = 1001
+    model = nn.Linear(8, 3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    attach(run, model, optimizer)
+    for _ in range(3):
+        model(torch.ones(4, 8)).sum().backward()
+        optimizer.step()
+    heard = told()
+    assert [row.step for row in heard.rows] == [1002, 1003, 1004]
+    assert heard.values(tags.FRESH_STATE) == [1, 0, 0]
+    assert {model.step for model in heard.models} <= {1001, 1002}
+
+
 def test_the_first_step_alone_begins_without_state(run: Run, told: ToldReader) -> None:
     model = nn.Linear(8, 3)
     attach(run, model)

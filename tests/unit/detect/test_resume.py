@@ -73,6 +73,23 @@ def test_steps_that_go_on_are_a_resume() -> None:
     assert f"its steps go on at {FIRST + 1}" in told.evidence[0].text
 
 
+@pytest.mark.parametrize("start_step", [0, 1000])
+def test_a_script_that_says_where_it_goes_on_from_must_bring_its_state_along(start_step: int) -> None:
+    setting = Setting(first_step=start_step + 1, start_step=start_step)
+    told = [
+        LostState().evaluate(
+            Context(store_of(run_messages(SECOND, setting=setting, **{tags.FRESH_STATE: begun})), start_step + SECOND)
+        )
+        for begun in (fresh(SECOND), fresh(SECOND, 0))
+    ]
+    assert [len(found) for found in told if not isinstance(found, Abstention)] == [0, 1 if start_step else 0]
+
+
+def test_a_first_level_after_a_checkpoint_is_no_starting_level() -> None:
+    messages = run_messages(SECOND, setting=Setting(first_step=1001, start_step=1000), **{tags.LOSS_TOTAL: 1.0})
+    assert Context(store_of(messages), 1000 + SECOND).is_resumed
+
+
 def test_a_resume_that_brought_its_state_along_is_quiet() -> None:
     assert judge({}, {tags.FRESH_STATE: fresh(SECOND)}, second_from=FIRST + 1) == []
 
