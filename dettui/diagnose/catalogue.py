@@ -21,7 +21,7 @@ from dettui.diagnose.causes import (
     precision,
 )
 from dettui.diagnose.conditions import Seen
-from dettui.diagnose.counted import with_counted_weights
+from dettui.diagnose.counted import Counted, table, with_counted_weights
 from dettui.diagnose.reading import Reading
 from dettui.diagnose.symptoms import SYMPTOM_TEXTS
 
@@ -42,9 +42,13 @@ def _provable_before_training(cause: CauseRecord) -> CauseRecord:
     )
 
 
-CATALOGUE: Final[Mapping[str, CauseRecord]] = MappingProxyType(
-    {cause.id: _provable_before_training(with_counted_weights(cause)) for group in _GROUPS for cause in group.CAUSES}
-)
+def catalogue_of(counts: Mapping[str, Counted]) -> Mapping[str, CauseRecord]:
+    """Every cause, its clues weighed by experts and by *counts*."""
+    causes = (cause for group in _GROUPS for cause in group.CAUSES)
+    return MappingProxyType({c.id: _provable_before_training(with_counted_weights(c, counts)) for c in causes})
+
+
+CATALOGUE: Final[Mapping[str, CauseRecord]] = catalogue_of(table())
 """Id -> record, in the order in which the vocabulary lists them."""
 
 _NOTHING_KNOWN: Final = Reading(numbers={})

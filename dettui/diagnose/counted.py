@@ -17,26 +17,32 @@ from typing import Final
 from dettui.diagnose.cause import CauseRecord, Clue
 
 COUNTS_FILE: Final = Path(__file__).with_name("counts.json")
-EXPERT_RUNS: Final = 6.0
-"""An expert's value weighs as so many runs of the cause: with as many counted, both count alike."""
+EXPERT_CASES: Final = 4.0
+"""An expert's word counts as so many cases of the cause, and of other faults."""
+USUAL_SHARE: Final = 0.7
+"""Of the cases for which an expert thinks that a clue speaks: those in which it shows."""
+LEAST_BINS: Final = 0.1
 MOST_BINS: Final = 2.0
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How often a clue held, of the runs in which it could be asked."""
+    """How often a clue held, of the cases in which it could be asked.
+
+    Runs of one fault in one program are one case together, of which a share may have held: their seeds agree far more
+    than chance.
+    """
 
     held: float
     asked: float
 
-    def plus(self, answer: bool) -> Tally:
-        """With one more run."""
+    def plus(self, answer: float) -> Tally:
+        """With one more case."""
         return Tally(self.held + answer, self.asked + 1)
 
-    @property
-    def share(self) -> float:
-        """With one run of either outcome added (Laplace): never 0, never 1."""
-        return (self.held + 1.0) / (self.asked + 2.0)
+    def share(self, expected: float) -> float:
+        """Of the cases in which it held, where EXPERT_CASES held with the share *expected* (a Beta prior)."""
+        return (self.held + EXPERT_CASES * expected) / (self.asked + EXPERT_CASES)
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,15 @@ class Counted:
     others: Tally
 
     @property
-    def bins(self) -> float:
-        """log10 of the likelihood ratio."""
-        bins = math.log10(self.own.share / self.others.share)
-        return min(max(bins, -MOST_BINS), MOST_BINS)
+    def is_telling(self) -> bool:
+        """Whether the clue ever held: else nothing is known of what it is worth when it does."""
+        return bool(self.own.held or self.others.held)
+
+    def bins(self, expert: float) -> float:
+        """log10 of the likelihood ratio, begun at what the *expert* said."""
+        rare = USUAL_SHARE / 10 ** abs(expert)
+        own, others = (USUAL_SHARE, rare) if expert > 0 else (rare, USUAL_SHARE)
+        return math.log10(self.own.share(own) / self.others.share(others))
 
     def as_json(self) -> list[float]:
         """held and asked with the cause, held and asked without."""
@@ -64,15 +75,15 @@ def clue_key(cause: str, clue: Clue) -> str:
 
 
 def shrunk_weight(expert: float, counts: Counted) -> float:
-    """Between the expert's value and the counted one, by how many runs were counted; a sign is not turned.
+    """What the *expert* said of a clue, moved by what was counted; the sign is not turned.
 
     A clue that speaks for a cause and was counted to speak against it speaks for nothing: it is worth 0.1 bins, so that
     the text is still told.
     """
-    runs = min(counts.own.asked, counts.others.asked)
-    weight = (EXPERT_RUNS * expert + runs * counts.bins) / (EXPERT_RUNS + runs)
-    least = 0.1 if expert > 0 else -0.1
-    return max(weight, least) if expert > 0 else min(weight, least)
+    if not counts.is_telling:
+        return expert
+    size = math.copysign(1.0, expert) * counts.bins(expert)
+    return math.copysign(min(max(size, LEAST_BINS), MOST_BINS), expert)
 
 
 @cache
@@ -82,12 +93,11 @@ def table() -> Mapping[str, Counted]:
     return {key: Counted(Tally(a, b), Tally(c, d)) for key, (a, b, c, d) in raw.items()}
 
 
-def with_counted_weights(record: CauseRecord) -> CauseRecord:
-    """*record* with the weights that counting gives its clues."""
-    clues = tuple(_weighed(record.id, clue) for clue in record.clues)
+def with_counted_weights(record: CauseRecord, counts: Mapping[str, Counted]) -> CauseRecord:
+    """*record* with the weights that *counts* give its clues."""
+    clues = tuple(_weighed(clue, counts.get(clue_key(record.id, clue))) for clue in record.clues)
     return replace(record, clues=clues)
 
 
-def _weighed(cause: str, clue: Clue) -> Clue:
-    counts = table().get(clue_key(cause, clue))
+def _weighed(clue: Clue, counts: Counted | None) -> Clue:
     return clue if counts is None else replace(clue, weight=round(shrunk_weight(clue.weight, counts), 2))

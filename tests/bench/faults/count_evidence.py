@@ -2,9 +2,9 @@
 
 DIR holds the recordings of the programs for tuning with their manifest.jsonl.  Each faulty run is replayed, and each
 clue of each cause is asked of its last reading.  The weight of a clue is log10 of a likelihood ratio: how often it
-holds in runs of its cause, over how often in runs of other faults under which the cause could be named (each fault
-counts alike, however often it was recorded), with one run of either outcome added to both (Laplace).  Expert values
-count as a few runs beside (dettui/diagnose/counted.py).
+holds with its cause, over how often with other faults under which the cause could be named, with one case of either
+outcome added to both (Laplace).  A fault in a program is one case, however often it was recorded; of the other faults
+each is one.  Counts and experts are weighed by their precision (dettui/diagnose/counted.py).
 
 Prints the clues whose expert weight the counts contradict.  With --write it also writes dettui/diagnose/counts.json,
 from which the catalogue takes its weights.
@@ -49,6 +49,7 @@ class Case:
     """One faulty run, as it was read at its end."""
 
     fault: str
+    program: str
     causes: frozenset[str]  # the true one, and others that say the same
     reading: Reading
     kinds: frozenset[str]  # of its findings
@@ -56,15 +57,22 @@ class Case:
 
 def cases(folder: Path) -> Iterator[Case]:
     """The faulty runs of *folder*, of programs for tuning, in which anything was found."""
+    for row in faulty_rows(folder):
+        case = case_of(folder / "runs" / row["run"], row)
+        if case is not None:
+            yield case
+
+
+def faulty_rows(folder: Path) -> Iterator[Mapping[str, Any]]:
+    """What the manifest of *folder* tells of each recorded fault in a program for tuning."""
     for row in read_manifest(folder).values():
         is_recorded = (folder / "runs" / row["run"]).exists()
         if is_recorded and row["kind"] == "fault" and row["program"] in TUNE and row["what"] in REGISTER:
-            case = _case(folder / "runs" / row["run"], row)
-            if case is not None:
-                yield case
+            yield row
 
 
-def _case(path: Path, row: Mapping[str, Any]) -> Case | None:
+def case_of(path: Path, row: Mapping[str, Any]) -> Case | None:
+    """The recording at *path* as it was read at its end, None where nothing was found."""
     findings = replay(open_recording(path)).diagnosis.findings
     if not findings:
         return None
@@ -72,6 +80,7 @@ def _case(path: Path, row: Mapping[str, Any]) -> Case | None:
     shown: Sequence[Finding] = [replace(finding, state="active") for finding in findings]
     return Case(
         row["what"],
+        row["program"],
         frozenset((injection.cause, *injection.accepted)),
         read(signals_of(Context(store, store.last_step)), store.model, shown),
         frozenset(finding.kind for finding in findings),
@@ -93,24 +102,25 @@ def count(known: Sequence[Case]) -> dict[str, Counted]:
     for record in CATALOGUE.values():
         rivals = [case for case in known if case.kinds.intersection(record.symptoms)]
         for clue in record.clues:
-            own, others = Tally(0, 0), defaultdict[str, Tally](lambda: Tally(0, 0))
+            own, others = defaultdict[str, Tally](lambda: Tally(0, 0)), defaultdict[str, Tally](lambda: Tally(0, 0))
             for case in rivals:
                 answer = clue.when(case.reading)
-                if answer is not None and record.id in case.causes:
-                    own = own.plus(answer)
-                elif answer is not None:
+                if answer is None:
+                    continue
+                if record.id in case.causes:
+                    own[case.program + case.fault] = own[case.program + case.fault].plus(answer)
+                else:
                     others[case.fault] = others[case.fault].plus(answer)
-            counted[clue_key(record.id, clue)] = Counted(own, _alike(others.values()))
+            counted[clue_key(record.id, clue)] = Counted(_alike(own.values()), _alike(others.values()))
     return counted
 
 
 def _alike(tallies: Iterable[Tally]) -> Tally:
-    """Several faults as one tally in which each of them weighs alike."""
-    asked = [tally for tally in tallies if tally.asked]
-    if not asked:
-        return Tally(0, 0)
-    total = sum(tally.asked for tally in asked)
-    return Tally(round(total * sum(tally.held / tally.asked for tally in asked) / len(asked), 2), total)
+    """Each of several tallies as one case."""
+    whole = Tally(0, 0)
+    for tally in tallies:
+        whole = whole.plus(tally.held / tally.asked)
+    return Tally(round(whole.held, 2), whole.asked)
 
 
 def contradictions(counted: Mapping[str, Counted]) -> Iterator[str]:

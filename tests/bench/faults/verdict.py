@@ -61,7 +61,7 @@ def code_revision() -> str:
     digest = hashlib.sha256()
     for folder in ("dettui/domain", "dettui/numerics", "dettui/store", "dettui/detect", "dettui/diagnose",
                    "dettui/engine", "dettui/feed", "probe/dettui_probe"):  # fmt: skip
-        for path in sorted((ROOT / folder).rglob("*.py")):
+        for path in sorted((*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.json"))):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

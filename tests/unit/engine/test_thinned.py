@@ -23,7 +23,6 @@ ROWS = 100
 SHARE = 4
 
 TOO_FEW_ROWS = {
-    "slow_but_moving", "lr_too_high_alternating", "momentum_waves", "never_learns", "data_corrupted_midway",
     "boxes_not_flipped_either_way", "boxes_of_other_images", "amp_scale_collapses", "loader_starves",
     "gradient_vanishes", "warmed_up_and_stuck",
 }  # fmt: skip
