@@ -38,6 +38,42 @@ class Key:
     hint: str = ""  # one word for the foot of the screen; "" keeps it out of there
 
 
+def _scrolling(where: Where) -> tuple[Key, ...]:
+    """Of a page of text."""
+    return (
+        Key("up,k", "↑ k", "scroll(-1)", "up", where),
+        Key("down,j", "↓ j", "scroll(1)", "down", where, "scroll"),
+        *_paging(where),
+    )
+
+
+def _paging(where: Where) -> tuple[Key, ...]:
+    return (
+        Key("pageup", "page up", "scroll(-10)", "a page up", where),
+        Key("pagedown", "page down", "scroll(10)", "a page down", where),
+    )
+
+
+def _zooming(where: Where) -> tuple[Key, ...]:
+    """Of curves on one axis."""
+    return (
+        Key("left,h", "← h", "pan(-1)", "earlier", where),
+        Key("right,l", "→ l", "pan(1)", "later", where),
+        Key("plus,equals_sign", "+", "zoom(2.0)", "less of the axis, larger", where, "zoom"),
+        Key("minus,underscore", "-", "zoom(0.5)", "more of the axis", where),
+    )
+
+
+def _reading(where: Where, values: str) -> tuple[Key, ...]:
+    """Of the cursor on curves; *values*: where those under it are shown."""
+    return (
+        Key("left_square_bracket", "[", "cursor(-1)", f"cursor one column back: {values}", where),
+        Key("right_square_bracket", "]", "cursor(1)", "cursor one column on", where),
+        Key("left_curly_bracket", "{", "cursor(-20)", "cursor twenty columns back", where),
+        Key("right_curly_bracket", "}", "cursor(20)", "cursor twenty columns on", where),
+    )
+
+
 KEYS: tuple[Key, ...] = (
     Key("question_mark,f1", "?", "app.help", "all keys", "everywhere", "help"),
     Key("q,ctrl+c", "q", "app.quit", "quit; training goes on untouched", "everywhere", "quit"),
@@ -81,17 +117,9 @@ KEYS: tuple[Key, ...] = (
     Key("space", "space", "hide", "take the selected run out of the charts, or put it back", "compare"),
     Key("s", "s", "smooth", "smoothing: none, light, heavy", "compare", "smooth"),
     Key("y", "y", "log_y", "logarithmic or linear values", "compare", "log"),
-    Key("left,h", "← h", "pan(-1)", "earlier", "compare"),
-    Key("right,l", "→ l", "pan(1)", "later", "compare"),
-    Key("plus,equals_sign", "+", "zoom(2.0)", "less of the axis, larger", "compare", "zoom"),
-    Key("minus,underscore", "-", "zoom(0.5)", "more of the axis", "compare"),
+    *_zooming("compare"),
     Key("0,f", "0 f", "follow", "the whole axis", "compare"),
-    Key(
-        "left_square_bracket", "[", "cursor(-1)", "cursor back: values of all runs there stand in the table", "compare"
-    ),
-    Key("right_square_bracket", "]", "cursor(1)", "cursor on", "compare"),
-    Key("left_curly_bracket", "{", "cursor(-20)", "cursor far back", "compare"),
-    Key("right_curly_bracket", "}", "cursor(20)", "cursor far on", "compare"),
+    *_reading("compare", "the values of all runs there stand in the table"),
     Key("escape,backspace", "esc", "back", "back: field, cursor, zoom, then the list of runs", "compare", "back"),
     # --- run
     Key("up,k", "↑ k", "finding(-1)", "previous finding", "run"),
@@ -103,15 +131,9 @@ KEYS: tuple[Key, ...] = (
     Key("c", "c", "checks", "checks before training, and targets that cannot be right", "run", "checks"),
     Key("i", "i", "images", "images as the model was given them, with their boxes", "run", "images"),
     Key("r", "r", "ranks", "ranks side by side: states, times, who is slow and in what", "run", "ranks"),
-    Key("left,h", "← h", "pan(-1)", "earlier steps", "run"),
-    Key("right,l", "→ l", "pan(1)", "later steps", "run"),
-    Key("plus,equals_sign", "+", "zoom(2.0)", "fewer steps, larger", "run", "zoom"),
-    Key("minus,underscore", "-", "zoom(0.5)", "more steps", "run"),
+    *_zooming("run"),
     Key("0,f", "0 f", "follow", "the whole run, following its newest step", "run", "follow"),
-    Key("left_square_bracket", "[", "cursor(-1)", "cursor one point back: its values stand in the titles", "run"),
-    Key("right_square_bracket", "]", "cursor(1)", "cursor one point on", "run"),
-    Key("left_curly_bracket", "{", "cursor(-20)", "cursor twenty points back", "run"),
-    Key("right_curly_bracket", "}", "cursor(20)", "cursor twenty points on", "run"),
+    *_reading("run", "its values stand in the titles"),
     Key("1", "1…7", "pane('loss')", "loss and its terms", "run", "panes"),
     Key("2", "2", "pane('lr')", "learning rate", "run"),
     Key("3", "3", "pane('grad')", "gradient norm", "run"),
@@ -127,10 +149,7 @@ KEYS: tuple[Key, ...] = (
     Key("t", "t", "terms", "loss: the total, all its terms, or one term after the other", "run", "terms"),
     Key("escape,backspace", "esc", "back", "back: cursor, zoom, maximised pane, then the list of runs", "run", "back"),
     # --- finding
-    Key("up,k", "↑ k", "scroll(-1)", "up", "finding"),
-    Key("down,j", "↓ j", "scroll(1)", "down", "finding", "scroll"),
-    Key("pageup", "page up", "scroll(-10)", "a page up", "finding"),
-    Key("pagedown", "page down", "scroll(10)", "a page down", "finding"),
+    *_scrolling("finding"),
     Key("n", "n", "other(1)", "next finding", "finding", "next"),
     Key("N", "N", "other(-1)", "previous finding", "finding"),
     Key("i", "i", "images", "images that it was raised for, with their boxes", "finding", "images"),
@@ -138,8 +157,7 @@ KEYS: tuple[Key, ...] = (
     # --- checks
     Key("up,k", "↑ k", "move(-1)", "open the previous check", "checks"),
     Key("down,j", "↓ j", "move(1)", "open the next check", "checks", "next"),
-    Key("pageup", "page up", "scroll(-10)", "a page up", "checks"),
-    Key("pagedown", "page down", "scroll(10)", "a page down", "checks"),
+    *_paging("checks"),
     Key("i", "i", "images", "images with targets that cannot be right", "checks", "images"),
     Key("escape,enter,c,backspace", "esc", "back", "back to the run", "checks", "back"),
     # --- images
@@ -153,16 +171,10 @@ KEYS: tuple[Key, ...] = (
     Key("enter", "enter", "agree", "answer", "question"),
     Key("escape", "esc", "refuse", "refuse to answer", "question"),
     # --- ranks
-    Key("up,k", "↑ k", "scroll(-1)", "up", "ranks"),
-    Key("down,j", "↓ j", "scroll(1)", "down", "ranks", "scroll"),
-    Key("pageup", "page up", "scroll(-10)", "a page up", "ranks"),
-    Key("pagedown", "page down", "scroll(10)", "a page down", "ranks"),
+    *_scrolling("ranks"),
     Key("escape,enter,r,backspace", "esc", "back", "back to the run", "ranks", "back"),
     # --- help
-    Key("up,k", "↑ k", "scroll(-1)", "up", "help"),
-    Key("down,j", "↓ j", "scroll(1)", "down", "help", "scroll"),
-    Key("pageup", "page up", "scroll(-10)", "a page up", "help"),
-    Key("pagedown", "page down", "scroll(10)", "a page down", "help"),
+    *_scrolling("help"),
     Key("escape,enter,backspace", "esc", "back", "close", "help", "close"),
 )
 
