@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,6 +31,17 @@ def told_by(
     """The symptom that *evidence* (not empty) shows, over the steps that it covers."""
     first, last = min(e.window[0] for e in evidence), max(e.window[1] for e in evidence)
     return Symptom(kind, severity, first, last, title, tuple(evidence), exact=exact, key=key)
+
+
+def first_told(
+    rule: str, context: Context, watched: Sequence[str], judge: Callable[[Context, str], Symptom | None]
+) -> Sequence[Symptom] | Abstention:
+    """What *judge* says of the first of the *watched* tags in which it sees something; the *rule* abstains where none
+    of them came."""
+    if len(context.missing(*watched)) == len(watched):
+        return Abstention(rule, tuple(watched))
+    found = (judge(context, tag) for tag in watched)
+    return tuple(symptom for symptom in found if symptom is not None)[:1]
 
 
 class Rule(Protocol):

@@ -12,7 +12,7 @@ from dettui.detect.schedule import Schedule, read_schedule
 from dettui.domain.check import Check
 from dettui.domain.run import ModelInfo, RunInfo
 from dettui.domain.series import ClassCounts, Floats, Series
-from dettui.numerics.robust import is_usable, median, usable_of
+from dettui.numerics.robust import is_usable, median, quantile, usable_of
 from dettui.store.run_store import RunStore
 from dettui_probe import tags, wire
 
@@ -105,6 +105,17 @@ class Context:
         first = series.values[:points]
         first = first[is_usable(first)]
         return median(first) if len(first) else None
+
+    def lower_quartile(self, tag: str, points: int, at_least: int) -> float | None:
+        """What three in four of the newest *points* of *tag* reach, None where fewer than *at_least* came."""
+        newest = self.window(tag, points)
+        return quantile(newest, 0.25) if len(newest) >= at_least else None
+
+    def ratio_to_first(self, tag: str, points: int, first_points: int = 3) -> float | None:
+        """Median of the newest *points* of *tag* over that of its first ones; None where it never came, or began with
+        nothing."""
+        first, now = self.early_median(tag, first_points), self.median(tag, points)
+        return None if not first or now is None else now / first
 
     def last(self, tag: str) -> float | None:
         """The newest value of *tag*."""

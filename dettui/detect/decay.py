@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
-from dettui.numerics.robust import quantile
 from dettui_probe import tags
 
 
@@ -34,18 +33,15 @@ class DecayRules:
         missing = context.missing(tags.UPDATE_DECAY, tags.WEIGHT_NORM)
         if missing:
             return Abstention(self.name, missing)
-        shares = context.window(tags.UPDATE_DECAY, self.policy.newest)
-        first, now = context.early_median(tags.WEIGHT_NORM, 3), context.median(tags.WEIGHT_NORM, 5)
-        if len(shares) < self.policy.at_least or not first or now is None:
-            return ()
-        low = quantile(shares, 0.25)
-        if low <= self.policy.share or now >= self.policy.shrunk * first:
+        low = context.lower_quartile(tags.UPDATE_DECAY, self.policy.newest, self.policy.at_least)
+        left = context.ratio_to_first(tags.WEIGHT_NORM, 5)
+        if low is None or left is None or low <= self.policy.share or left >= self.policy.shrunk:
             return ()
         window = context.span(tags.UPDATE_DECAY, self.policy.newest)
         evidence = [
             Evidence(tags.UPDATE_DECAY, window, low, self.policy.share, ">",
                      f"three in four steps point to zero more than anywhere else (cosine over {low:.2f})"),
-            Evidence(tags.WEIGHT_NORM, context.span(tags.WEIGHT_NORM, 5), now / first, self.policy.shrunk, "<",
-                     f"the weights have shrunk to {now / first:.0%} of their first norm"),
+            Evidence(tags.WEIGHT_NORM, context.span(tags.WEIGHT_NORM, 5), left, self.policy.shrunk, "<",
+                     f"the weights have shrunk to {left:.0%} of their first norm"),
         ]  # fmt: skip
         return (told_by(evidence, "config_smell", "warning", "Weight decay rules the steps", key="decay"),)

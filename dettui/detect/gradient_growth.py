@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
-from dettui.numerics.robust import quantile
 from dettui_probe import tags
 
 
@@ -34,19 +33,16 @@ class GradientGrowth:
         missing = context.missing(tags.GRAD_AGREEMENT, tags.GRAD_NORM)
         if missing:
             return Abstention(self.name, missing)
-        agreement = context.window(tags.GRAD_AGREEMENT, self.policy.newest)
-        first, now = context.early_median(tags.GRAD_NORM, 3), context.median(tags.GRAD_NORM, 10)
-        if len(agreement) < self.policy.at_least or not first or now is None:
-            return ()
-        low = quantile(agreement, 0.25)
-        if low <= self.policy.agreement or now <= self.policy.growth * first:
+        low = context.lower_quartile(tags.GRAD_AGREEMENT, self.policy.newest, self.policy.at_least)
+        growth = context.ratio_to_first(tags.GRAD_NORM, 10)
+        if low is None or growth is None or low <= self.policy.agreement or growth <= self.policy.growth:
             return ()
         window = context.span(tags.GRAD_AGREEMENT, self.policy.newest)
         evidence = [
             Evidence(tags.GRAD_AGREEMENT, window, low, self.policy.agreement, ">",
                      f"three in four successive gradients are nearly the same vector (cosine over {low:.2f})"),
-            Evidence(tags.GRAD_NORM, context.span(tags.GRAD_NORM, 10), now / first, self.policy.growth, ">",
-                     f"the gradient norm is {now / first:.0f} times that of the first steps"),
+            Evidence(tags.GRAD_NORM, context.span(tags.GRAD_NORM, 10), growth, self.policy.growth, ">",
+                     f"the gradient norm is {growth:.0f} times that of the first steps"),
         ]  # fmt: skip
         title = "Gradients grow step by step and hardly turn"
         return (told_by(evidence, "gradient_exploding", "warning", title, key="growth"),)

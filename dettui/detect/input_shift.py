@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dettui.detect.base import Symptom, told_by
+from dettui.detect.base import Symptom, first_told, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.numerics.changepoint import level_shift_split
@@ -38,10 +38,7 @@ class InputShift:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom; information where the loss did not rise, as when an augmentation is switched off."""
-        if len(context.missing(*_WATCHED)) == len(_WATCHED):
-            return Abstention(self.name, _WATCHED)
-        found = (self._judge(context, tag) for tag in _WATCHED)
-        return tuple(symptom for symptom in found if symptom is not None)[:1]
+        return first_told(self.name, context, _WATCHED, self._judge)
 
     def _judge(self, context: Context, tag: str) -> Symptom | None:
         series, policy = context.series(tag), self.policy

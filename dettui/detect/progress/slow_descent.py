@@ -51,8 +51,7 @@ class SlowDescent:
         policy = self.policy
         update = context.median(tags.UPDATE_RATIO, 100) or 0.0
         agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=policy.agreements) or 0.0
-        first, now = context.early_median(tags.GRAD_NORM, 20), context.median(tags.GRAD_NORM, 50)
-        kept = now / first if first and now is not None else 0.0
+        kept = context.ratio_to_first(tags.GRAD_NORM, 50, 20) or 0.0
         overshoot = context.median(tags.UPDATE_OVERSHOOT, 100, at_least=policy.agreements) or 0.0
         limits = self._limits(update, max(agreement, policy.asked_for * -overshoot), kept)
         firm = agreement > policy.nearly_equal

@@ -36,12 +36,11 @@ def add_updates(context: Context, known: Signals) -> Signals:
 
 def add_gradients(context: Context, known: Signals) -> Signals:
     norms = context.window(tags.GRAD_NORM, 100)
-    first = context.early_median(tags.GRAD_NORM, 20)
     profile = depth_profile(context, GradientPolicy())
     clipped = norms_over_limit(context, 200)
     return replace(
         known,
-        grad_norm_ratio=median(norms) / first if len(norms) and first else None,
+        grad_norm_ratio=context.ratio_to_first(tags.GRAD_NORM, 100, 20),
         grad_norm_cv=float(norms.std() / norms.mean()) if len(norms) > 1 and norms.mean() > 0 else None,
         grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
@@ -55,15 +54,13 @@ def add_gradients(context: Context, known: Signals) -> Signals:
 
 def add_directions(context: Context, known: Signals) -> Signals:
     """Where steps lead, as samples of gradients and weights tell."""
-    weights, lags = context.series(tags.WEIGHT_NORM), context.window(tags.UPDATE_LAG, 200)
-    first = context.early_median(tags.WEIGHT_NORM, 3)
-    newest = context.median(tags.WEIGHT_NORM, 5)
+    lags = context.window(tags.UPDATE_LAG, 200)
     return replace(
         known,
         update_overshoot=context.median(tags.UPDATE_OVERSHOOT, 100, at_least=10),
         update_ascent=context.median(tags.UPDATE_ASCENT, 100, at_least=5),
         update_decay_share=context.median(tags.UPDATE_DECAY, 100, at_least=10),
-        weight_norm_ratio=newest / first if weights is not None and newest is not None and first else None,
+        weight_norm_ratio=context.ratio_to_first(tags.WEIGHT_NORM, 5),
         second_moment_lag=float(lags.max()) if len(lags) else None,
     )
 
