@@ -111,7 +111,9 @@ class Family:
         if end > len(self._steps):
             self._move(max(end, len(self._steps) + max(_FIRST_CAPACITY, len(self._steps) // _RESERVE)))
         fresh = slice(self._length, end)
-        if self._values.dtype == np.float64 or not self._narrow_into(fresh, rows.values):
+        if self._values.dtype != np.float64 and not self._narrow_into(fresh, rows.values):
+            self._move(len(self._steps), np.float64)
+        if self._values.dtype == np.float64:
             self._values[fresh] = rows.values
         self._steps[fresh] = rows.steps
         self._times[fresh] = rows.times
@@ -119,15 +121,15 @@ class Family:
 
     def _narrow_into(self, fresh: slice, values: Floats) -> bool:
         """Write *values* as float32, a piece that fits a cache at a time; False where one of them would become
-        infinite or zero, and there is room for them as float64 instead."""
-        for low in range(0, len(values), _PIECE):
-            piece = values[low : low + _PIECE]
-            narrow = _narrowed(piece)
-            if narrow is piece:
-                self._move(len(self._steps), np.float64)
-                return False
-            self._values[fresh.start + low : fresh.start + low + len(piece)] = narrow
-        return True
+        infinite or zero."""
+        if len(values) <= _PIECE:  # as all that a live run sends
+            narrow = _narrowed(values)
+            if narrow is not values:
+                self._values[fresh] = narrow
+            return narrow is not values
+        places = range(fresh.start, fresh.stop, _PIECE)
+        pieces = (values[low : low + _PIECE] for low in range(0, len(values), _PIECE))
+        return all(self._narrow_into(slice(at, at + len(p)), p) for at, p in zip(places, pieces, strict=True))
 
     def rows(self) -> Rows:
         """All rows, as read-only views."""
