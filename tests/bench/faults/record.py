@@ -100,9 +100,12 @@ def jobs(side: Side) -> Iterator[Job]:
 
 
 def _rounds() -> Iterator[tuple[str, int, int]]:
-    """Severity, which of the programs of an injection, seed.  Every strength with two seeds before the next program:
-    harm is judged by several."""
-    first = [(severity, 0, seed) for severity in ("medium", "severe", "mild") for seed in (0, 1)]
+    """Severity, which of the programs of an injection, seed.  Harm is judged by several seeds, and a rule by several
+    programs: each gets its turn before the mild ones, most of which do no harm."""
+    first = [
+        ("medium", 0, 0), ("medium", 0, 1), ("medium", 1, 0), ("severe", 0, 0), ("medium", 2, 0), ("severe", 0, 1),
+        ("medium", 1, 1), ("mild", 0, 0), ("mild", 0, 1),
+    ]  # fmt: skip
     every = [
         (severity, place, seed)
         for seed, place, severity in itertools.product(range(3), range(5), ("medium", "severe", "mild"))
