@@ -115,7 +115,7 @@ def _reach(pause: Pause) -> int:
 def _judge(together: Mapping[int, Pause], ends: Sequence[RankEnd], longest_s: float, policy: HangPolicy) -> Hang | None:
     """The hang in pauses that belong together, None where they may be healthy."""
     usual_s = max((pause.usual_s for pause in together.values() if pause.usual_s is not None), default=None)
-    if usual_s is None:
+    if usual_s is None or not _are_in_step(together):
         return None
     least_s = max(policy.least_s, policy.steps * usual_s)
     alive_s = {rank: pause.still_s - pause.silent_s for rank, pause in together.items()}
@@ -131,6 +131,12 @@ def _judge(together: Mapping[int, Pause], ends: Sequence[RankEnd], longest_s: fl
         return None
     wait = _Wait(waited_s, max(patience_s, least_s, policy.longer_than_before * longest_s))
     return _hang(together, culprit, wait, "warning") if waited_s > wait.limit_s else None
+
+
+def _are_in_step(together: Mapping[int, Pause]) -> bool:
+    """False where ranks are further apart than words are late: each trains on its own, and none waits for another."""
+    steps = [pause.step for pause in together.values()]
+    return max(steps) - min(steps) <= max(map(_reach, together.values()))
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,13 @@ def test_a_rank_that_fell_silent_while_the_others_wait_is_named_soon() -> None:
     assert hung(replace(waits, still_s=HANG.least_s), stopped) == []
 
 
+def test_ranks_that_train_on_their_own_wait_for_nobody() -> None:
+    """One evaluates for a minute; the other steps on, far ahead or far behind, and is not silent."""
+    evaluating = replace(WAITING, phase="idle", still_s=60.0)
+    for step in (2_000, 10):
+        assert hung(evaluating, replace(WAITING, step=step, still_s=0.1)) == []
+
+
 def test_a_rank_that_was_suspended_and_went_on_is_told_as_over() -> None:
     waited = replace(WAITING, still_s=31.0, is_open=False)
     stopped = replace(waited, still_s=30.0, silent_s=30.0, step=57)
