@@ -10,8 +10,8 @@ import numpy as np
 
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
+from dettui.detect.eval_loss import eval_loss
 from dettui.detect.evaluation_inputs import EvaluationPolicy, read_shift
-from dettui.detect.generalisation import eval_loss
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Series
 from dettui_probe import tags

@@ -9,6 +9,7 @@ from math import e, log, log1p, sqrt
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
+from dettui.detect.eval_loss import eval_loss
 from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui_probe import tags
@@ -24,6 +25,9 @@ class FloorPolicy:
     z: float = 3.0
     patience: float = 0.5  # share of a declared run before it is more than news: a transformer rests at H for a while
     patience_points: int = 2000  # the same where the length is not told
+    evaluations: int = 5
+    hardly_below: float = 0.9  # share of a guesser's loss
+    never_below: float = 0.97  # the same, of evaluations [S19]
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,24 @@ class LossFloor:
         floors = [(guess, "a guesser loses")]
         if context.last(tags.GRAPH_SOFTMAX_TWICE) != 0:  # where the graph shows none, there is none
             floors.append((log1p((model.num_classes - 1) / e), "a softmax before it allows"))
-        found = (self._judge(context, curve, level, words) for level, words in floors)
+        found = [self._judge(context, curve, level, words) for level, words in floors]
+        found.append(self._no_better_than_a_guess(context, curve, guess))
         return tuple(symptom for symptom in found if symptom is not None)[:1]
+
+    def _no_better_than_a_guess(self, context: Context, curve: LossCurve, guess: float) -> Symptom | None:
+        """A training loss a little below a guesser's, by heart, while no evaluation ever beat it."""
+        policy, series = self.policy, eval_loss(context)
+        mean = float(curve.values[-max(int(policy.share * len(curve)), 50) :].mean())
+        if series is None or len(series) < policy.evaluations or not has_waited(context, policy):
+            return None
+        best = float(series.values.min())
+        if not policy.hardly_below * guess <= mean < guess or best < policy.never_below * guess:
+            return None
+        window = int(series.steps[0]), int(series.steps[-1])
+        text = f"in {len(series)} evaluations the loss was never below {best:.4g}; a guesser loses {guess:.4g}"
+        proof = Evidence(series.tag, window, best, policy.never_below * guess, ">", text)
+        title = f"Loss is at {mean:.3g} and evaluations never beat a guess"
+        return told_by([proof], "loss_floor", "warning", title)
 
     def _judge(self, context: Context, curve: LossCurve, level: float, words: str) -> Symptom | None:
         policy = self.policy

@@ -10,16 +10,8 @@ import numpy as np
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
+from dettui.detect.eval_loss import eval_loss
 from dettui.domain.finding import Abstention, Evidence
-from dettui.domain.series import Series
-
-EVAL_LOSS = ("eval/loss", "eval/val_loss", "eval/cross_entropy", "eval/ce", "eval/nll")
-
-
-def eval_loss(context: Context) -> Series | None:
-    """The user's evaluation of the training loss, None where there is none by that name."""
-    found = (context.series(tag) for tag in EVAL_LOSS)
-    return next((series for series in found if series is not None and np.isfinite(series.values).all()), None)
 
 
 @dataclass(frozen=True)

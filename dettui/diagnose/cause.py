@@ -29,6 +29,9 @@ UNSTEADY: Final = ("oscillation", "spike", "divergence", "non_finite", "update_t
 FAR_REACHING: Final = frozenset((*STUCK, *UNSTEADY)) - {"non_finite", "update_too_large"}
 """Symptoms far from a fault in the data: a handful of bad boxes does not explain them, a fifth of all boxes does."""
 
+OF_THE_MACHINE: Final = frozenset(("input_bound", "slow_step", "memory_growth"))
+"""Symptoms of how fast a run goes or what it takes: they explain nothing of what it learns."""
+
 DOWNSTREAM: Final = frozenset(("overfit", "collapse", "dead_units"))
 """What any fault that rules the data may bring about, besides the symptoms that its record names."""
 

@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from dettui.detect.signals import Signals
 from dettui.diagnose.catalogue import CATALOGUE
-from dettui.diagnose.cause import DOWNSTREAM, FAR_REACHING, CauseRecord, Clue
+from dettui.diagnose.cause import DOWNSTREAM, FAR_REACHING, OF_THE_MACHINE, CauseRecord, Clue
 from dettui.diagnose.reading import Reading, read
 from dettui.domain.finding import SEVERITY_ORDER, Abstention, Cause, Diagnosis, Finding, RankedCause, Severity
 from dettui.domain.run import ModelInfo
@@ -320,7 +320,19 @@ def _over_the_run(findings: Sequence[Finding]) -> tuple[RankedCause, ...]:
     ranked = [
         RankedCause(id, _combined(doubt[id], proofs[id] > 0), proofs[id] > 0, tuple(explained[id])) for id in doubt
     ]
-    return tuple(sorted(ranked, key=lambda cause: (not cause.certain, -cause.score, -len(cause.findings))))
+    last = _only_of_the_machine(findings)
+    return tuple(
+        sorted(ranked, key=lambda cause: (cause.id in last, not cause.certain, -cause.score, -len(cause.findings)))
+    )
+
+
+def _only_of_the_machine(findings: Sequence[Finding]) -> frozenset[str]:
+    """Ids of causes that explain only how fast the run goes, where it has worse to explain."""
+    worse = [f for f in findings if f.kind not in OF_THE_MACHINE and f.severity != "info"]
+    if not worse:
+        return frozenset()
+    elsewhere = {cause.id for finding in findings if finding.kind not in OF_THE_MACHINE for cause in finding.causes}
+    return frozenset(cause.id for finding in findings for cause in finding.causes) - elsewhere
 
 
 def _combined(doubt: float, certain: bool) -> float:

@@ -8,9 +8,9 @@ import numpy as np
 
 from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
+from dettui.detect.eval_loss import eval_loss
 from dettui.detect.evaluation_inputs import EvaluationPolicy, read_overlap, read_shift
 from dettui.detect.evaluations import PREFIX, CollapsePolicy, direction
-from dettui.detect.generalisation import eval_loss
 from dettui.detect.signals.fields import Signals
 from dettui.domain.series import Floats
 from dettui_probe import tags

@@ -15,7 +15,7 @@ from dettui.detect.signals.fields import Signals
 from dettui.detect.tight_clip import norms_over_limit
 from dettui.detect.updates import passes_without_step
 from dettui.domain.series import Floats
-from dettui.numerics.robust import median, quantile
+from dettui.numerics.robust import median, quantile, usable_of
 from dettui_probe import tags
 
 NEXT_TO_NOTHING = 1e-3
@@ -54,15 +54,28 @@ def add_gradients(context: Context, known: Signals) -> Signals:
 
 def add_directions(context: Context, known: Signals) -> Signals:
     """Where steps lead, as samples of gradients and weights tell."""
-    lags = context.window(tags.UPDATE_LAG, 200)
     return replace(
         known,
         update_overshoot=context.median(tags.UPDATE_OVERSHOOT, 100, at_least=10),
         update_ascent=context.median(tags.UPDATE_ASCENT, 100, at_least=5),
         update_decay_share=context.median(tags.UPDATE_DECAY, 100, at_least=10),
         weight_norm_ratio=context.ratio_to_first(tags.WEIGHT_NORM, 5),
-        second_moment_lag=float(lags.max()) if len(lags) else None,
+        second_moment_lag=_second_moment_lag(context),
     )
+
+
+YOUNG_STEPS = 20
+"""In which Adam's second moment is made of a handful of gradients: a lag says nothing yet."""
+
+
+def _second_moment_lag(context: Context) -> float | None:
+    """The greatest one of the newest 200 points behind the first steps."""
+    series = context.series(tags.UPDATE_LAG)
+    if series is None:
+        return None
+    grown = series.values[-200:][series.steps[-200:] > series.steps[0] + YOUNG_STEPS]
+    grown = usable_of(grown)
+    return float(grown.max()) if len(grown) else None
 
 
 def add_layers(context: Context, known: Signals) -> Signals:

@@ -80,6 +80,7 @@ DATA_UNSHUFFLED: Final = CauseRecord(
     meaning="Batches come sorted, or in the same order in every epoch.",
     symptoms=("batch_order", "oscillation", "spike"),
     tags=("targets/order", "data/", "loss/"),
+    explains_away=("dead_relu", "lr_too_high"),
     clues=(
         Clue(
             "carry",

@@ -17,6 +17,7 @@ from dettui.detect.batches import BatchOrder
 from dettui.detect.context import Context
 from dettui.detect.endless_warmup import EndlessWarmup
 from dettui.detect.evaluations import Overfit
+from dettui.detect.floors import LossFloor
 from dettui.detect.gradients import GradientDepth
 from dettui.detect.signals import signals_of
 from dettui.detect.term_weights import UnbalancedTerms
@@ -156,3 +157,20 @@ def test_an_lr_bursts_where_it_was_lower_on_either_side(shape: str, burst: float
 def test_batches_that_are_all_alike_are_not_sorted(chi2: float, told: bool) -> None:
     series = {tags.ORDER_CARRY: np.full(STEPS, 0.99), tags.ORDER_CHI2: chi2}
     assert [s.key for s in judge(BatchOrder(), series)] == (["sorted"] if told else [])
+
+
+@pytest.mark.parametrize(("evaluation", "told"), [(1.40, True), (1.30, False)])
+def test_a_loss_just_below_a_guess_is_told_where_no_evaluation_beat_one(evaluation: float, told: bool) -> None:
+    scores = {30 * i: evaluation for i in range(1, 8)}
+    series = {tags.LOSS_TOTAL: flat(1.33), "eval/loss": scores, tags.GRAPH_SOFTMAX_TWICE: 0.0}
+    setting = {"family": "classification", "num_classes": 4, "background": None, "total_steps": STEPS}
+    found = judge(LossFloor(), series, targets=(5.0, 5.0, 5.0, 5.0), **setting)
+    assert [s.kind for s in found] == (["loss_floor"] if told else [])
+
+
+@pytest.mark.parametrize(("at", "lag"), [(2, 1.1), (120, 31.0)])
+def test_the_second_moment_of_the_first_steps_lags_by_nature(at: int, lag: float) -> None:
+    lags = np.full(STEPS, 1.1)
+    lags[at] = 31.0
+    store = store_of(run_messages(STEPS, **{tags.UPDATE_LAG: lags, tags.LOSS_TOTAL: flat()}))
+    assert signals_of(Context(store, STEPS)).second_moment_lag == pytest.approx(lag)

@@ -422,3 +422,15 @@ def test_proved_degenerate_boxes_do_not_explain_labels_kept_for_background() -> 
         labels_background=40,
     )
     assert [c.id for c in found.findings[0].causes] == ["background_label_used"]
+
+
+def test_a_starving_loader_comes_behind_what_keeps_the_run_from_learning() -> None:
+    broken = finding("non_finite", "critical")
+    both_ = diagnosis_of(finding("input_bound"), broken, calm_before_non_finite=1.0)
+    assert [cause.id for cause in both_.causes][-1] == "loader_starves_gpu"
+    assert diagnosis_of(finding("input_bound")).causes[0].id == "loader_starves_gpu"
+
+
+def test_sorted_batches_explain_the_units_that_they_kill() -> None:
+    known = diagnosis_of(finding("batch_order"), finding("dead_units"), order_carry=0.9, grad_zero_share=0.99)
+    assert known.causes[0].id == "data_unshuffled"
