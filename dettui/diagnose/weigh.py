@@ -321,6 +321,8 @@ def _over_the_run(findings: Sequence[Finding]) -> tuple[RankedCause, ...]:
         RankedCause(id, _combined(doubt[id], proofs[id] > 0), proofs[id] > 0, tuple(explained[id])) for id in doubt
     ]
     last = _only_of_the_machine(findings)
+    if any(cause.id not in last and cause.id != "unknown" and cause.score >= POLICY.abstain_below for cause in ranked):
+        last = last | {"unknown"}  # it answers for findings of its own; of the run, something is known
     return tuple(
         sorted(ranked, key=lambda cause: (cause.id in last, not cause.certain, -cause.score, -len(cause.findings)))
     )

@@ -29,9 +29,12 @@ def common_steps(first: Steps, *others: Steps) -> Steps:
 
 
 def common_places(first: Steps, second: Steps) -> tuple[Places, Places]:
-    """Where the steps that both hold stand in *first* and in *second*, by ascending step."""
+    """Where the steps that both hold stand in *first* and in *second*, by ascending step.
+
+    A step that comes twice, as one does that a GradScaler skipped, counts where it first stands.
+    """
     if len(first) == len(second) and is_increasing(first) and np.array_equal(first, second):
         places = np.arange(len(first))
         return places, places
-    _, mine, theirs = np.intersect1d(first, second, assume_unique=True, return_indices=True)
+    _, mine, theirs = np.intersect1d(first, second, return_indices=True)
     return mine, theirs

@@ -30,7 +30,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -85,6 +85,11 @@ class Job:
             severity: Severity = self.severity  # type: ignore[assignment]
             REGISTER[self.what].inject(plan, severity)
         return plan
+
+
+def job_of(row: Mapping[str, Any]) -> Job:
+    """The job of one line of the manifest."""
+    return Job(row["kind"], row["program"], row["what"], row["severity"], row["seed"])
 
 
 # --- the order ----------------------------------------------------------------------------------------------------

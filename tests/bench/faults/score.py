@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bench.faults import injections
 from bench.faults.effect import Row, clopper_pearson, effective, unhealthy_reason, usual_scores
 from bench.faults.injection import REGISTER
-from bench.faults.record import read_manifest
+from bench.faults.record import job_of, read_manifest
 from bench.faults.split import Side
 from bench.faults.verdict import Verdict, all_findings, code_revision, verdicts
 
@@ -83,15 +83,21 @@ class Scored:
         )
 
     @property
+    def onset(self) -> int:
+        """The step at which the fault begins; 0 where it comes with a restart, behind which steps are counted anew."""
+        restarts = self.row["kind"] == "fault" and job_of(self.row).plan().restart_at
+        return 0 if restarts else int(self.row["onset"])
+
+    @property
     def found_at(self) -> int | None:
         """Step of the first warning since the onset."""
-        warnings = self.verdict.warnings_since(int(self.row["onset"]))
+        warnings = self.verdict.warnings_since(self.onset)
         return warnings[0].raised_at if warnings else None
 
     @property
     def delay(self) -> int | None:
         """Steps from the onset to the first warning."""
-        return None if self.found_at is None else max(self.found_at - max(int(self.row["onset"]), 1), 0)
+        return None if self.found_at is None else max(self.found_at - max(self.onset, 1), 0)
 
     @property
     def first(self) -> str:

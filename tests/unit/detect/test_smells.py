@@ -21,7 +21,7 @@ from dettui.detect.floors import LossFloor
 from dettui.detect.gradients import GradientDepth
 from dettui.detect.signals import signals_of
 from dettui.detect.term_weights import UnbalancedTerms
-from dettui.detect.tight_clip import TightClip
+from dettui.detect.tight_clip import TightClip, norms_over_limit
 from dettui.detect.updates import NoUpdate
 from dettui.domain.finding import Abstention
 from dettui_probe import tags, wire
@@ -174,3 +174,13 @@ def test_the_second_moment_of_the_first_steps_lags_by_nature(at: int, lag: float
     lags[at] = 31.0
     store = store_of(run_messages(STEPS, **{tags.UPDATE_LAG: lags, tags.LOSS_TOTAL: flat()}))
     assert signals_of(Context(store, STEPS)).second_moment_lag == pytest.approx(lag)
+
+
+def test_steps_that_come_twice_are_paired_once() -> None:
+    """Rows of a step that a GradScaler skipped come again with its number."""
+    steps = np.repeat(np.arange(1, 60), 3)
+    values = np.full((len(steps), 2), (2.0, 1.0))
+    messages = [*run_messages(0), wire.Tags(0, [tags.GRAD_NORM, tags.GRAD_CLIP])]
+    messages.append(wire.Batch([block([0, 1], steps, values), block([1], np.array([60]), np.array([[1.0]]))]))
+    over = norms_over_limit(Context(store_of(messages), 60), 200)
+    assert over.tolist() == [2.0] * 59

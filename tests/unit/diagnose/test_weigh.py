@@ -434,3 +434,10 @@ def test_a_starving_loader_comes_behind_what_keeps_the_run_from_learning() -> No
 def test_sorted_batches_explain_the_units_that_they_kill() -> None:
     known = diagnosis_of(finding("batch_order"), finding("dead_units"), order_carry=0.9, grad_zero_share=0.99)
     assert known.causes[0].id == "data_unshuffled"
+
+
+def test_what_one_finding_leaves_open_does_not_hide_what_another_shows() -> None:
+    """Two findings without a cause add up to more doubt than one cause weighs."""
+    open_ = (finding("collapse"), finding("dead_layers"))
+    known = diagnosis_of(finding("batch_order"), *open_, order_carry=0.9)
+    assert known.causes[0].id == "data_unshuffled"
