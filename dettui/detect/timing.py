@@ -19,6 +19,7 @@ class TimingPolicy:
     window: int = 100
     share: float = 0.5  # of the step spent waiting for data [E17]
     least_wait_s: float = 0.005  # below it nobody would gain by mending it
+    warned_s: float = 0.02  # below it the scheduler of a busy machine makes a process wait as long, whatever it reads
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class InputBound:
         return (
             Symptom(
                 kind="input_bound",
-                severity="warning",
+                severity="warning" if wait >= self.policy.warned_s else "info",
                 first_step=window[0],
                 last_step=window[1],
                 title=f"{share:.0%} of each step is spent waiting for data",

@@ -282,9 +282,18 @@ def test_pixels_of_0_255_are_a_warning_for_a_classifier_and_news_for_the_unknown
     assert [s.severity for s in judge(BadInputs(), 10, raw, family="unknown")] == ["info"]
 
 
-@pytest.mark.parametrize(("wait_s", "step_s", "found"), [(0.04, 0.1, 0), (0.06, 0.1, 1), (0.002, 0.003, 0)])
-def test_waiting_for_data_counts_above_half_the_step(wait_s: float, step_s: float, found: int) -> None:
-    assert len(judge(InputBound(), 150, {tags.TIME_DATA: wait_s, tags.TIME_STEP: step_s})) == found
+@pytest.mark.parametrize(
+    ("wait_s", "step_s", "found"),
+    [
+        (0.04, 0.1, []),
+        (0.06, 0.1, ["warning"]),
+        (0.013, 0.016, ["info"]),  # as a busy machine makes of a step of 3 ms, whose batches lie in memory
+        (0.002, 0.003, []),
+    ],
+)
+def test_waiting_for_data_counts_above_half_the_step(wait_s: float, step_s: float, found: list[str]) -> None:
+    symptoms = judge(InputBound(), 150, {tags.TIME_DATA: wait_s, tags.TIME_STEP: step_s})
+    assert [symptom.severity for symptom in symptoms] == found
 
 
 @pytest.mark.parametrize(
