@@ -56,6 +56,12 @@ class PauseLog:
         return (*self._closed, self._pause(self._last_word - self._moved_at, is_open=True))
 
     @property
+    def is_calm(self) -> bool:
+        """Whether no step ever took long, nor does the one that is due: then there is no pause worth a look."""
+        still_s = 0.0 if self._moved_at is None or self._last_word is None else self._last_word - self._moved_at
+        return not self._closed and still_s <= _SHORTEST_S
+
+    @property
     def closed(self) -> tuple[Pause, ...]:
         """Those after which a step came."""
         return tuple(self._closed)
