@@ -17,6 +17,8 @@ from dettui.feed.base import Arrival, Feed
 from dettui_probe import wire
 
 _MOST_NOTICES: Final = 8
+_MANY_RUNS: Final = 32
+"""Beyond so many, a frame renews every other run in turn: nobody reads so many numbers ten times a second."""
 MOVED: Final = "moved"
 """The goodbye of a process that turned out to be another rank (probe/WIRE.md)."""
 
@@ -65,6 +67,7 @@ class Engine:
         self._notices: list[str] = []
         self._ended = False
         self._ticks = 0
+        self._shown: dict[str, RunFrame] = {}  # by the newest frame
 
     def pump(self, wait_s: float = 0.0) -> bool:
         """Take in what the feed has; True where anything came."""
@@ -79,9 +82,18 @@ class Engine:
         """The picture as of now: runs worst first, by their worst active finding, then by state, then by name."""
         now = self._clock()
         self._ticks += 1
-        frames = (tracker.frame(now, self._links.get(tracker.host)) for tracker in self._runs.values())
-        runs = sorted(frames, key=_worst_first)
+        self._shown = {run: self._frame_of(turn, run, now) for turn, run in enumerate(self._runs)}
+        runs = sorted(self._shown.values(), key=_worst_first)
         return Frame(self._ticks, now, tuple(runs), tuple(self._notices), tuple(self._links.values()))
+
+    def _frame_of(self, turn: int, run: str, now: float) -> RunFrame:
+        """The picture of one run; of many, that of the frame before where its turn is the next and it has no news."""
+        tracker, shown = self._runs[run], self._shown.get(run)
+        link = self._links.get(tracker.host)
+        may_wait = len(self._runs) > _MANY_RUNS and (turn + self._ticks) % 2
+        if may_wait and shown is not None and not tracker.has_news(shown, link):
+            return shown
+        return tracker.frame(now, link)
 
     def known_at(self, run: str, step: int) -> Diagnosis:
         """What was known of *run* at *step*.  Raises RunNotFound."""

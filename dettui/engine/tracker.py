@@ -286,6 +286,14 @@ class RunTracker:
             link=link,
         )
 
+    def has_news(self, shown: RunFrame, link: Link | None) -> bool:
+        """Whether something differs from *shown* that may not wait: what is known, how the run is, or its link."""
+        return (
+            shown.diagnosis is not self._diagnosis_of_all
+            or shown.link != link
+            or shown.liveness != seen_over(link, self.liveness)
+        )
+
     @property
     def liveness(self) -> Liveness:
         """The state of the run, as the hosts of its ranks or their own goodbyes tell it."""

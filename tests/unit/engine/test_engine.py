@@ -139,6 +139,20 @@ def test_runs_come_worst_first_then_by_state_then_by_name() -> None:
     assert [run.info.name for run in engine.frame().runs] == ["z", "b", "a", "c"]
 
 
+def test_of_many_runs_every_other_is_renewed_in_turn_and_news_at_once() -> None:
+    names = [f"run{i:02d}" for i in range(40)]
+    engine = engine_of(*(arrival(some_run(5, reason=None, run=name, name=name), name) for name in names))
+    engine.frame()
+    rows = [wire.Batch([block([0], np.array([6]), np.array([[1.0]]))])]
+    for name in names:
+        engine._take(arrival(rows, name))
+    engine._take(arrival((), names[0], liveness=dead()))
+    steps = [{run.info.id: run.vitals.step for run in engine.frame().runs} for _ in range(2)]
+    assert 20 <= sum(step == 6 for step in steps[0].values()) <= 21
+    assert set(steps[1].values()) == {6}
+    assert steps[0][names[0]] == 6
+
+
 def test_unknown_run_is_refused() -> None:
     with pytest.raises(RunNotFound):
         engine_of().known_at("nobody", 3)
