@@ -38,11 +38,12 @@ def add_gradients(context: Context, known: Signals) -> Signals:
     norms = context.window(tags.GRAD_NORM, 100)
     if not len(norms):  # none of the newest is a number: what came before them
         norms = context.window(tags.GRAD_NORM, 10**9)[-100:]
+    first = context.early_median(tags.GRAD_NORM, 20)
     profile = depth_profile(context, GradientPolicy())
     clipped = norms_over_limit(context, 200)
     return replace(
         known,
-        grad_norm_ratio=context.ratio_to_first(tags.GRAD_NORM, 100, 20),
+        grad_norm_ratio=median(norms) / first if len(norms) and first else None,
         grad_norm_cv=float(norms.std() / norms.mean()) if len(norms) > 1 and norms.mean() > 0 else None,
         grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),

@@ -58,6 +58,14 @@ def test_a_calm_run_that_breaks_at_once_is_put_down_to_what_it_was_given() -> No
     assert not causes[0].certain
 
 
+def test_of_gradients_that_are_no_numbers_any_more_the_ones_before_are_told() -> None:
+    series = broken_run(0.5, 2.0, None)
+    grad = np.where(np.arange(STEPS) < 30, 4.0, 1.0)
+    grad[60:] = np.nan
+    known = signals_of(Context(store_of(run_messages(STEPS, **{**series, tags.GRAD_NORM: grad})), STEPS))
+    assert known.grad_norm_ratio == pytest.approx(2.5 / 4.0)
+
+
 @pytest.mark.parametrize(("skipped_share", "told"), [(0.4, True), (0.1, False)])
 def test_a_short_run_that_skips_two_steps_of_five_overflows(skipped_share: float, told: bool) -> None:
     skipped = (np.arange(STEPS) % 10 < 10 * skipped_share).astype(float)
