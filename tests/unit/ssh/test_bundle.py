@@ -163,7 +163,8 @@ def test_a_host_without_python_says_so(tmp_path: Path) -> None:
         (tools / tool).symlink_to(shutil.which(tool) or "")
     done = subprocess.run(
         ["/bin/sh", "-c", bundle.RECEIVER.replace("/usr/libexec/platform-python", "")],
-        env={"PATH": str(tools), "DETTUI_HOME": str(tmp_path / "empty")}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={"PATH": str(tools), "DETTUI_HOME": str(tmp_path / "empty")},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (127, "dettui: no Python 3.8 or newer\n")
 
