@@ -87,8 +87,7 @@ def index(runs: Sequence[Scored]) -> dict[str, Any]:
             "among three": sum(one.is_among_first for one in faults),
         },
         "runs": {
-            one.row["run"]: {"right": sorted(one.right), "onset": one.onset} if one in faults else {}
-            for one in runs
+            one.row["run"]: {"right": sorted(one.right), "onset": one.onset} if one in faults else {} for one in runs
         },
     }
 
