@@ -31,6 +31,15 @@ def on_layers(plan: Plan, change: Callable[[nn.Conv2d | nn.Linear], None], *, he
     plan.on_model.append(go)
 
 
+def _strengthened(factor: float) -> Callable[[nn.Conv2d | nn.Linear], None]:
+    """Multiplies the weights of a layer."""
+
+    def change(layer: nn.Conv2d | nn.Linear) -> None:
+        layer.weight.mul_(factor)
+
+    return change
+
+
 @injection("softmax_twice", on=CLASSIFIERS, levels=(2.0, 1.0, 0.5))
 def softmax_twice(plan: Plan, sharpness: float) -> None:
     """The network ends in a softmax, and so does the loss."""
@@ -91,7 +100,7 @@ def same_weights(plan: Plan, how: str) -> None:
 )
 def large_init(plan: Plan, factor: float) -> None:
     """Weights drawn with the wrong deviation."""
-    on_layers(plan, lambda layer: layer.weight.mul_(factor) and None, head=True)
+    on_layers(plan, _strengthened(factor), head=True)
 
 
 @injection(
@@ -103,7 +112,7 @@ def large_init(plan: Plan, factor: float) -> None:
 def exploding(plan: Plan, level: tuple[int, float]) -> None:
     """Deep, unnormalised, every layer a little too strong."""
     plan.shape.depth = level[0]
-    on_layers(plan, lambda layer: layer.weight.mul_(level[1]) and None, head=False)
+    on_layers(plan, _strengthened(level[1]), head=False)
 
 
 @injection(
@@ -115,7 +124,7 @@ def exploding(plan: Plan, level: tuple[int, float]) -> None:
 def saturated(plan: Plan, factor: float) -> None:
     """tanh driven far beyond its slope."""
     plan.shape.activation, plan.shape.depth = nn.Tanh, 1
-    on_layers(plan, lambda layer: layer.weight.mul_(factor) and None, head=False)
+    on_layers(plan, _strengthened(factor), head=False)
 
 
 @injection(
