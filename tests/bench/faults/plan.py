@@ -70,6 +70,7 @@ class Program:
     loss: Callable[[nn.Module, Any, Any], Tensor]
     scores: Callable[[nn.Module, Examples], dict[str, float]]  # the first one is what the user wants to be high
     class_names: tuple[str, ...] = ()
+    side: int = 0  # of a detector's pictures, in pixels
     normalised: bool = False  # by the network itself
     has_batchnorm: bool = False
     good: float = 0.0  # a healthy run ends at this score or above it

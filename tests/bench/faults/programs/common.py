@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from bench.faults.plan import Examples
+from bench.faults.plan import Examples, Shape
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -66,6 +66,16 @@ def width_of(channels: int, share: float) -> int:
 def dropout_of(asked: float | None, own: float) -> float:
     """The dropout that was *asked* for, or the program's *own*."""
     return own if asked is None else asked
+
+
+def activation_of(shape: Shape, own: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+    """The activation that *shape* asks for, or the program's *own* where it asks for none but the usual ReLU."""
+    return own if shape.activation is nn.ReLU else shape.activation
+
+
+def grouped(channels: int) -> nn.GroupNorm:
+    """GroupNorm of as many groups as fit, up to four."""
+    return nn.GroupNorm(next(count for count in (4, 2, 1) if channels % count == 0), channels)
 
 
 def convolution(

@@ -51,5 +51,6 @@ PROGRAM = Program(
     detection.loss,
     detection.scores,
     class_names=detection.CLASSES,
+    side=detection.SIDE,
     normalised=True,
 )

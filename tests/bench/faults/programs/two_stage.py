@@ -49,5 +49,6 @@ PROGRAM = Program(
     detection.loss,
     detection.scores,
     class_names=("background", *detection.CLASSES),
+    side=detection.SIDE,
     normalised=True,
 )
