@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import torch
+from bench.faults.injection import LATER_PLAIN
 from bench.faults.plan import Examples, Gradients, Plan, Sets
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,9 +21,9 @@ VARIANTS: Final[dict[str, Variant]] = {}
 ONLY: Final[dict[str, tuple[str, ...]]] = {}
 """Programs of the variants that do not fit all of them."""
 
-VISION: Final = ("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor")
-TABLES: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit")
-WITHOUT_NORM: Final = ("mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor")
+VISION: Final = ("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN)
+TABLES: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer")
+WITHOUT_NORM: Final = ("mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor", "gru", "mixer", "depth")
 
 
 def variant(*programs: str) -> Callable[[Variant], Variant]:
@@ -113,10 +114,10 @@ def small_batch(plan: Plan) -> None:
     plan.recipe.lr /= 3 if plan.recipe.optimizer == "sgd" else 1.7
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "gru", "mobile", "mixer")
 def dropout(plan: Plan) -> None:
     """Heavy, and learning."""
-    plan.shape.dropout = 0.35 if plan.name in ("chars", "vit") else 0.5
+    plan.shape.dropout = 0.35 if plan.name in ("chars", "vit", "mixer") else 0.5
 
 
 @variant(*TABLES, "chars")
@@ -153,7 +154,7 @@ def easy_task(plan: Plan) -> None:
     plan.on_sets.append(easy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN)
 def noisy_task(plan: Plan) -> None:
     """Inputs so noisy that the best possible loss is high, in every set alike."""
 
@@ -182,7 +183,7 @@ def resumed(plan: Plan) -> None:
     plan.restart_at = plan.onset
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", "segmentation", "vit")
+@variant(*VISION)
 def augmentation_switched(plan: Plan) -> None:
     """Noise as augmentation, switched off for the last 40 %."""
     until = int(0.6 * plan.recipe.steps)
@@ -193,7 +194,7 @@ def augmentation_switched(plan: Plan) -> None:
     plan.on_batch.append(noisy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "vit", "chars", "resnet")
+@variant("mlp", "cnn_bn", "cnn", "vit", "chars", "resnet", "gru", "mobile", "mixer")
 def catapult(plan: Plan) -> None:
     """A far too high LR for three early steps: the loss jumps and recovers."""
 
@@ -209,7 +210,7 @@ def catapult(plan: Plan) -> None:
     plan.on_gradients.append(kick)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "two_stage")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "two_stage", "gru", "mobile", "mixer")
 def frozen_backbone(plan: Plan) -> None:
     """A pretrained network whose first layers are frozen by design."""
     plan.pretrain = 160
@@ -228,7 +229,7 @@ def frozen_backbone(plan: Plan) -> None:
     plan.recipe.lr /= 2
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "regressor")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN)
 def fine_tuned(plan: Plan) -> None:
     """Starts where an earlier training ended, at a tenth of its LR: flat from the first step."""
     plan.pretrain = 300
@@ -236,13 +237,13 @@ def fine_tuned(plan: Plan) -> None:
     plan.recipe.warmup = 0
 
 
-@variant("mlp", "cnn", "vit", "chars", "regressor")
+@variant("mlp", "cnn", "vit", "chars", "regressor", *LATER_PLAIN)
 def scaled_loss(plan: Plan) -> None:
     """A GradScaler that now and then finds its limit, as mixed precision does."""
     plan.amp = {"init_scale": 2.0**16, "growth_interval": 60}
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "segmentation")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "segmentation", "gru", "mobile", "mixer")
 def weighted_by_class(plan: Plan) -> None:
     """Class weights in the loss."""
     weights = torch.linspace(0.6, 1.4, plan.program.classes)

@@ -12,13 +12,18 @@ Harm: TypeAlias = Literal["score", "gap", "time", "memory"]
 Severity: TypeAlias = Literal["mild", "medium", "severe"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("mild", "medium", "severe")
 
-IMAGES: Final = ("cnn_bn", "cnn", "resnet")
-TRANSFORMERS: Final = ("chars", "vit")
-DETECTORS: Final = ("two_stage", "one_stage")
+LATER: Final = ("gru", "mobile", "mixer", "depth", "fcos")  # the programs of the second measurement
+LATER_PLAIN: Final = LATER[:-1]  # without the detector
+EVERY: Final = (
+    "mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *LATER,
+)  # fmt: skip
+IMAGES: Final = ("cnn_bn", "cnn", "resnet", "mobile", "mixer")
+WITH_LAYERNORM: Final = ("chars", "vit", "mixer")  # transformers, and what is trained like them
+DETECTORS: Final = ("two_stage", "one_stage", "fcos")
 PERCEPTRONS: Final = ("mlp", "regressor")
-WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet")
-WITH_SGD: Final = ("cnn_bn", "two_stage", "cnn", "resnet")
-CLASSIFIERS: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit")
+WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet", "mobile", "fcos")
+WITH_SGD: Final = ("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos")
+CLASSIFIERS: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer")
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ from torch import nn
 ROOT: Final = Path(__file__).resolve().parents[3]
 THINNED_SEED: Final = 2  # of every three seeds the one with the probe's default budget
 PATIENCE_S: Final = 3600
-QUICK: Final = ("mlp", "cnn_bn", "regressor", "cnn")  # programs that train in a second or two
+QUICK: Final = ("mlp", "cnn_bn", "regressor", "cnn", "gru", "mobile", "mixer")  # programs that train in a second or two
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ def jobs(side: Side) -> Iterator[Job]:
     programs = SIDES[side]
     yield from (Job("healthy", program, "base", "", seed) for seed in (0, 1) for program in programs)
     calm = itertools.chain.from_iterable(_healthy(programs, turn) for turn in itertools.count())
-    for severity, place, seed in _rounds():
+    for severity, place, seed in _rounds(len(programs)):
         yield from _woven(_faults(programs, severity, place, seed), calm)
 
 
-def _rounds() -> Iterator[tuple[str, int, int]]:
+def _rounds(programs: int) -> Iterator[tuple[str, int, int]]:
     """Severity, which of the programs of an injection, seed.  Harm is judged by several seeds, and a rule by several
     programs: each gets its turn before the mild ones, most of which do no harm."""
     first = [
@@ -113,7 +113,7 @@ def _rounds() -> Iterator[tuple[str, int, int]]:
     ]  # fmt: skip
     every = [
         (severity, place, seed)
-        for seed, place, severity in itertools.product(range(3), range(5), ("medium", "severe", "mild"))
+        for seed, place, severity in itertools.product(range(3), range(programs), ("medium", "severe", "mild"))
     ]
     yield from (*first, *(turn for turn in every if turn not in first))
 

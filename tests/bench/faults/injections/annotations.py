@@ -8,7 +8,6 @@ import torch
 from bench.faults.injection import CLASSIFIERS, DETECTORS, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan
-from bench.faults.programs.detection import SIDE
 from torch import Tensor
 
 Target = dict[str, Tensor]
@@ -24,6 +23,11 @@ def on_boxes(plan: Plan, change: Callable[[Tensor], Tensor]) -> None:
     on_targets(plan, lambda target: {**target, "boxes": change(target["boxes"])})
 
 
+def _first_class(plan: Plan) -> int:
+    """The id that its classes count from: 1 where 0 is the background."""
+    return int("background" in plan.program.class_names)
+
+
 @injection("boxes_wrong_format", also=("degenerate_boxes",), on=DETECTORS, levels=("yxyx", "cxcywh", "xywh"))
 def wrong_format(plan: Plan, form: str) -> None:
     """Boxes of another convention."""
@@ -37,10 +41,11 @@ def wrong_format(plan: Plan, form: str) -> None:
     on_boxes(plan, change)
 
 
-@injection("boxes_wrong_scale", also=("boxes_outside_image",), on=DETECTORS, levels=(0.5, 2.0, 1 / SIDE))
-def wrong_scale(plan: Plan, scale: float) -> None:
-    """Boxes of the picture before it was resized, or shares of its size."""
-    on_boxes(plan, lambda boxes: boxes * scale)
+@injection("boxes_wrong_scale", also=("boxes_outside_image",), on=DETECTORS, levels=(0.5, 2.0, None))
+def wrong_scale(plan: Plan, scale: float | None) -> None:
+    """Boxes of the picture before it was resized, or (None) shares of its size."""
+    factor = 1 / plan.program.side if scale is None else scale
+    on_boxes(plan, lambda boxes: boxes * factor)
 
 
 @injection("degenerate_boxes", on=DETECTORS, levels=(0.02, 0.1, 0.4))
@@ -59,7 +64,7 @@ def no_width(plan: Plan, share: float) -> None:
 @injection("boxes_outside_image", also=("boxes_wrong_scale",), on=DETECTORS, levels=(0.25, 0.5, 1.0))
 def outside(plan: Plan, shift: float) -> None:
     """Padding was added to the boxes and not to the picture."""
-    on_boxes(plan, lambda boxes: boxes + shift * SIDE)
+    on_boxes(plan, lambda boxes: boxes + shift * plan.program.side)
 
 
 @injection("label_noise", also=("labels_shuffled", "boxes_not_transformed"), on=DETECTORS, levels=(0.2, 0.4, 0.8))
@@ -72,7 +77,7 @@ def jittered(plan: Plan, share: float) -> None:
         moved = torch.cat(
             [torch.minimum(moved[:, :2], moved[:, 2:] - 2), torch.maximum(moved[:, 2:], moved[:, :2] + 2)], 1
         )
-        return moved.clamp(0, SIDE)
+        return moved.clamp(0, plan.program.side)
 
     def legal(boxes: Tensor) -> Tensor:
         changed = change(boxes)
@@ -104,7 +109,7 @@ def empty(plan: Plan, share: float) -> None:
     on_targets(plan, change)
 
 
-@injection("background_label_used", on=("two_stage",), levels=(0.1, 0.4, 1.0))
+@injection("background_label_used", on=("two_stage", "fcos"), levels=(0.1, 0.4, 1.0))
 def shifted_down(plan: Plan, share: float) -> None:
     """Class ids counted from 0 (in part of the files) where 0 is the background."""
 
@@ -126,7 +131,9 @@ def below_zero(plan: Plan, share: float) -> None:
     on_targets(plan, change)
 
 
-@injection("labels_out_of_range", on=("mlp", "cnn_bn", "cnn", "vit"), levels=(0.002, 0.02, 0.2))
+@injection(
+    "labels_out_of_range", on=("mlp", "cnn_bn", "cnn", "vit", "gru", "mobile", "mixer"), levels=(0.002, 0.02, 0.2)
+)
 def beyond_the_head(plan: Plan, share: float) -> None:
     """Some labels lie beyond the head."""
 
@@ -155,7 +162,7 @@ def labels_of_other_boxes(plan: Plan, share: float) -> None:
 @injection("boxes_duplicated", also=("label_noise",), on=DETECTORS, levels=(0.3, 0.7, 1.0))
 def duplicated(plan: Plan, share: float) -> None:
     """Objects annotated twice, the second time as the next class."""
-    first = 1 if plan.name == "two_stage" else 0
+    first = _first_class(plan)
 
     def change(target: Target) -> Target:
         twice = torch.rand(len(target["boxes"]), generator=plan.generator) < share
@@ -171,7 +178,7 @@ def duplicated(plan: Plan, share: float) -> None:
 @injection("class_imbalance", also=("class_missing",), on=DETECTORS, levels=(20, 100, 1000))
 def rare_classes(plan: Plan, ratio: float) -> None:
     """Nearly all objects are of one class: of the pictures with others few were kept."""
-    first = 1 if plan.name == "two_stage" else 0
+    first = _first_class(plan)
 
     def few(examples: Examples) -> Examples:
         kept = [i for i, target in enumerate(examples.y) if bool((target["labels"] == first).all())]

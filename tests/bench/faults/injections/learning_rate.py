@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from bench.faults.injection import TRANSFORMERS, injection
+from bench.faults.injection import EVERY, LATER, LATER_PLAIN, WITH_LAYERNORM, injection
 from bench.faults.plan import Gradients, Plan
 from torch.optim import Optimizer
 
@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 @injection(
     "lr_too_high",
     also=("warmup_missing", "lr_not_scaled_to_batch"),
-    on=("mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor"),
+    on=EVERY,
     levels=(10, 30, 100),
 )
 def lr_high(plan: Plan, factor: float) -> None:
@@ -21,7 +21,7 @@ def lr_high(plan: Plan, factor: float) -> None:
 
 @injection(
     "lr_too_low",
-    on=("mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor"),
+    on=EVERY,
     levels=(30, 300, 3000),
 )
 def lr_low(plan: Plan, divisor: float) -> None:
@@ -29,7 +29,12 @@ def lr_low(plan: Plan, divisor: float) -> None:
     plan.recipe.lr /= divisor
 
 
-@injection("lr_too_high", on=("mlp", "cnn_bn", "chars", "cnn", "vit"), levels=(30, 100, 300), from_onset=True)
+@injection(
+    "lr_too_high",
+    on=("mlp", "cnn_bn", "chars", "cnn", "vit", *LATER_PLAIN),
+    levels=(30, 100, 300),
+    from_onset=True,
+)
 def lr_burst(plan: Plan, factor: float) -> None:
     """For twenty steps midway the LR is far too high."""
     usual: dict[int, float] = {}
@@ -49,7 +54,7 @@ def lr_burst(plan: Plan, factor: float) -> None:
 @injection(
     "schedule_too_fast",
     also=("lr_zero", "lr_too_low"),
-    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "one_stage"),
+    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "one_stage", *LATER),
     levels=(0.98, 0.95, 0.9),
 )
 def schedule_per_batch(plan: Plan, gamma: float) -> None:
@@ -66,7 +71,7 @@ def schedule_per_batch(plan: Plan, gamma: float) -> None:
 @injection(
     "lr_zero",
     also=("schedule_too_fast",),
-    on=("mlp", "chars", "segmentation", "cnn", "vit", "one_stage"),
+    on=("mlp", "chars", "segmentation", "cnn", "vit", "one_stage", "gru", "mixer", "depth", "fcos"),
     levels=(0.3, 0.15, 0.0),
 )
 def lr_is_zero(plan: Plan, share: float) -> None:
@@ -81,7 +86,7 @@ def lr_is_zero(plan: Plan, share: float) -> None:
     plan.on_gradients.append(look)
 
 
-@injection("warmup_missing", also=("lr_too_high",), on=TRANSFORMERS, levels=(5, 12, 30))
+@injection("warmup_missing", also=("lr_too_high",), on=WITH_LAYERNORM, levels=(5, 12, 30))
 def no_warmup(plan: Plan, factor: float) -> None:
     """Adam at a high LR from the first step."""
     plan.recipe.warmup = 0
@@ -92,7 +97,7 @@ def no_warmup(plan: Plan, factor: float) -> None:
 @injection(
     "schedule_too_fast",
     also=("lr_zero", "lr_too_low"),
-    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "vit"),
+    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "fcos"),
     levels=(0.2, 0.12, 0.06),
 )
 def schedule_fast(plan: Plan, share: float) -> None:
@@ -105,7 +110,7 @@ def schedule_fast(plan: Plan, share: float) -> None:
 @injection(
     "warmup_never_ends",
     also=("lr_too_low",),
-    on=("chars", "two_stage", "mlp", "vit", "cnn", "one_stage"),
+    on=("chars", "two_stage", "mlp", "vit", "cnn", "one_stage", "gru", "mixer", "fcos"),
     levels=(1.5, 10, 100),
 )
 def warmup_long(plan: Plan, runs: float) -> None:
@@ -116,7 +121,7 @@ def warmup_long(plan: Plan, runs: float) -> None:
 @injection(
     "schedule_needs_decay",
     also=("lr_too_high", "batch_too_small"),
-    on=("cnn_bn", "two_stage", "cnn", "resnet"),
+    on=("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos"),
     levels=(1.5, 3, 6),
 )
 def no_decay(plan: Plan, factor: float) -> None:
@@ -128,7 +133,7 @@ def no_decay(plan: Plan, factor: float) -> None:
 @injection(
     "lr_not_scaled_to_batch",
     also=("batch_too_small", "lr_too_high", "batchnorm_small_batch", "schedule_needs_decay"),
-    on=("cnn_bn", "segmentation", "cnn", "resnet"),
+    on=("cnn_bn", "segmentation", "cnn", "resnet", "mobile", "depth"),
     levels=(4, 8, 16),
 )
 def batch_cut(plan: Plan, divisor: int) -> None:
@@ -140,7 +145,7 @@ def batch_cut(plan: Plan, divisor: int) -> None:
 @injection(
     "resume_state_lost",
     also=("lr_too_high", "warmup_missing"),
-    on=("cnn_bn", "chars", "mlp", "resnet", "vit", "cnn"),
+    on=("cnn_bn", "chars", "mlp", "resnet", "vit", "cnn", *LATER_PLAIN),
     levels=(1, 3, 10),
     from_onset=True,
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from bench.faults.injection import CLASSIFIERS, DETECTORS, IMAGES, injection
+from bench.faults.injection import CLASSIFIERS, DETECTORS, IMAGES, LATER_PLAIN, injection
 from bench.faults.plan import Plan
 from torch import Tensor, nn
 from torch.nn import functional
@@ -49,7 +49,7 @@ def softmax_twice(plan: Plan, sharpness: float) -> None:
 @injection(
     "loss_not_reduced",
     also=("lr_too_high",),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor"),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", "mobile", "mixer", "depth"),
     levels=(1, 4, 16),
 )
 def summed(plan: Plan, factor: float) -> None:
@@ -57,13 +57,15 @@ def summed(plan: Plan, factor: float) -> None:
     plan.on_loss.append(lambda step, loss, model: factor * plan.recipe.batch * loss)
 
 
-@injection("vanishing_gradients", also=("saturated_activations",), on=("mlp", "cnn", "regressor"), levels=(3, 5, 8))
+@injection(
+    "vanishing_gradients", also=("saturated_activations",), on=("mlp", "cnn", "regressor", "gru"), levels=(3, 5, 8)
+)
 def deep_sigmoid(plan: Plan, depth: int) -> None:
     """Many layers of sigmoids."""
     plan.shape.activation, plan.shape.depth = nn.Sigmoid, depth
 
 
-@injection("dead_relu", also=("vanishing_gradients",), on=("mlp", "cnn", "regressor"), levels=(1.0, 3.0, 10.0))
+@injection("dead_relu", also=("vanishing_gradients",), on=("mlp", "cnn", "regressor", "gru"), levels=(1.0, 3.0, 10.0))
 def dead_units(plan: Plan, depth: float) -> None:
     """Biases so low that no unit ever fires."""
 
@@ -77,7 +79,7 @@ def dead_units(plan: Plan, depth: float) -> None:
 @injection(
     "init_degenerate",
     also=("dead_relu", "vanishing_gradients"),
-    on=("mlp", "cnn", "vit", "regressor", "chars"),
+    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer"),
     levels=("equal", "tiny", "zero"),
 )
 def same_weights(plan: Plan, how: str) -> None:
@@ -95,7 +97,7 @@ def same_weights(plan: Plan, how: str) -> None:
 @injection(
     "init_too_large",
     also=("exploding_gradients", "lr_too_high"),
-    on=("mlp", "cnn", "vit", "regressor", "chars"),
+    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer"),
     levels=(4.0, 8.0, 20.0),
 )
 def large_init(plan: Plan, factor: float) -> None:
@@ -106,7 +108,7 @@ def large_init(plan: Plan, factor: float) -> None:
 @injection(
     "exploding_gradients",
     also=("init_too_large", "lr_too_high"),
-    on=("mlp", "regressor", "cnn"),
+    on=("mlp", "regressor", "cnn", "gru"),
     levels=((6, 3.0), (10, 3.0), (14, 3.5)),
 )
 def exploding(plan: Plan, level: tuple[int, float]) -> None:
@@ -118,7 +120,7 @@ def exploding(plan: Plan, level: tuple[int, float]) -> None:
 @injection(
     "saturated_activations",
     also=("init_too_large", "vanishing_gradients"),
-    on=("mlp", "cnn", "regressor"),
+    on=("mlp", "cnn", "regressor", "gru"),
     levels=(8.0, 20.0, 60.0),
 )
 def saturated(plan: Plan, factor: float) -> None:
@@ -130,7 +132,7 @@ def saturated(plan: Plan, factor: float) -> None:
 @injection(
     "capacity_too_small",
     also=("unknown", "regularisation_too_strong"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor"),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", *LATER_PLAIN),
     levels=(0.2, 0.1, 0.02),
 )
 def narrow(plan: Plan, width: float) -> None:
@@ -140,7 +142,7 @@ def narrow(plan: Plan, width: float) -> None:
 
 @injection(
     "regularisation_too_strong",
-    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "vit", "regressor"),
+    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN),
     levels=(0.7, 0.85, 0.95),
 )
 def heavy_dropout(plan: Plan, share: float) -> None:
@@ -151,7 +153,7 @@ def heavy_dropout(plan: Plan, share: float) -> None:
 @injection(
     "regularisation_too_strong",
     also=("weight_decay_too_strong", "loss_terms_unbalanced"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "vit", "regressor"),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN),
     levels=(0.01, 0.1, 1.0),
 )
 def heavy_penalty(plan: Plan, weight: float) -> None:

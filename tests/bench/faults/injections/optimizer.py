@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from bench.faults.injection import DETECTORS, TRANSFORMERS, WITH_BATCHNORM, WITH_SGD, injection
+from bench.faults.injection import DETECTORS, LATER, WITH_BATCHNORM, WITH_SGD, injection
 from bench.faults.plan import Gradients, Plan
 from bench.faults.recipe import make_optimizer
 from torch import nn
@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 @injection(
     "optimizer_not_stepping",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage"),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER),
     levels=(0.3, 0.1, 0.0),
 )
 def no_step(plan: Plan, share: float) -> None:
@@ -26,7 +26,7 @@ def no_step(plan: Plan, share: float) -> None:
 
 @injection(
     "params_not_in_optimizer",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage"),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER),
     levels=(0.3, 0.6, 1.0),
 )
 def stale_parameters(plan: Plan, share: float) -> None:
@@ -42,7 +42,11 @@ def stale_parameters(plan: Plan, share: float) -> None:
     plan.on_optimizer.append(rebuild)
 
 
-@injection("gradients_not_zeroed", on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "regressor"), levels=(8, 40, 0))
+@injection(
+    "gradients_not_zeroed",
+    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "regressor", "mobile", "mixer", "depth", "fcos"),
+    levels=(8, 40, 0),
+)
 def no_zero_grad(plan: Plan, every: int) -> None:
     """Gradients are zeroed every so many steps, or never."""
     plan.zeroes_at = (lambda step: step % every == 0) if every else (lambda step: False)
@@ -50,7 +54,7 @@ def no_zero_grad(plan: Plan, every: int) -> None:
 
 @injection(
     "loss_sign_flipped",
-    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "one_stage", "regressor"),
+    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "one_stage", "regressor", *LATER),
     levels=(0.03, 0.3, 1.0),
 )
 def sign_flipped(plan: Plan, weight: float) -> None:
@@ -61,7 +65,7 @@ def sign_flipped(plan: Plan, weight: float) -> None:
 @injection(
     "graph_detached",
     also=("frozen_params",),
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage"),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER),
     levels=(0.3, 0.6, 0.9),
 )
 def detached(plan: Plan, depth: float) -> None:
@@ -78,7 +82,7 @@ def detached(plan: Plan, depth: float) -> None:
 
 @injection(
     "frozen_params",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage"),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER),
     levels=(0.6, 0.85, 0.97),
 )
 def frozen(plan: Plan, share: float) -> None:
@@ -99,7 +103,12 @@ def clip_tight(plan: Plan, max_norm: float) -> None:
     plan.recipe.clip = max_norm
 
 
-@injection("loss_not_reduced", also=("lr_too_high",), on=("cnn_bn", "two_stage", "cnn", "resnet"), levels=(4, 8, 16))
+@injection(
+    "loss_not_reduced",
+    also=("lr_too_high",),
+    on=("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos"),
+    levels=(4, 8, 16),
+)
 def accumulated_sum(plan: Plan, count: int) -> None:
     """Gradients of several micro-batches are added up and not divided."""
     plan.recipe.accumulate, plan.recipe.divide = count, False
@@ -115,7 +124,7 @@ def momentum_high(plan: Plan, momentum: float) -> None:
 @injection(
     "weight_decay_too_strong",
     also=("regularisation_too_strong",),
-    on=("cnn_bn", "chars", "two_stage", "cnn", "resnet", "vit", "one_stage"),
+    on=("cnn_bn", "chars", "two_stage", "cnn", "resnet", "vit", "one_stage", "mobile", "mixer", "fcos"),
     levels=(20, 100, 1000),
 )
 def decay_strong(plan: Plan, strength: float) -> None:
@@ -129,7 +138,7 @@ def decay_strong(plan: Plan, strength: float) -> None:
 @injection(
     "adam_second_moment_lag",
     also=("lr_too_high", "loss_terms_unbalanced"),
-    on=("chars", "mlp", "vit", "regressor"),
+    on=("chars", "mlp", "vit", "regressor", "gru", "mixer", "depth"),
     levels=((0.999, 30), (0.9995, 300), (0.9999, 3000)),
     from_onset=True,
 )
@@ -150,13 +159,13 @@ def adam_quiet_phase(plan: Plan, level: tuple[float, float]) -> None:
 )
 def batchnorm_batch(plan: Plan, batch: int) -> None:
     """BatchNorm over a handful of images; SGD as for the usual batch."""
-    plan.recipe.batch = batch
+    plan.recipe.batch = min(batch, plan.recipe.batch // 2)
 
 
 @injection(
     "batch_too_small",
     also=("lr_not_scaled_to_batch", "lr_too_high", "schedule_needs_decay"),
-    on=("mlp", "chars", "two_stage", "cnn", "vit", "regressor", "one_stage"),
+    on=("mlp", "chars", "two_stage", "cnn", "vit", "regressor", "one_stage", "gru", "mixer", "depth"),
     levels=(4, 2, 1),
 )
 def batch_small(plan: Plan, batch: int) -> None:
@@ -166,7 +175,10 @@ def batch_small(plan: Plan, batch: int) -> None:
 
 
 @injection(
-    "batch_too_large", also=("lr_too_low", "lr_not_scaled_to_batch"), on=("mlp", "cnn", "regressor"), levels=(8, 16, 32)
+    "batch_too_large",
+    also=("lr_too_low", "lr_not_scaled_to_batch"),
+    on=("mlp", "cnn", "regressor", "gru", "mixer", "depth"),
+    levels=(8, 16, 32),
 )
 def batch_large(plan: Plan, factor: int) -> None:
     """A large batch at the LR of a small one, so that an epoch holds a few steps; the usual number of epochs."""
@@ -175,9 +187,17 @@ def batch_large(plan: Plan, factor: int) -> None:
     plan.recipe.lr /= 4
 
 
-@injection("model_in_eval_mode", also=("train_eval_mismatch",), on=WITH_BATCHNORM, levels=("after", "train", "start"))
+@injection(
+    "model_in_eval_mode",
+    also=("train_eval_mismatch",),
+    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS),
+    levels=("after", "train", "start"),
+)
 def eval_mode(plan: Plan, where: str) -> None:
-    """``.train()`` is not called again after the first evaluation; or ``.eval()`` never; or it is called first."""
+    """``.train()`` is not called again after the first evaluation; or ``.eval()`` never; or it is called first.
+
+    A detector would break off: in eval mode it returns boxes and no loss, in training mode it asks for targets.
+    """
     if where == "after":
         plan.after_evaluation = lambda model: None
     elif where == "start":
@@ -216,7 +236,10 @@ def _half(now: Gradients, change: Callable[[torch.Tensor], torch.Tensor]) -> Non
 
 
 @injection(
-    "fp16_underflow", also=("vanishing_gradients",), on=("mlp", "cnn", "chars", "vit"), levels=(1e-4, 1e-5, 1e-6)
+    "fp16_underflow",
+    also=("vanishing_gradients",),
+    on=("mlp", "cnn", "chars", "vit", "gru", "mixer"),
+    levels=(1e-4, 1e-5, 1e-6),
 )
 def half_underflow(plan: Plan, scale: float) -> None:
     """Gradients of a loss of small scale pass through half precision without a scaler."""
@@ -227,7 +250,7 @@ def half_underflow(plan: Plan, scale: float) -> None:
     plan.on_gradients.append(through_half)
 
 
-@injection("fp16_overflow", on=("mlp", "cnn", "chars", "vit"), levels=(2.0**18, 2.0**24, 2.0**40))
+@injection("fp16_overflow", on=("mlp", "cnn", "chars", "vit", "gru", "mixer"), levels=(2.0**18, 2.0**24, 2.0**40))
 def half_overflow(plan: Plan, scale: float) -> None:
     """A scaler that starts far too high and grows at once: steps are skipped again and again."""
     plan.amp = {"init_scale": scale, "growth_interval": 1, "growth_factor": 4.0, "backoff_factor": 0.5}
@@ -243,4 +266,4 @@ def rebuilt(plan: Plan) -> None:
     plan.on_optimizer.append(lambda optimizer, model: make_optimizer(plan.recipe, model.parameters()))
 
 
-__all__ = ["DETECTORS", "TRANSFORMERS", "rebuilt"]
+__all__ = ["rebuilt"]
