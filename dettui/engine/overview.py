@@ -6,15 +6,18 @@ from collections.abc import Sequence
 
 from dettui.domain.frame import Mark
 from dettui.engine.marks import MarkBook
-from dettui.store.run_store import RunStore
+from dettui.store.run_store import RunStore, StorePolicy
 from dettui_probe import wire
 
 
 class Overview:
-    """A store that was filled at once, and that no rule reads."""
+    """A store that was filled at once, and that no rule reads.
+
+    A look that passes over parts of the log may miss how a column is called; such a column waits for the next look.
+    """
 
     def __init__(self, messages: Sequence[wire.AnyMessage]) -> None:
-        self.store = RunStore()
+        self.store = RunStore(StorePolicy(keeps_unnamed=False))
         for message in messages:
             self.store.apply(message)
         self._book = MarkBook()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from dettui.feed.agent.liveness import Pulse, judge
 from dettui.feed.agent.process import ProcessSight, ProcessWatch
 from dettui.feed.base import Arrival
 from dettui.feed.logs import RecordedStrand, member_of_hello, strands_at
-from dettui.feed.overview import overview_of
+from dettui.feed.overview import looks_at
 from dettui.feed.reading import StrandReader, safe
 from dettui_probe.framing import Frame, Hole, Scanner
 
@@ -26,7 +26,7 @@ class RecordedFeed:
     """Reads strand after strand, rank 0 first, a bounded piece a poll.  What is unreadable is passed over and told."""
 
     def __init__(self, path: Path | str, read_bytes: int = READ_BYTES, *, has_overview: bool = False) -> None:
-        """With *has_overview*, a long strand is first told at once, to be shown before it is read.
+        """With *has_overview*, a long strand is first told at a glance, then at once, to be shown before it is read.
 
         Raises RunNotFound where *path* does not exist, NotARun where it holds no log.
         """
@@ -34,6 +34,7 @@ class RecordedFeed:
         self._has_overview = has_overview
         self._waiting = deque(strands_at(Path(path)))
         self._playing: _Playback | None = None
+        self._looks: Iterator[Arrival] = iter(())  # at the strand that is playing, before it does
 
     def poll(self, wait_s: float) -> Sequence[Arrival]:
         """The next piece of the recording.  *wait_s* is ignored: what is on the disk need not be waited for."""
@@ -42,9 +43,13 @@ class RecordedFeed:
                 return ()
             strand = self._waiting.popleft()
             self._playing = _Playback(strand)
-            overview = overview_of(strand) if self._has_overview and strand.rank == 0 else ()
-            if overview:
-                return (Arrival(strand.run, strand.boot, strand.rank, overview=overview),)
+            if self._has_overview and strand.rank == 0:
+                self._looks = (
+                    Arrival(strand.run, strand.boot, strand.rank, overview=look) for look in looks_at(strand)
+                )
+        look = next(self._looks, None)
+        if look is not None:
+            return (look,)
         arrival = self._playing.next(self._read_bytes)
         if self._playing.is_over:
             self._playing = None
@@ -57,6 +62,7 @@ class RecordedFeed:
     def close(self) -> None:
         """Forget what was not read yet."""
         self._waiting.clear()
+        self._looks = iter(())
         self._playing = None
 
 

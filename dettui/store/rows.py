@@ -63,10 +63,11 @@ def _few_between(rows: Rows, after: int | None, upto: int | None) -> Rows:
 class Columns:
     """Names of the column ids of one boot."""
 
-    def __init__(self, max_tags: int) -> None:
+    def __init__(self, max_tags: int, *, keeps_unnamed: bool = True) -> None:
         self._names: dict[int, str] = {}
         self._known: set[str] = set()
         self._max_tags = max_tags
+        self._keeps_unnamed = keeps_unnamed
         self._layouts: dict[tuple[int, ...], tuple[tuple[str, ...], list[int] | None]] = {}
 
     def learn(self, first: int, names: Sequence[str]) -> None:
@@ -84,7 +85,7 @@ class Columns:
         """Names of *columns*, each once, and *rows* without the columns that have no name of their own.
 
         Beyond the greatest number of tags, new ones are left out: a run that invents names must not fill the memory.
-        A column whose name was lost in a hole of the log is called ``unnamed/<id>``.
+        A column whose name was lost in a hole of the log is called ``unnamed/<id>``, or left out.
         """
         key = tuple(columns)
         layout = self._layouts.get(key)
@@ -98,8 +99,8 @@ class Columns:
     def _layout(self, columns: tuple[int, ...]) -> tuple[tuple[str, ...], list[int] | None]:
         kept: dict[str, int] = {}
         for place, column in enumerate(columns):
-            name = self._names.get(column, f"unnamed/{column}")
-            if self._admit(name):
+            name = self._names.get(column, f"unnamed/{column}" if self._keeps_unnamed else "")
+            if name and self._admit(name):
                 kept.setdefault(name, place)
         return tuple(kept), None if len(kept) == len(columns) else list(kept.values())
 

@@ -30,6 +30,7 @@ class StorePolicy:
     max_events: int = 5_000  # the oldest go first
     max_bad_targets: int = 100  # handed out; more than anybody opens
     max_batches_shown: int = 2  # whose pictures are kept, newest first
+    keeps_unnamed: bool = True  # columns whose name was lost
     max_exhibits: int = 24  # pictures kept of images whose targets cannot be right
 
 
@@ -50,7 +51,7 @@ class RunStore:
         self.malformed = 0  # blocks and pictures left out because their sizes contradict each other
         self.events_forgotten = 0  # older than the policy keeps
         self._table = Table(policy.max_points)
-        self._columns = Columns(policy.max_tags)
+        self._columns = Columns(policy.max_tags, keeps_unnamed=policy.keeps_unnamed)
         self._tallies: dict[str, Tally] = {}
         self._counts: dict[str, ClassCounts] = {}
         self._events: deque[wire.Event] = deque(maxlen=policy.max_events)

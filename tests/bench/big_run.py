@@ -67,10 +67,14 @@ def scan(path: Path) -> None:
     """What it costs to have all numbers in memory, without judging them."""
     from dettui.engine.overview import Overview
     from dettui.feed.logs import strands_at
-    from dettui.feed.overview import overview_of
+    from dettui.feed.overview import looks_at
 
+    looks = looks_at(strands_at(path)[0])
+    since = time.perf_counter()
+    glance = Overview(next(looks))
+    print(f"{glance.store.points / 1e3:.0f} k points at a glance in {time.perf_counter() - since:.2f} s")
     since, cpu = time.perf_counter(), time.process_time()
-    messages = overview_of(strands_at(path)[0])
+    messages = next(looks)
     read = time.perf_counter(), time.process_time()
     overview = Overview(messages)
     done = time.perf_counter(), time.process_time()

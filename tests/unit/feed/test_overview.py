@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,52 @@ def test_what_is_known_in_the_end_is_what_reading_in_order_tells(log: Path) -> N
 def test_a_very_long_one_is_sampled_in_pieces(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview, "READ_WHOLE_BYTES", 90_000)
     monkeypatch.setattr(overview, "PIECE_BYTES", 30_000)
+    monkeypatch.setattr(overview, "HEAD_BYTES", 1_000)
     engine = Engine(open_recording(log, has_overview=True))
     engine.pump()
     (run,) = engine.frame().runs
     assert 0 < len(run.series[tags.LOSS_TOTAL]) < STEPS
+
+
+def test_a_glance_comes_first_and_reaches_from_the_first_step_to_the_last(fine_log: Path) -> None:
+    engine = Engine(open_recording(fine_log, has_overview=True))
+    engine.pump()
+    (glance,) = engine.frame().runs
+    steps = glance.series[tags.LOSS_TOTAL].steps
+    assert 0 < len(steps) < STEPS
+    assert (steps[0], steps[-1], glance.vitals.step) == (1, STEPS, STEPS)
+    assert (steps[1:] > steps[:-1]).all()
+    engine.pump()
+    (whole,) = engine.frame().runs
+    assert len(whole.series[tags.LOSS_TOTAL]) == STEPS
+
+
+def test_a_glance_shows_no_column_whose_name_it_missed(fine_log: Path) -> None:
+    engine = Engine(open_recording(fine_log, has_overview=True))
+    engine.pump()
+    (glance,) = engine.frame().runs
+    assert set(glance.series) == {tags.LOSS_TOTAL}
+    engine.pump()
+    (whole,) = engine.frame().runs
+    assert set(whole.series) == {tags.LOSS_TOTAL, "own/late"}
+
+
+@pytest.fixture
+def fine_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recording in batches of one step, which names its second column between two pieces of a glance."""
+    monkeypatch.setattr(overview, "WORTH_IT_BYTES", 1_000)
+    monkeypatch.setattr(overview, "GLANCE_BYTES", 6_000)
+    monkeypatch.setattr(overview, "GLANCE_PIECE_BYTES", 500)
+    monkeypatch.setattr(overview, "HEAD_BYTES", 1_000)
+    hello, *_ = run_messages(1, setting=Setting(), **swinging(1))
+    messages: list[wire.AnyMessage] = [hello, wire.Tags(0, [tags.LOSS_TOTAL])]
+    for step in range(1, STEPS + 1):
+        if step == 23:
+            messages.append(wire.Tags(1, ["own/late"]))
+        columns = [0] if step < 23 else [0, 1]
+        values = array("d", [1.0 / step] * len(columns)).tobytes()
+        block = wire.Block(columns, array("q", [step]).tobytes(), array("d", [1.7e9 + step]).tobytes(), values)
+        messages.append(wire.Batch([block]))
+    path = tmp_path / "r0-00000000000000bb.dlog"
+    path.write_bytes(MAGIC + b"".join(pack(seq, wire.encode(message)) for seq, message in enumerate(messages)))
+    return path
