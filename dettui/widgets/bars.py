@@ -9,11 +9,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.widget import Widget
 
 from dettui.charts.class_bars import Standing, class_bars, of_kind
 from dettui.charts.numbers import count
 from dettui.domain.series import ClassCounts
+from dettui.widgets.components import LazyComponents
 
 _CLASSES: dict[Standing, str] = {
     "usual": "bars--usual",
@@ -26,7 +26,7 @@ REDRAW_EVERY_S = 0.5
 """plotext takes 2 to 5 ms for a pane of bars: at ten frames a second that would be half of what 16 curves cost."""
 
 
-class ClassBars(Widget):
+class ClassBars(LazyComponents):
     """A heading and one bar a class.  ``show`` redraws only the rows that changed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"bars--heading", *_CLASSES.values()}

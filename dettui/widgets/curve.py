@@ -8,7 +8,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.widget import Widget
 
 from dettui.charts.cells import GUTTER, Ground, Ink, Picture
 from dettui.charts.chart import ChartCache, render, x_axis
@@ -16,6 +15,7 @@ from dettui.charts.raster import FONTS
 from dettui.charts.view import LINE_COLOURS, CurveView, Glyphs
 from dettui.widgets import palette, refresh
 from dettui.widgets.ascii import AsciiOnly
+from dettui.widgets.components import LazyComponents
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,7 +52,7 @@ def _palette() -> str:
     )
 
 
-class CurveChart(Widget):
+class CurveChart(LazyComponents):
     """A chart of curves.  ``show`` gives it a view; it compares the new picture with the one on screen and refreshes
     the difference, which is nothing at all where nothing changed."""
 

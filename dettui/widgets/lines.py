@@ -13,10 +13,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dettui.widgets import palette
+from dettui.widgets.components import LazyComponents
 from dettui.widgets.text import BLANK, ROLES, Line, Span
 
 
-class LinesView(ScrollView, can_focus=False):
+class LinesView(LazyComponents, ScrollView, can_focus=False):
     """Shows the lines it was given last.  The screens make the lines; this only puts the difference on screen."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"text--{role}" for role in ROLES}
