@@ -1,4 +1,7 @@
-"""The Textual application: runs the engine in a thread, hands its frames to the screens."""
+"""The Textual application: runs the engine in a thread, hands its frames to the screens.
+
+Screens that nobody has asked for yet are loaded when somebody does: the first picture need not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from textual import events, work
 from textual.app import App
@@ -21,26 +24,32 @@ from dettui.domain.frame import Frame
 from dettui.engine import Engine
 from dettui.errors import DettuiError
 from dettui.feed.base import Feed
-from dettui.feed.ssh.desk import Hosts
 from dettui.screens.ask import AskScreen
+from dettui.screens.asked import (
+    ChecksAsked,
+    CompareChosen,
+    FindingChosen,
+    ImagesAsked,
+    RanksAsked,
+    RunChosen,
+)
 from dettui.screens.base import DashboardScreen, Showing
-from dettui.screens.checks import ChecksAsked, ChecksScreen
-from dettui.screens.compare import CompareScreen
 from dettui.screens.driver import driver_for_this_terminal
 from dettui.screens.finding import FindingScreen
 from dettui.screens.help import HelpScreen
-from dettui.screens.images import ImagesAsked, ImagesScreen
 from dettui.screens.keys import bindings_of
 from dettui.screens.pause import behind
 from dettui.screens.printed import printed
-from dettui.screens.ranks import RanksAsked, RanksScreen
-from dettui.screens.run import FindingChosen, RunScreen
-from dettui.screens.runs import CompareChosen, RunChosen, RunsScreen
+from dettui.screens.run import RunScreen
+from dettui.screens.runs import RunsScreen
 from dettui.screens.themes import DARK, LIGHT
 from dettui.screens.view_state import WITHOUT_COLOUR, ViewState
 from dettui.widgets import refresh
 from dettui.widgets.ascii import AsciiOnly, for_ascii
 from dettui.widgets.curve import CurveChart
+
+if TYPE_CHECKING:
+    from dettui.feed.ssh.desk import Hosts
 
 FRAME_EVERY_S: Final = 0.1
 """Ten frames a second while data comes: 10 % of a core and 2 KB a frame for 16 charts; more is not seen."""
@@ -189,6 +198,8 @@ class DettuiApp(App[int]):
 
     def on_compare_chosen(self, event: CompareChosen) -> None:
         """Lay runs over each other."""
+        from dettui.screens.compare import CompareScreen  # noqa: PLC0415 - see the top
+
         glyphs: Glyphs = "ascii" if self._ascii_only else "braille"
         self.push_screen(CompareScreen(event.picked, glyphs, has_colour=not self.no_color))
         self._show()
@@ -200,16 +211,22 @@ class DettuiApp(App[int]):
 
     def on_checks_asked(self, event: ChecksAsked) -> None:
         """Open the checks of a run."""
+        from dettui.screens.checks import ChecksScreen  # noqa: PLC0415 - see the top
+
         self.push_screen(ChecksScreen(event.run))
         self._show()
 
     def on_ranks_asked(self, event: RanksAsked) -> None:
         """Open the ranks of a run."""
+        from dettui.screens.ranks import RanksScreen  # noqa: PLC0415 - see the top
+
         self.push_screen(RanksScreen(event.run))
         self._show()
 
     def on_images_asked(self, event: ImagesAsked) -> None:
         """Open the images of a run."""
+        from dettui.screens.images import ImagesScreen  # noqa: PLC0415 - see the top
+
         self.push_screen(ImagesScreen(event.run, event.checks))
         self._show()
 

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dettui.cli import terminal
 from dettui.cli.loading import kept_for_good
@@ -18,10 +18,12 @@ from dettui.errors import BadUsage, HostUnreachable, NotARun, RunNotFound
 from dettui.feed.base import Feed
 from dettui.feed.opening import open_desk, open_recording, resolve_run
 from dettui.feed.sources import Opened, sources_of
-from dettui.feed.ssh.desk import Hosts
-from dettui.feed.ssh.once import OnceFeed
 from dettui.feed.ssh.target import Way
 from dettui_probe import tags
+
+if TYPE_CHECKING:
+    from dettui.feed.ssh.desk import Desk, Hosts
+    from dettui.feed.ssh.once import OnceFeed
 
 CURVE_ROWS: Final = 12
 FIRST_S: Final = 1.5  # an agent that has just started looks for runs first
@@ -35,10 +37,16 @@ def watch(words: Sequence[str], way: Way, look: argparse.Namespace) -> int:
     desk = open_desk() if sources.hosts else None
     opened = Opened(sources, way, desk)
     try:
-        return open_dashboard(opened.feed, sources.title, look, Hosts(desk, opened.log_in) if desk else None)
+        return open_dashboard(opened.feed, sources.title, look, _hosts(desk, opened) if desk else None)
     finally:
         if desk is not None:
             desk.close()
+
+
+def _hosts(desk: Desk, opened: Opened) -> Hosts:
+    from dettui.feed.ssh.desk import Hosts  # noqa: PLC0415 - a recording needs no ssh
+
+    return Hosts(desk, opened.log_in)
 
 
 def open_dashboard(feed: Feed, title: str, look: argparse.Namespace, hosts: Hosts | None = None) -> int:
@@ -100,7 +108,7 @@ def frame_of_host(word: str, way: Way) -> Frame | None:
     sources = sources_of([word], way)
     if not sources.hosts:
         return None
-    feed = OnceFeed(Opened(sources, way).hosts[0])
+    feed = _read_once(Opened(sources, way))
     engine = Engine(feed)
     try:
         while not feed.exhausted():
@@ -108,6 +116,12 @@ def frame_of_host(word: str, way: Way) -> Frame | None:
     finally:
         feed.close()
     return engine.frame()
+
+
+def _read_once(opened: Opened) -> OnceFeed:
+    from dettui.feed.ssh.once import OnceFeed  # noqa: PLC0415 - as above
+
+    return OnceFeed(opened.hosts[0])
 
 
 def print_diagnosis(run: str, way: Way | None = None, *, at_step: int | None = None, as_json: bool = False) -> int:
@@ -132,7 +146,7 @@ def replayed(word: str, way: Way, at_step: int | None) -> RunFrame:
         found = sources.runs[0] if sources.runs else resolve_run(word)
         return replay(open_recording(found.path), at_step=at_step)
     (host,) = sources.hosts
-    feed = OnceFeed(Opened(sources, way, is_exact=True).hosts[0])
+    feed = _read_once(Opened(sources, way, is_exact=True))
     try:
         return replay(feed, at_step=at_step)
     except NotARun:

@@ -8,17 +8,19 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dettui.domain.run import Liveness
 from dettui.errors import AgentUnavailable, BadUsage, RunNotFound
 from dettui.feed.base import Feed
-from dettui.feed.local import LocalFeed
 from dettui.feed.logs import strands_at
 from dettui.feed.recorded import RecordedFeed
-from dettui.feed.ssh.desk import Desk
 from dettui.feed.summaries import RunSummary, list_runs
 from dettui.store.text import clean
 from dettui_probe.places import ensure_private, runtime_dir
+
+if TYPE_CHECKING:
+    from dettui.feed.ssh.desk import Desk
 
 __all__ = ["RunRef", "RunSummary", "list_runs", "open_local", "open_recording", "resolve_run"]
 
@@ -43,6 +45,8 @@ def open_local(runs: Sequence[str] | None = None) -> Feed:
 
     Raises AgentUnavailable where none answers.
     """
+    from dettui.feed.local import LocalFeed  # noqa: PLC0415 - a recording needs no sockets
+
     _check(runtime_dir())
     feed = LocalFeed(runs or ())
     deadline = time.monotonic() + START_S
@@ -57,6 +61,8 @@ def open_local(runs: Sequence[str] | None = None) -> Feed:
 
 def open_desk() -> Desk:
     """Where what ssh asks arrives.  Raises AgentUnavailable where that cannot be."""
+    from dettui.feed.ssh.desk import Desk  # noqa: PLC0415 - nor this
+
     _check(runtime_dir())
     return Desk()
 

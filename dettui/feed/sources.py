@@ -8,17 +8,18 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dettui.domain.run import RunState
 from dettui.errors import BadUsage, RunNotFound
 from dettui.feed.base import Feed
-from dettui.feed.joined import JoinedFeed
 from dettui.feed.opening import RunRef, known_exactly, open_local, open_recording, resolve_run
-from dettui.feed.ssh.desk import Desk
-from dettui.feed.ssh.feed import SshFeed
 from dettui.feed.ssh.target import HostTarget, Way, host_target, require_program
 from dettui.store.text import clean
+
+if TYPE_CHECKING:
+    from dettui.feed.ssh.desk import Desk
+    from dettui.feed.ssh.feed import SshFeed
 
 LOCAL: Final = "local"
 """The word for all runs of this machine, beside those of hosts."""
@@ -82,12 +83,9 @@ class Opened:
 
     def __init__(self, sources: Sources, way: Way, desk: Desk | None = None, *, is_exact: bool = False) -> None:
         """Raises AgentUnavailable.  What ssh asks goes to *desk*; without one, nothing may be asked."""
-        self.hosts = tuple(
-            SshFeed(host.target, way, [f"{host.run}*"] if host.run else [], desk, is_exact=is_exact)
-            for host in sources.hosts
-        )
+        self.hosts = _host_feeds(sources, way, desk, is_exact=is_exact) if sources.hosts else ()
         feeds: list[Feed] = [*_local_feeds(sources), *self.hosts]
-        self.feed = feeds[0] if len(feeds) == 1 else JoinedFeed(feeds)
+        self.feed = feeds[0] if len(feeds) == 1 else _joined(feeds)
 
     @property
     def is_pending(self) -> bool:
@@ -112,6 +110,21 @@ def _local_feeds(sources: Sources) -> list[Feed]:
     if sources.is_all_local:
         return [open_local(), *recorded]
     return [open_local(live), *recorded] if live else recorded
+
+
+def _host_feeds(sources: Sources, way: Way, desk: Desk | None, *, is_exact: bool) -> tuple[SshFeed, ...]:
+    from dettui.feed.ssh.feed import SshFeed  # noqa: PLC0415 - a recording needs no ssh
+
+    return tuple(
+        SshFeed(host.target, way, [f"{host.run}*"] if host.run else [], desk, is_exact=is_exact)
+        for host in sources.hosts
+    )
+
+
+def _joined(feeds: Sequence[Feed]) -> Feed:
+    from dettui.feed.joined import JoinedFeed  # noqa: PLC0415 - one feed is joined to nothing
+
+    return JoinedFeed(feeds)
 
 
 def _meaning(word: str, way: Way) -> RunRef | HostRuns | str:

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from textual.message import Message
-
 from dettui.domain.check import Check
 from dettui.domain.frame import Frame, RunFrame
-from dettui.screens.images import ImagesAsked
+from dettui.screens.asked import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.one_run import OneRunScreen
 from dettui.widgets.checks_text import NO_CHECKS, check_blocks, counted, failed_first, target_lines
 from dettui.widgets.lines import LinesView
-
-
-@dataclass
-class ChecksAsked(Message):
-    """The checks of a run were asked for."""
-
-    run: str
 
 
 class ChecksScreen(OneRunScreen):

@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from dettui.charts.view import CurveView, Glyphs, panned, with_cursor, zoomed
 from dettui.domain.frame import Frame, RunFrame
+from dettui.screens.asked import RunChosen
 from dettui.screens.base import DashboardScreen
 from dettui.screens.compare_state import (
     CompareState,
@@ -26,7 +27,6 @@ from dettui.screens.compare_state import (
 )
 from dettui.screens.compare_views import Member, Overlay, groups_of, weight_of
 from dettui.screens.keys import Where, bindings_of
-from dettui.screens.runs import RunChosen
 from dettui.widgets.compare_text import Entry, Shown, differing, letter, table
 from dettui.widgets.curve import CurveChart
 from dettui.widgets.differences import differences

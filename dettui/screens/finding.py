@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from dettui.domain.finding import Finding
 from dettui.domain.frame import Frame, RunFrame
-from dettui.screens.images import ImagesAsked
+from dettui.screens.asked import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.one_run import OneRunScreen
 from dettui.widgets.checks_text import checks_named_in

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.message import Message
 
 from dettui.domain.frame import Frame, RunFrame
 from dettui.domain.given import GivenImage
@@ -21,14 +19,6 @@ from dettui.widgets.raster import ArrayRaster
 TEXT_SHARE: Final = 0.34
 LEAST_TEXT, MOST_TEXT = 26, 46
 """Cells of the text beside the picture, as in the browser of an audit."""
-
-
-@dataclass
-class ImagesAsked(Message):
-    """The images of a run were asked for; those first whose targets failed one of the *checks*."""
-
-    run: str
-    checks: frozenset[str] = frozenset()
 
 
 class ImagesScreen(OneRunScreen):

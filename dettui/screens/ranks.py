@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from textual.message import Message
-
 from dettui.domain.frame import Frame, RunFrame
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.one_run import OneRunScreen
 from dettui.widgets.lines import LinesView
 from dettui.widgets.ranks_text import ranks_page
-
-
-@dataclass
-class RanksAsked(Message):
-    """The ranks of a run were asked for."""
-
-    run: str
 
 
 class RanksScreen(OneRunScreen):

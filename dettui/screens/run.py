@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.geometry import Region
-from textual.message import Message
 from textual.widget import Widget
 
 from dettui.charts.view import CurveView, Glyphs, framing, panned, with_cursor, zoomed
 from dettui.domain.finding import Finding
 from dettui.domain.frame import Frame, RunFrame
-from dettui.screens.checks import ChecksAsked
+from dettui.screens.asked import ChecksAsked, FindingChosen, ImagesAsked, RanksAsked
 from dettui.screens.finding import Identity, identity, same_finding
-from dettui.screens.images import ImagesAsked
 from dettui.screens.keys import Where, bindings_of
 from dettui.screens.layout import PANES, PaneName, plan
 from dettui.screens.one_run import OneRunScreen
-from dettui.screens.ranks import RanksAsked
 from dettui.screens.view_state import ViewState, gone_back, log_toggled, pane_after, smoothed_next
 from dettui.screens.views import CHARTS, TITLES, curve_view, panes_of, term_count
 from dettui.widgets.bars import ClassBars
@@ -29,14 +26,6 @@ from dettui.widgets.finding_text import around
 from dettui.widgets.findings import FindingsPanel
 from dettui.widgets.run_text import reason
 from dettui.widgets.text import Line
-
-
-@dataclass
-class FindingChosen(Message):
-    """A finding was opened."""
-
-    run: str
-    finding: Finding
 
 
 class RunScreen(OneRunScreen):

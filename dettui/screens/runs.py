@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual import events
 from textual.app import ComposeResult
-from textual.message import Message
 from textual.widgets import Input
 
 from dettui.domain.frame import Frame, RunFrame
+from dettui.screens.asked import CompareChosen, RunChosen
 from dettui.screens.base import DashboardScreen
 from dettui.screens.keys import Where, bindings_of
 from dettui.widgets.filter_field import FilterField
@@ -30,20 +28,6 @@ from dettui.widgets.runs_text import (
 )
 from dettui.widgets.steady import Steady
 from dettui.widgets.text import BLANK, Line, Span, crop
-
-
-@dataclass
-class RunChosen(Message):
-    """A run was opened."""
-
-    run: str
-
-
-@dataclass
-class CompareChosen(Message):
-    """Runs are to be laid over each other; their places decide their letters and colours."""
-
-    picked: dict[str, int]
 
 
 class RunsScreen(DashboardScreen):

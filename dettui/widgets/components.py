@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from textual.css.styles import RenderStyles
 from textual.dom import DOMNode
 from textual.widget import Widget
@@ -13,6 +15,7 @@ class LazyComponents(Widget):
     them."""
 
     @classmethod
+    @cache
     def _get_component_classes(cls) -> frozenset[str]:
         """None that Textual should work out beforehand."""
         return frozenset()
