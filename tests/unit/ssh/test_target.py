@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,8 @@ def test_what_is_no_host_is_refused(word: str) -> None:
         host_target(word)
 
 
-def test_a_program_that_is_missing_is_told() -> None:
+def test_a_program_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # a machine of a cluster has srun
     with pytest.raises(BadUsage, match="no-such-ssh is not installed"):
         require_program(host_target("gpu01"), Way(("no-such-ssh",)))
     with pytest.raises(BadUsage, match="slurm:1@LOGIN"):
