@@ -10,7 +10,7 @@ from dettui.feed.agent import protocol
 from dettui.feed.agent.discovery import StrandKey
 from dettui.feed.base import Arrival
 from dettui.feed.reading import StrandReader, safe
-from dettui_probe.framing import Frame, Scanner
+from dettui_probe.framing import frames_in
 
 
 class Dialogue:
@@ -35,7 +35,7 @@ class Dialogue:
         reader = self._readers.get(key)
         if reader is None:
             reader = self._readers[key] = StrandReader(*key)
-        frames = [item for item in Scanner().feed(portion.data) if isinstance(item, Frame)]
+        frames = frames_in(portion.data)
         if portion.upto < 0:
             return reader.read(frames, _liveness(portion.state))
         arrival = reader.read_extract(frames, _liveness(portion.state), portion.upto, portion.lost)

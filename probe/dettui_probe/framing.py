@@ -49,6 +49,20 @@ def unpack(packed: bytes) -> Frame:
     return Frame(_HEAD.unpack_from(packed)[3], packed[HEAD_BYTES:])
 
 
+def frames_in(data: bytes) -> list[Frame]:
+    """The frames of *data*, a message of whole ones.  What is broken is passed over, as a scanner does; it costs three
+    times as much."""
+    frames: list[Frame] = []
+    at = 0
+    while at < len(data):
+        size = _frame_size(data, at) if data.startswith(SYNC, at) else _BROKEN
+        if size <= 0:
+            return [item for item in Scanner().feed(data) if isinstance(item, Frame)]
+        frames.append(Frame(_HEAD.unpack_from(data, at)[3], data[at + HEAD_BYTES : at + size]))
+        at += size
+    return frames
+
+
 _ARRIVING: Final = 0
 _BROKEN: Final = -1
 
@@ -110,7 +124,7 @@ class Scanner:
         self._pending_at += keep_from
 
 
-def _frame_size(data: bytearray, at: int) -> int:
+def _frame_size(data: bytes | bytearray, at: int) -> int:
     """Size of the frame whose sync marker stands at *at*; _ARRIVING where its end is missing, or _BROKEN."""
     if len(data) - at < HEAD_BYTES:
         return _ARRIVING

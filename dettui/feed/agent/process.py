@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dettui.feed.agent.discovery import Member
-from dettui.feed.agent.memory_kills import MemoryKills
+from dettui.feed.agent.memory_kills import Counters, MemoryKills
 from dettui.feed.agent.procfs import (
     INITIAL_PID_NAMESPACE,
     booted_at,
@@ -44,7 +44,8 @@ class ProcessWatch:
     """Looks at one process through /proc.  A pid alone is unsound: it is given away again, means another process in
     a container, and nothing on another host."""
 
-    def __init__(self, member: Member, proc: Path = Path("/proc")) -> None:
+    def __init__(self, member: Member, proc: Path = Path("/proc"), counters: Counters | None = None) -> None:
+        """*counters* are shared by those that are looked at together."""
         self._member = member
         self._proc = proc
         whereabouts = find(member, proc)
@@ -53,6 +54,7 @@ class ProcessWatch:
             whereabouts.ours, restarted=whereabouts.restarted, why_unseen=whereabouts.why_unseen or OTHER_HOST
         )
         self._since: float | None = None
+        self._counters = counters
         self._memory = MemoryKills(proc, self._pid)
         self._waiting_threads: frozenset[str] = frozenset()
 
@@ -67,7 +69,7 @@ class ProcessWatch:
             ending = how_it_ended(exit_code) or self._last.ending
             self._last = replace(self._last, out_of_memory=self._memory.verdict(), ending=ending)
         else:
-            self._memory.note(resident_bytes(self._proc, self._pid))
+            self._memory.note(resident_bytes(self._proc, self._pid), self._counters, now)
         return self._last
 
     def thread_waits(self) -> bool:

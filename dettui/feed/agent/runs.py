@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dettui.feed.agent.discovery import Member, Registry, StrandKey
+from dettui.feed.agent.memory_kills import Counters
 from dettui.feed.agent.process import GONE, ProcessWatch
 from dettui.feed.agent.session import wanted_runs
 from dettui.feed.agent.strand import Strand
-from dettui_probe.framing import Frame, Scanner
+from dettui_probe.framing import HEAD_BYTES, Frame, frames_in
 
 RECENT_RUNS = 20
 """Runs that are over and still followed, newest first; older ones where a viewer asks for them by name."""
@@ -31,6 +32,7 @@ class Runs:
         self._strangers: set[StrandKey] = set()  # looked for in vain since the last scan
         self._dead: set[StrandKey] = set()
         self._watches: dict[StrandKey, ProcessWatch] = {}  # of those that are not dead
+        self._counters = Counters()
         self._rescan_at = 0.0
         self._read_at = 0.0
         self._look_at_ended = 0.0
@@ -80,7 +82,7 @@ class Runs:
         with_ended = now >= self._look_at_ended
         if with_ended:
             self._look_at_ended = now + LOOK_AT_ENDED_S
-        due = [strand for strand in self._strands.values() if with_ended or not strand.is_over]
+        due = [s for s in self._strands.values() if (with_ended if s.is_over else s.log_is_due(now))]
         news = [strand.pump_log(now) for strand in due]
         return any(news)
 
@@ -95,7 +97,7 @@ class Runs:
         followed = self._worth_following(members, asked_for)
         for member in members:
             if member.run in followed and member.key not in self._strands:
-                self._strands[member.key] = Strand(member, now, now + self._ahead_s)
+                self._strands[member.key] = Strand(member, now, now + self._ahead_s, self._counters)
         self._strangers.clear()
         self._forget({member.key for member in members})
 
@@ -145,5 +147,5 @@ def _key_of(parts: list[bytes]) -> StrandKey | None:
 
 def _frame_of(data: bytes) -> Frame | None:
     """The one whole frame in *data*."""
-    found = list(Scanner().feed(data))
-    return found[0] if len(found) == 1 and isinstance(found[0], Frame) else None
+    found = frames_in(data)
+    return found[0] if len(found) == 1 and len(found[0].payload) + HEAD_BYTES == len(data) else None

@@ -14,7 +14,7 @@ from dettui.feed.agent.viewer import Viewer, greeted
 
 IDLE_S = 30.0
 """Without a question from any viewer, the agent goes."""
-TOGETHER_S = 0.01
+TOGETHER_S = 0.02
 """Frames of many runs are let gather: 64 of them send 1,300 a second, and waking for each cost a third of the agent."""
 WATCHED_TICK_MS = 25
 UNWATCHED_TICK_MS = 250

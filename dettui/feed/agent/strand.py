@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from dettui.domain.run import Liveness, RunState
 from dettui.feed.agent.discovery import Member
 from dettui.feed.agent.liveness import Pulse, judge
+from dettui.feed.agent.memory_kills import Counters
 from dettui.feed.agent.merge import Merge
 from dettui.feed.agent.process import ProcessWatch
 from dettui.feed.agent.tail import LogTail, Position, segment_path
@@ -19,6 +21,8 @@ READ_BYTES = 1 << 20
 """Of the log, at one look."""
 WINDOW_BYTES = 256 << 10
 """How far back a log that is already long is read at first: enough beats to tell the pace of a run."""
+LOG_BEHIND_LIVE_S = 0.25
+"""Half of what a frame that the live stream lacks is waited for (``merge``): the log brings it in time."""
 INDEX_BYTES = 256 << 10
 """Between two remembered places of the log, where a viewer that comes back may resume."""
 
@@ -26,15 +30,17 @@ INDEX_BYTES = 256 << 10
 class Strand:
     """Merges the log and the live stream of one probe, and watches its process."""
 
-    def __init__(self, member: Member, now: float = 0.0, wall: float = 0.0) -> None:
-        """Follow *member* from *now* on (monotonic); *wall*: the same in seconds since the epoch."""
+    def __init__(self, member: Member, now: float = 0.0, wall: float = 0.0, counters: Counters | None = None) -> None:
+        """Follow *member* from *now* on (monotonic); *wall*: the same in seconds since the epoch.  *counters* are
+        shared with the strands that are looked at together."""
         self.member = member
         self.window = Window(keep_greetings=not member.log)
         self.pulse = Pulse()
         self.liveness = Liveness(RunState.STARTING)
-        self._watch = ProcessWatch(member)
+        self._watch = ProcessWatch(member, counters=counters)
         self._places: list[tuple[int, Position]] = []
         self._read_since_place = 0
+        self._live_at = self._log_at = -math.inf  # when the live stream brought something, and the log was looked at
         start = near_the_end(Path(member.log), WINDOW_BYTES) if member.log else None
         self._tail = LogTail(Path(member.log), start) if member.log else None
         self._from_the_beginning = self._tail is not None and start is None
@@ -48,9 +54,15 @@ class Strand:
         """True where nothing will be added any more."""
         return self.liveness.state.is_over
 
+    def log_is_due(self, now: float) -> bool:
+        """False while the live stream brings everything: then the log says nothing new, and may wait for a look."""
+        flows = now - self._live_at < LOG_BEHIND_LIVE_S and not self._merge.is_waiting
+        return not flows or now - self._log_at >= LOG_BEHIND_LIVE_S
+
     def pump_log(self, now: float) -> bool:
         """Read what was appended to the log; True where frames came.  *now* is monotonic."""
         self._heard = lambda told: now
+        self._log_at = now
         return self._read_log(now)
 
     def offer_live(self, frame: Frame, now: float) -> bool:
@@ -62,6 +74,7 @@ class Strand:
         if self._tail is not None and self.window.first is None and not self._from_the_beginning:
             return self.pump_log(now)
         self._heard = lambda told: now
+        self._live_at = now
         return self._keep(self._merge.offer(frame, now))
 
     def look(self, now: float) -> None:
