@@ -327,7 +327,8 @@ def pump(
     while not is_cancelled():
         began = time.monotonic()
         due = posted_at + (FRAME_EVERY_S if is_dirty else IDLE_FRAME_EVERY_S)
-        wait_s = min(max(0.0, due - began), FRAME_EVERY_S)
+        beat = posted_at + FRAME_EVERY_S
+        wait_s = beat - began if beat > began else min(max(0.0, due - began), FRAME_EVERY_S)
         arrived = engine.pump(wait_s)
         if arrived and not is_dirty:
             is_dirty, due = True, posted_at + FRAME_EVERY_S
@@ -350,7 +351,12 @@ def run_app(
     """Show the dashboard on *feed* until the user quits; the exit code.  Closes *feed*.  Raises DettuiError where the
     feed fails in a way that the user can mend."""
     app = DettuiApp(
-        lambda: Engine(feed), close=feed.close, title=title, ascii_only=ascii_only, light=light, hosts=hosts
+        lambda: Engine(feed, judges_later=True),
+        close=feed.close,
+        title=title,
+        ascii_only=ascii_only,
+        light=light,
+        hosts=hosts,
     )
     app.run()
     if app.failure is not None:

@@ -41,7 +41,7 @@ def sparkline(values: Floats, width: int, glyphs: Glyphs = "braille") -> str:
 def _ramp(values: Floats, width: int, ramp: str) -> str:
     """The mean of each of *width* equal parts of *values* as a character of *ramp*."""
     finite = np.isfinite(values)
-    usable = np.where(finite, values, 0.0).astype(np.float64)
+    usable = values.astype(np.float64) if finite.all() else np.where(finite, values, 0.0).astype(np.float64)
     starts = np.arange(width) * len(values) // width
     count = np.add.reduceat(finite.astype(np.int64), starts)
     most = max(int(count.max()), 1)

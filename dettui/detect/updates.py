@@ -48,7 +48,7 @@ class NoUpdate:
         if idle is not None:
             return (_never_reached(context, idle, self.policy),)
         missing = context.missing(tags.UPDATE_UNCHANGED)
-        if context.schedule is not None and context.schedule.zero_since is not None:
+        if _may_be_zero(context) and context.schedule is not None and context.schedule.zero_since is not None:
             return self._zero_lr(context, context.schedule.zero_since)
         if missing:
             return Abstention(self.name, missing)
@@ -103,6 +103,12 @@ class NoUpdate:
         if schedule is None or curve is None or schedule.decayed_share >= self.policy.decayed:
             return False
         return curve.now <= self.policy.fallen * curve.start
+
+
+def _may_be_zero(context: Context) -> bool:
+    """False where the newest LR is a number and not 0: the whole schedule need not be read, at every evaluation."""
+    newest = context.window(tags.LR + "0", 1)
+    return not len(newest) or newest[-1] == 0
 
 
 def passes_without_step(context: Context, policy: UpdatePolicy | None = None) -> int | None:

@@ -17,6 +17,8 @@ from dettui.feed.base import Arrival, Feed
 from dettui_probe import wire
 
 _MOST_NOTICES: Final = 8
+_POLL_S: Final = 0.04
+"""What is left for the feed of the time that it may wait."""
 _MANY_RUNS: Final = 32
 """Beyond so many, a frame renews every other run in turn: nobody reads so many numbers ten times a second."""
 MOVED: Final = "moved"
@@ -56,8 +58,13 @@ class Engine:
         clock: Callable[[], float] = time.time,
         grid: EvaluationGrid = GRID,
         until: int | None = None,
+        judges_later: bool = False,
     ) -> None:
+        """Look at nothing behind the step *until*.  With *judges_later*, runs are judged while the next data are waited
+        for, as of the steps at which they were due: where many are due at once, no frame is held up by it."""
         self._feed = feed
+        self._judges_later = judges_later
+        self._unjudged: dict[str, RunTracker] = {}  # runs that are due to be judged, the longest first
         self._clock = clock
         self._grid = grid
         self._until = until
@@ -70,13 +77,24 @@ class Engine:
         self._shown: dict[str, RunFrame] = {}  # by the newest frame
 
     def pump(self, wait_s: float = 0.0) -> bool:
-        """Take in what the feed has; True where anything came."""
-        arrivals = self._feed.poll(wait_s)
+        """Take in what the feed has; True where anything came, or was judged meanwhile."""
+        deadline = time.monotonic() + wait_s
+        has_judged = self._judge_until(deadline - _POLL_S)
+        arrivals = self._feed.poll(max(0.0, deadline - time.monotonic()) if has_judged else wait_s)
         for arrival in arrivals:
             self._take(arrival)
         if self._feed.exhausted() and not self._ended:
             self._end()
-        return bool(arrivals)
+        return bool(arrivals) or has_judged
+
+    def _judge_until(self, deadline: float) -> bool:
+        """Judge runs that are due, at least one and as many as can be before *deadline*; True where there were any."""
+        has_judged = bool(self._unjudged)
+        while self._unjudged:
+            self._unjudged.pop(next(iter(self._unjudged))).judge_what_is_due()
+            if time.monotonic() > deadline:
+                break
+        return has_judged
 
     def frame(self) -> Frame:
         """The picture as of now: runs worst first, by their worst active finding, then by state, then by name."""
@@ -107,8 +125,11 @@ class Engine:
         if arrival.run and (arrival.run, arrival.boot) not in self._moved:
             tracker = self._runs.get(arrival.run)
             if tracker is None:
-                tracker = self._runs[arrival.run] = RunTracker(arrival.run, self._grid, self._until)
+                tracker = RunTracker(arrival.run, self._grid, self._until, judges_later=self._judges_later)
+                self._runs[arrival.run] = tracker
             tracker.take(arrival, self._clock())
+            if tracker.is_due:
+                self._unjudged.setdefault(arrival.run, tracker)
             if any(isinstance(message, wire.Bye) and message.reason == MOVED for message in arrival.messages):
                 self._forget(arrival)
         elif arrival.notice and arrival.notice not in self._notices:
@@ -119,6 +140,7 @@ class Engine:
         self._moved.add((arrival.run, arrival.boot))
         if self._runs[arrival.run].is_empty:
             del self._runs[arrival.run]
+            self._unjudged.pop(arrival.run, None)
 
     def _end(self) -> None:
         self._ended = True

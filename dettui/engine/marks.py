@@ -45,6 +45,7 @@ class MarkBook:
         self._newest: dict[str, tuple[int, float]] = {}  # tag -> step and value looked at last
         self._seen_events = 0
         self._tags_seen = 0
+        self._points_seen = self._fresh_points = 0  # of all series: those before the look, and those since the last
         self._evaluations: tuple[str, ...] = ()
         self._boots: tuple[str, ...] = ()
         self._kept: tuple[Mark, ...] | None = None  # in order of step, while nothing was added
@@ -54,6 +55,7 @@ class MarkBook:
         if store.boots != self._boots:
             self._boots = store.boots
             self._newest.clear()
+        self._fresh_points, self._points_seen = store.points - self._points_seen, store.points
         self._note_lr_drops(store)
         self._note_non_finite(store)
         self._note_evaluations(store)
@@ -74,14 +76,21 @@ class MarkBook:
         return _in_order((*self._kept, *(Mark(f.first_step, "finding", f.title) for f in findings)))
 
     def _note_lr_drops(self, store: RunStore) -> None:
-        previous, steps, values = self._fresh(store, tags.LR + "0")
-        if not len(values) or (previous is not None and (values == previous).all()):  # as between most frames
+        tag = tags.LR + "0"
+        newest, known = self._newest_of(store, tag), self._newest.get(tag)
+        if newest is not None and known is not None and (newest == known[1]).all():  # as between most frames
+            return
+        previous, steps, values = self._fresh(store, tag)
+        if not len(values):
             return
         before = np.concatenate([[np.nan if previous is None else previous], values[:-1]])
         for i in np.flatnonzero((before > 0) & (values <= self._policy.lr_drop_factor * before)).tolist():
             self._add("lr", int(steps[i]), f"lr {before[i]:.2g} -> {values[i]:.2g}")
 
     def _note_non_finite(self, store: RunStore) -> None:
+        newest = self._newest_of(store, tags.LOSS_TOTAL)
+        if newest is not None and np.isfinite(newest).all():
+            return
         previous, steps, values = self._fresh(store, tags.LOSS_TOTAL)
         if not len(values):
             return
@@ -109,6 +118,13 @@ class MarkBook:
         for event in events[len(events) - fresh :]:
             self._add(_MARK_OF_EVENT.get(event.kind, "event"), event.step, event.text or event.kind)
         self._seen_events = total
+
+    def _newest_of(self, store: RunStore, tag: str) -> Floats | None:
+        """Values of *tag* among which are all that have come since the last look, where that is cheap to say.
+
+        A series costs ten times as much, and in most looks says that nothing has changed.
+        """
+        return store.newest(tag, self._fresh_points, store.last_step) if self._fresh_points >= 0 else None
 
     def _fresh(self, store: RunStore, tag: str) -> tuple[float | None, Steps, Floats]:
         """The value before the last look's end, and steps and values of *tag* since; within the newest strand."""

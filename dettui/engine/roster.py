@@ -18,7 +18,7 @@ from dettui.domain.finding import Abstention, Finding
 from dettui.domain.run import Liveness
 from dettui.engine.grid import EvaluationGrid
 from dettui.engine.pauses import PauseLog
-from dettui.store.rows import rows_of
+from dettui.store.rows import newest_of
 from dettui.store.run_store import RunStore, StorePolicy
 from dettui_probe import tags, wire
 
@@ -99,9 +99,9 @@ class Roster:
         if member.rank:
             member.store.apply_rows(batch, after=None, upto=self._until)
         for block in batch.blocks:
-            rows = rows_of(block)
-            if rows is not None and rows.height and (self._until is None or rows.steps[-1] <= self._until):
-                member.log.move(float(rows.times[-1]), int(rows.steps[-1]))
+            newest = newest_of(block)
+            if newest is not None and (self._until is None or newest[0] <= self._until):
+                member.log.move(newest[1], newest[0])
 
     def finish(self) -> None:
         """Compare what is left: no further step is expected."""

@@ -18,6 +18,7 @@ from dettui.domain.ranks import RankTable
 from dettui.domain.run import Liveness, RunInfo, RunState
 from dettui.domain.series import Series
 from dettui.engine.grid import GRID, Due, EvaluationClock, EvaluationGrid
+from dettui.engine.joining import joined
 from dettui.engine.marks import MarkBook
 from dettui.engine.overview import Overview
 from dettui.engine.rank_table import of_all, rank_table, state_of
@@ -48,7 +49,10 @@ class RunTracker:
     out, as if the run had been looked at then.
     """
 
-    def __init__(self, run: str, grid: EvaluationGrid = GRID, until: int | None = None) -> None:
+    def __init__(
+        self, run: str, grid: EvaluationGrid = GRID, until: int | None = None, *, judges_later: bool = False
+    ) -> None:
+        """With *judges_later*, what is due waits for ``judge_what_is_due``, but for nothing that could change it."""
         self._run = run
         self.host = ""  # that it is watched on, as the user typed it; "" for this machine
         self._grid = grid
@@ -58,6 +62,8 @@ class RunTracker:
         self._open_cell: int | None = None  # end of the cell that holds rows not evaluated yet
         self._closed_cell: int | None = None  # end of the newest cell that is complete
         self._clock = EvaluationClock(grid)
+        self._judges_later = judges_later
+        self._due: tuple[int, Due] | None = None  # at which step, where it waits
         self._cut = False  # something later than *until* was left out
         self._history: list[Diagnosis] = [Diagnosis(step=0)]
         self._diagnosis = self._history[0]
@@ -106,9 +112,11 @@ class RunTracker:
 
     def _finish_own(self) -> None:
         """The same, of rank 0 alone."""
+        self.judge_what_is_due()
         if not self._cut and self._open_cell is not None:
             self._close_cell()
             self._closed_cell = self._store.last_step
+            self.judge_what_is_due()
 
     @property
     def is_empty(self) -> bool:
@@ -119,6 +127,7 @@ class RunTracker:
         """With *until*: evaluate the last cell where it ends no later, as the live run did at that step."""
         if self._open_cell is not None and self._until is not None and self._open_cell <= self._until:
             self._close_cell(following=self._until + 1)
+        self.judge_what_is_due()
 
     def _take_messages(self, arrival: Arrival, now: float) -> None:
         if arrival.messages:
@@ -127,13 +136,14 @@ class RunTracker:
         if arrival.holes:
             self._holes += arrival.holes
             self._book.hole(self._store.last_step, arrival.holes)
-        for message in arrival.messages:
+        for message in joined(arrival.messages):
             if isinstance(message, wire.Batch):
                 self._take_rows(message)
             elif not self._is_later(message):
                 self._take_message(message)
 
     def _take_message(self, message: wire.AnyMessage) -> None:
+        self.judge_what_is_due()  # rows of later steps it does not see; what this tells it would
         if isinstance(message, wire.Hello) and message.boot not in self._store.boots[-1:]:
             self._begin_again()
         self._store.apply(message)
@@ -185,6 +195,8 @@ class RunTracker:
         if self._open_cell is not None and end > self._open_cell:
             self._close_cell(following=end)
         before = self._store.last_step
+        if not self._store.has_room(blocks):
+            self.judge_what_is_due()  # before older rows are thinned
         self._store.append(blocks)
         if self._closed_cell is None or end > self._closed_cell:
             self._open_cell = max(end, self._open_cell or end)
@@ -194,6 +206,7 @@ class RunTracker:
 
     def _judge_standing(self) -> None:
         """Ask the exact rules although no cell ends: where the optimizer no longer steps, none ever will."""
+        self.judge_what_is_due()
         context = Context(self._store, self._store.last_step)
         if passes_without_step(context) is not None:
             self._evaluate(context, Due(exact=True, statistics=False))
@@ -222,7 +235,21 @@ class RunTracker:
             self._evaluate(Context(self._store, skipped), Due(exact=False, statistics=True))
         due = self._clock.due(cell, following)
         if due.exact or due.statistics:
-            self._evaluate(Context(self._store, self._store.last_step), due)
+            self.judge_what_is_due()
+            self._due = self._store.last_step, due
+            if not self._judges_later:
+                self.judge_what_is_due()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something waits to be judged."""
+        return self._due is not None
+
+    def judge_what_is_due(self) -> None:
+        """Judge it, as of the step at which it was due."""
+        if self._due is not None:
+            (step, due), self._due = self._due, None
+            self._evaluate(Context(self._store, step), due)
 
     def _evaluate(self, context: Context, due: Due) -> None:
         self._diagnosis = self._judge.evaluate(context, due)

@@ -99,8 +99,20 @@ class RunsScreen(DashboardScreen):
             return EMPTY
         if not items:
             return none_matches(self.query_one("#filter", Input).value.strip())
-        lines = self._steady.lines(items, look, frame.made_at, lambda item: item_lines(item, look, self._sparks))
+        lines = self._steady.lines(
+            items, look, frame.made_at, lambda item: item_lines(item, look, self._sparks), self._sight
+        )
         return tuple(line for of_item in lines for line in of_item)
+
+    @property
+    def _sight(self) -> range:
+        """The lines of the list that are on screen."""
+        view = self.query_one("#rows", LinesView)
+        return range(view.scroll_offset.y, view.scroll_offset.y + view.size.height)
+
+    def on_lines_view_scrolled(self) -> None:
+        """What has come into sight is brought up to date."""
+        self.redraw()
 
     # --- moving -------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Sequence
 
@@ -12,21 +13,35 @@ from dettui_probe import wire
 
 _STEP = np.dtype("<i8")
 _VALUE = np.dtype("<f8")
+_LAST_STEP = struct.Struct("<q")
+_LAST_TIME = struct.Struct("<d")
 _MAX_COLUMNS = 65_536  # of a probe; column ids beyond would only fill the memory
 _MAX_LAYOUTS = 4_096
 _FEW = 32
 _NATIVE = sys.byteorder == "little"
 
 
-def rows_of(block: wire.Block) -> Rows | None:
-    """The rows of *block*, as views on its bytes; None where its sizes contradict each other."""
+def newest_of(block: wire.Block) -> tuple[int, float] | None:
+    """Step and time of the last row of *block*; None where there is none, or where its sizes contradict each other."""
+    if not block.steps or not _agree(block):
+        return None
+    (step,), (time,) = _LAST_STEP.unpack(block.steps[-8:]), _LAST_TIME.unpack(block.times[-8:])
+    return step, time
+
+
+def _agree(block: wire.Block) -> bool:
     count = len(block.steps) // _STEP.itemsize
     expected = (count * _STEP.itemsize, count * _VALUE.itemsize, count * len(block.columns) * _VALUE.itemsize)
-    if (len(block.steps), len(block.times), len(block.values)) != expected:
+    return (len(block.steps), len(block.times), len(block.values)) == expected
+
+
+def rows_of(block: wire.Block) -> Rows | None:
+    """The rows of *block*, as views on its bytes; None where its sizes contradict each other."""
+    if not _agree(block):
         return None
     steps = np.frombuffer(block.steps, _STEP)
     times = np.frombuffer(block.times, _VALUE)
-    values = np.frombuffer(block.values, _VALUE).reshape(count, len(block.columns))
+    values = np.frombuffer(block.values, _VALUE).reshape(len(steps), len(block.columns))
     if _NATIVE:
         return Rows(steps, times, values)
     return Rows(steps.astype(np.int64), times.astype(np.float64), values.astype(np.float64))

@@ -106,6 +106,10 @@ class RunStore:
             self.last_time = max(self.last_time, block.rows.last_time)
         self._table.append([block for block in blocks if block.names])
 
+    def has_room(self, blocks: Sequence[Block]) -> bool:
+        """Whether *blocks* can be taken in without thinning older rows."""
+        return self.points + sum(block.rows.values.size for block in blocks) <= self._policy.max_points
+
     def tags(self) -> tuple[str, ...]:
         """Names of all series, in order of first arrival."""
         return tuple(self._table.tags)

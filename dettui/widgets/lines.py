@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -46,9 +48,13 @@ class LinesView(LazyComponents, ScrollView, can_focus=False):
     }
     """ + "".join(f"LinesView > .text--line-{i} {{ color: {c}; }}" for i, c in enumerate(palette.LINE_COLOURS))
 
+    class Scrolled(Message):
+        """Other lines are in sight."""
+
     def __init__(self, *, id: str, scrolls: bool = True) -> None:
         super().__init__(id=id, classes="" if scrolls else "-still")
         self.lines: tuple[Line, ...] = ()
+        self._own_style: Style | None = None
 
     @property
     def columns(self) -> int:
@@ -70,12 +76,29 @@ class LinesView(LazyComponents, ScrollView, can_focus=False):
             top = last - height + 1
         self.scroll_to(y=min(top, first), animate=False, immediate=True)
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Say so."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self.post_message(self.Scrolled())
+
     def render_line(self, y: int) -> Strip:
         """The strip of the visible row *y*."""
         index = y + self.scroll_offset.y
         line = self.lines[index] if index < len(self.lines) else BLANK
         segments = [Segment(text, self.get_component_rich_style(f"text--{role}")) for text, role in line]
-        return Strip(segments).adjust_cell_length(self.columns, self.rich_style)
+        return Strip(segments).adjust_cell_length(self.columns, self._ground())
+
+    def _ground(self) -> Style:
+        """The style of the widget itself, which Textual would work out anew for each row."""
+        if self._own_style is None:
+            self._own_style = self.rich_style
+        return self._own_style
+
+    def notify_style_update(self) -> None:
+        """Another theme has other colours."""
+        super().notify_style_update()
+        self._own_style = None
 
 
 def changed_regions(old: tuple[Line, ...], new: tuple[Line, ...]) -> Iterator[Region]:

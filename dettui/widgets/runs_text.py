@@ -101,7 +101,7 @@ class Sparks:
         if loss is None:
             return " " * width
         points, text = self._drawn.get(run.info.id, (0, ""))
-        if len(text) != width or len(loss) > points * (1 + 0.5 / width):
+        if len(text) != width or len(loss) > points * (1 + 1 / width):
             text = sparkline(loss.values, width, "block")
             self._drawn[run.info.id] = (len(loss), text)
         return text

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dettui.domain.frame import RunFrame
 from dettui.widgets.runs_items import Head, Item, Row
-from dettui.widgets.runs_text import Look
+from dettui.widgets.runs_text import Look, lines_of
 from dettui.widgets.text import Line
 
 STEADY_S = 0.5
@@ -34,19 +34,31 @@ class Steady:
         self._written: dict[str, _Written] = {}
 
     def lines(
-        self, items: Sequence[Item], look: Look, now: float, write: Callable[[Item], tuple[Line, ...]]
+        self,
+        items: Sequence[Item],
+        look: Look,
+        now: float,
+        write: Callable[[Item], tuple[Line, ...]],
+        sight: range | None = None,
     ) -> list[tuple[Line, ...]]:
-        """The lines of each item as of *now*, the time of the frame; *write* makes those that are due."""
+        """The lines of each item as of *now*, the time of the frame; *write* makes those that are due.
+
+        Figures that move out of *sight*, the lines that are seen (None: all), are written once they come into it.
+        """
         kept: dict[str, _Written] = {}
         found: list[tuple[Line, ...]] = []
+        top = 0
         for place, item in enumerate(items):
+            height = lines_of(item, look.width)
+            is_seen = sight is None or (top < sight.stop and top + height > sight.start)
+            top += height
             if isinstance(item, Head):
                 found.append(write(item))
                 continue
             key = _key(item, look)
             before = self._written.get(item.id)
             turn = _turn(now, place)
-            if before is None or before.key != key or (before.run is not item.run and before.turn != turn):
+            if before is None or before.key != key or (is_seen and before.run is not item.run and before.turn != turn):
                 before = _Written(item.run, turn, key, write(item))
             kept[item.id] = before
             found.append(before.lines)

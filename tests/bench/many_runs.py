@@ -140,7 +140,7 @@ def watch() -> None:
             self.made, self.shown, self.ages = 0, 0, []
             return report
 
-    app = Counting(lambda: Engine(feed), close=feed.close, title="bench")
+    app = Counting(lambda: Engine(feed, judges_later=True), close=feed.close, title="bench")
     report_fd = int(os.environ["REPORT_FD"])
 
     def serve() -> None:

@@ -251,3 +251,12 @@ async def test_a_lost_link_is_told_with_its_age() -> None:
     shown = replace(frame(*three_runs()), links=(link,))
     async with on_stage(shown) as stage:
         assert "LINK LOST gpu07 for 12s, tried again in 4.0s: connection reset" in stage.text
+
+
+async def test_a_row_that_comes_into_sight_is_up_to_date() -> None:
+    runs = [run_frame(f"r{i}", f"number {i:02d}", step=200) for i in range(64)]
+    further = [replace(run, vitals=replace(run.vitals, step=777)) for run in runs]
+    async with on_stage(frame(*runs), size=(160, 24)) as stage:
+        await stage.show(frame(*further, tick=2, made_at=1.7e9 + 0.6))
+        await stage.press("G")
+        assert "777/" in next(row for row in stage.text.splitlines() if "number 63" in row)

@@ -10,7 +10,7 @@ from unit.engine.runs import arrival, cut_again, engine_of, feed_of, merged, som
 
 from dettui.domain.finding import Diagnosis
 from dettui.domain.run import RunState
-from dettui.engine import replay
+from dettui.engine import Engine, replay
 from dettui.errors import BadUsage, NotARun, RunNotFound
 from dettui.feed.base import Arrival
 from dettui.feed.scripted import ScriptedFeed
@@ -39,6 +39,21 @@ def test_any_cut_of_the_batches_gives_the_same_findings(sizes: list[int]) -> Non
 def test_one_large_batch_gives_the_same_findings_as_rows_one_by_one() -> None:
     assert told(replay(feed_of(merged(SWINGING))).diagnosis) == told(KNOWN)
     assert told(replay(feed_of(cut_again(SWINGING, [1]))).diagnosis) == told(KNOWN)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=8), st.integers(1, 9))
+def test_batches_that_come_together_and_are_judged_later_tell_the_same(sizes: list[int], together: int) -> None:
+    messages = cut_again(SWINGING, sizes)
+    groups = [messages[at : at + together] for at in range(0, len(messages), together)]
+    engine = Engine(ScriptedFeed([arrival(group) for group in groups]), judges_later=True)
+    while engine.pump():
+        pass
+    (run,) = engine.frame().runs
+    assert told(run.diagnosis) == told(KNOWN)
+    alone = engine_of(*(arrival((message,)) for message in SWINGING))
+    for step in range(0, STEPS, 20):
+        assert told(engine.known_at("scenario", step)) == told(alone.known_at("scenario", step))
 
 
 @pytest.mark.parametrize("step", [5, 63, 64, 65, 66, 68, 100, 101, 139, 140, 500])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dettui.feed.agent.discovery import Member
-from dettui.feed.agent.memory_kills import MemoryKills
+from dettui.feed.agent.memory_kills import Counters, MemoryKills
 from dettui.feed.agent.process import OTHER_CONTAINER, OTHER_HOST, ProcessWatch, process_state
 from dettui.feed.agent.procfs import INITIAL_PID_NAMESPACE, how_it_ended
 
@@ -164,3 +164,23 @@ def test_without_a_proc_a_signal_tells(tmp_path: Path) -> None:
     assert process_state(tmp_path / "no proc", child.pid, 0) == "S"
     child.communicate(b"\n")
     assert process_state(tmp_path / "no proc", child.pid, 0) == ""
+
+
+def test_a_counter_is_read_once_a_look(tmp_path: Path) -> None:
+    path, counters = tmp_path / "vmstat", Counters()
+    told = []
+    for count, now in ((1, 0.0), (2, 0.0), (3, 0.5)):
+        path.write_text(f"oom_kill {count}\n")
+        told.append(counters.of(path, now))
+    assert told == [1, 1, 3]
+
+
+def test_runs_that_are_looked_at_together_share_what_was_read_and_still_tell_a_kill(proc: Path) -> None:
+    counters = Counters()
+    watches = [ProcessWatch(ME, proc, counters) for _ in range(2)]
+    for now in (0.0, 0.5):
+        for watch in watches:
+            watch.look(now)
+    (proc / "42" / "stat").unlink()
+    (proc / "vmstat").write_text("oom_kill 4\n")
+    assert all("memory" in watch.look(1.0).out_of_memory for watch in watches)

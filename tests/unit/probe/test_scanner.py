@@ -191,3 +191,14 @@ def test_memory_stays_bounded_on_endless_rubbish() -> None:
 def test_a_payload_above_the_limit_is_refused_when_packed() -> None:
     with pytest.raises(ValueError, match="above"):
         pack(0, bytes(framing.MAX_PAYLOAD + 1))
+
+
+@given(st.lists(st.binary(max_size=200), max_size=6), st.integers(0, 1400), st.integers(0, 7))
+def test_a_message_of_whole_frames_is_read_as_the_scanner_reads_it(payloads: list[bytes], at: int, bit: int) -> None:
+    whole = b"".join(pack(seq, payload) for seq, payload in enumerate(payloads))
+    assert framing.frames_in(whole) == [Frame(seq, payload) for seq, payload in enumerate(payloads)]
+    damaged = bytearray(whole)
+    if at < len(damaged):
+        damaged[at] ^= 1 << bit
+    for data in (bytes(damaged), whole[:at], whole[at:], whole + b"noise"):
+        assert framing.frames_in(data) == frames_in(data)
