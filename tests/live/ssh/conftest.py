@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from live.ssh.machine import Place
 from live.ssh.place import HOST, OtherHost, Watcher, make_key
 
 from dettui.feed.ssh.desk import Desk
@@ -62,3 +63,11 @@ def desk(watch: Callable[..., Watcher]) -> Iterator[Desk]:
     made = Desk()
     yield made
     made.close()
+
+
+@pytest.fixture
+def place(host: OtherHost) -> Iterator[Place]:
+    """A machine from which the host is watched."""
+    home = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
+    yield Place(host, home)
+    shutil.rmtree(home, ignore_errors=True)

@@ -29,6 +29,7 @@ from dettui_probe import wire
 DEADLINE_S = 60.0
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 HOST = "gpu01"
+KEYS_ONLY = ("UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no")
 
 needs_sshd = pytest.mark.skipif(not Path(SSHD).exists(), reason="no sshd here: apt-get install openssh-server")
 
@@ -60,6 +61,8 @@ class OtherHost:
     home: Path  # the runtime directory "there"
     port: int
     daemon: subprocess.Popen[bytes] | None = None
+    program: str = SSHD  # its name is that of its PAM service
+    lets_in: list[str] = field(default_factory=lambda: list(KEYS_ONLY))
     options: list[str] = field(default_factory=list)
     client_options: list[str] = field(default_factory=list)
     known: bool = True  # its host key is in known_hosts
@@ -72,16 +75,15 @@ class OtherHost:
             "\n".join(
                 [
                     f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.place}/host", "PidFile none",
-                    "UsePAM no", "StrictModes no", "PasswordAuthentication no", "PermitRootLogin yes",
-                    "KbdInteractiveAuthentication no", f"AuthorizedKeysFile {self.place}/authorized",
-                    *self.options,
+                    "StrictModes no", "PermitRootLogin yes", f"AuthorizedKeysFile {self.place}/authorized",
+                    *self.lets_in, *self.options,
                     f"SetEnv DETTUI_HOME={self.home}" if not any(o.startswith("SetEnv") for o in self.options) else "",
                 ]
             )
         )  # fmt: skip
         with (self.place / "sshd.log").open("ab") as log:
             self.daemon = subprocess.Popen(
-                [SSHD, "-D", "-e", "-f", str(self.place / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log
+                [self.program, "-D", "-e", "-f", str(self.place / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log
             )
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
