@@ -29,6 +29,7 @@ OPTIONS: Final = (
 """Given before the user's config, which decides everything else: names, users, keys, ports, jumps, host keys."""
 
 _SLURM: Final = re.compile(r"slurm:(?P<job>\d+(?:[_+.]\d+)*)(?:/(?P<node>[\w.-]+))?(?:@(?P<login>.+))?")
+_RECEIVER: Final = RECEIVER.removeprefix("exec ")
 _SRUN: Final = ("srun", "--overlap", "--nodes=1", "--ntasks=1", "--quiet")
 
 
@@ -52,16 +53,44 @@ class HostTarget:
     def command(self, way: Way, *, batch: bool, alone: bool = False) -> list[str]:
         """What to run.  *batch*: it must ask nothing; *alone*: over no connection that is there already."""
         if not self.destination:
-            return [*self._srun(), "sh", "-c", RECEIVER]
+            return ["sh", "-c", self._job_script()] if self._is_part else [*self._srun(), "sh", "-c", RECEIVER]
         options = [*OPTIONS, *["BatchMode=yes"] * batch, *["ControlPath=none"] * alone]
         command = [*way.ssh, "-T", *(part for option in options for part in ("-o", option))]
         if way.jump:
             command += ["-J", way.jump]
-        there = f"exec {shlex.join(self._srun())} {RECEIVER.removeprefix('exec ')}" if self.job else RECEIVER
-        return [*command, "--", self.destination, there]
+        return [*command, "--", self.destination, self._there()]
+
+    def _there(self) -> str:
+        """What the login shell is to run."""
+        if not self.job:
+            return RECEIVER
+        if self._is_part:
+            return f"exec sh -c {shlex.quote(self._job_script())}"
+        return f"exec {shlex.join(self._srun())} {_RECEIVER}"
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether the job is a task of an array, or a part of a heterogeneous one: srun knows them by a number of
+        their own, which squeue tells."""
+        return not self._whole_job.isdecimal()
+
+    @property
+    def _whole_job(self) -> str:
+        """Without the step: a new one is made in any case."""
+        return self.job.partition(".")[0]
+
+    def _job_script(self) -> str:
+        find = f"number=$(squeue --noheader --format=%A --jobs={self._whole_job})"
+        complain = f'{{ echo "dettui: job {self._whole_job} is not running" >&2; exit 1; }}'
+        srun = shlex.join([*_SRUN, *self._node])
+        return f'{find}; test -n "$number" || {complain}; exec {srun} --jobid="$number" {_RECEIVER}'
 
     def _srun(self) -> list[str]:
-        return [*_SRUN, f"--jobid={self.job}", *[f"--nodelist={self.node}"] * bool(self.node)]
+        return [*_SRUN, f"--jobid={self._whole_job}", *self._node]
+
+    @property
+    def _node(self) -> list[str]:
+        return [f"--nodelist={self.node}"] * bool(self.node)
 
 
 def host_target(text: str) -> HostTarget:

@@ -29,12 +29,25 @@ def test_what_may_ask_nothing_says_so_and_a_jump_is_passed_on() -> None:
 
 
 def test_a_job_is_reached_through_its_login_node() -> None:
-    command = host_target("slurm:4711_3/node05@me@login").command(Way(), batch=False)
+    command = host_target("slurm:4711/node05@me@login").command(Way(), batch=False)
     assert command[-2] == "me@login"
     there = shlex.split(command[-1])
     assert there[:2] == ["exec", "srun"]
-    assert {"--jobid=4711_3", "--nodelist=node05", "--overlap", "--ntasks=1"} <= set(there)
+    assert {"--jobid=4711", "--nodelist=node05", "--overlap", "--ntasks=1"} <= set(there)
     assert there[-3:] == ["sh", "-c", shlex.split(RECEIVER)[-1]]
+
+
+def test_a_step_of_a_job_is_reached_as_its_job() -> None:
+    assert "--jobid=4711" in host_target("slurm:4711.0").command(Way(), batch=False)
+
+
+@pytest.mark.parametrize(("word", "job"), [("slurm:4711_3/node05", "4711_3"), ("slurm:12+1", "12+1")])
+def test_a_part_of_a_job_is_reached_by_the_number_that_squeue_knows(word: str, job: str) -> None:
+    here = host_target(word).command(Way(), batch=False)
+    assert here[:2] == ["sh", "-c"]
+    assert f"--jobs={job})" in here[2] and "exec srun" in here[2] and '--jobid="$number"' in here[2]
+    there = host_target(f"{word}@login").command(Way(), batch=False)[-1]
+    assert shlex.split(there) == ["exec", *here]
 
 
 def test_on_the_login_node_itself_no_ssh_is_needed() -> None:
