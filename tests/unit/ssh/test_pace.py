@@ -8,7 +8,7 @@ import pytest
 
 from dettui.feed.agent.protocol import MAX_BUDGET
 from dettui.feed.ssh.backoff import LONGEST_S, Backoff
-from dettui.feed.ssh.pace import Pace
+from dettui.feed.ssh.pace import Pace, PacePolicy
 
 
 class Line:
@@ -120,3 +120,31 @@ def test_waits_double_up_to_half_a_minute_and_begin_again_after_a_success() -> N
     assert len({round(wait / min(2.0**n, LONGEST_S), 3) for n, wait in enumerate(waits)}) > 1
     backoff.succeeded()
     assert backoff.failed() <= 1.2
+
+
+def test_a_link_that_loses_segments_is_asked_for_less_until_it_has_lost_none_for_a_while() -> None:
+    line = Line(20_000, 0.3)
+    pace = after(line, 10)
+    pace.caught_up()
+    late(line, pace, 0.35)
+    assert pace.question().budget == pytest.approx(0.12 * 20_000, rel=0.1)
+    assert pace.bytes_per_s == pytest.approx(20_000, rel=0.1)
+    for _ in range(PacePolicy().loss_memory + 1):
+        line.ask(pace, 10 << 20)
+    assert pace.question().budget == pytest.approx(0.25 * 20_000, rel=0.15)
+
+
+def test_a_link_that_has_become_slower_is_learned_from_its_second_answer() -> None:
+    line = Line(20_000, 0.3)
+    pace = after(line, 10)
+    line.rate = 4_000
+    for _ in range(4):
+        line.ask(pace, 10 << 20)
+    assert pace.bytes_per_s == pytest.approx(4_000, rel=0.2)
+
+
+def late(line: Line, pace: Pace, by_s: float) -> None:
+    """One answer that comes *by_s* later than it should."""
+    line.trip_s += by_s
+    line.ask(pace, 10 << 20)
+    line.trip_s -= by_s
