@@ -38,7 +38,7 @@ from dettui.feed.listen.intake import _frame_of, _key_of
 from dettui.feed.listen.notes import Notes
 from dettui.store.run_store import RunStore
 from dettui_probe import keys, wire
-from dettui_probe.framing import HEAD_BYTES, MAGIC, MAX_PAYLOAD, SYNC, Frame, Hole, Scanner, pack
+from dettui_probe.framing import HEAD_BYTES, MAGIC, MAX_PAYLOAD, SYNC, Frame, Hole, Scanner, frames_in, pack
 
 CHUNK = 2_000
 MOST_GROWTH = 64 << 20
@@ -113,6 +113,7 @@ def read_frames(data: bytes, chance: random.Random) -> None:
                 end += HEAD_BYTES + len(found.payload)
         assert end <= scanner.offset <= len(data)
     assert len(scanner._pending) <= MAX_PAYLOAD + HEAD_BYTES + len(MAGIC)
+    assert frames_in(data) == [found for found in Scanner().feed(data) if isinstance(found, Frame)]
 
 
 def read_message(data: bytes, _chance: random.Random) -> None:
