@@ -112,10 +112,10 @@ class Extract:
         room = max(self._budget - self._other_bytes, 0)
         groups = list(self._groups.values())
         room -= sum(group.row_bytes for group in groups)  # the newest row of each goes anyway
-        while sum(group.bytes for group in groups) > room:
+        while sum(group.bytes for group in groups) > max(room, 0):
             largest = max(groups, key=lambda group: group.bytes)
             if not largest.halve():
-                break
+                largest.leave_the_newest()  # of hundreds of columns, two rows are more than a slow link is asked for
         for columns, group in self._groups.items():
             yield columns, group.rows()
 
@@ -189,6 +189,10 @@ class _Group:
         self._stride *= 2
         return True
 
+    def leave_the_newest(self) -> None:
+        """Keep none beside it."""
+        self._kept.clear()
+
     def rows(self) -> list[Row]:
         """The rows that go."""
         chosen = {row.place: row for row in self._kept}
@@ -218,12 +222,12 @@ class _Group:
         ]
 
     def _outliers(self) -> list[Row]:
-        """Rows far outside the kept ones, the farthest first; at most a quarter as many as those."""
-        if not self._kept:
-            return []
+        """Rows far outside the kept ones, or the newest where it is alone, the farthest first; at most a quarter as
+        many."""
+        basis = self._kept or [row for row in (self._newest,) if row is not None]
         found: list[tuple[float, Row]] = []
         for column in range(self._width):
-            kept = [struct.unpack_from("<d", row.values, 8 * column)[0] for row in self._kept]
+            kept = [struct.unpack_from("<d", row.values, 8 * column)[0] for row in basis]
             finite = [value for value in kept if math.isfinite(value)]
             if not finite:
                 continue

@@ -188,3 +188,13 @@ def test_what_is_kept_is_what_was_logged(values: list[float], per_batch: int, bu
     assert len(values) - 1 in kept
     assert left_out == len(values) - len(kept)
     assert all(kept[step] == values[step] or math.isnan(values[step]) for step in kept)
+
+
+@pytest.mark.parametrize("budget", [1, 100, 1_200])
+def test_of_rows_wider_than_the_budget_the_newest_goes_and_the_one_that_stands_out(budget: int) -> None:
+    rows = [[1.0 if step != 7 else 1e6] * 100 for step in range(40)]
+    messages, size, left_out = told(
+        extract([batch(range(100), 0, rows[:20]), batch(range(100), 20, rows[20:])], budget)
+    )
+    assert list(points(messages)) == [7, 39]
+    assert (size < 2_000, left_out) == (True, 38)
