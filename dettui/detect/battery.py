@@ -12,7 +12,7 @@ from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
 from dettui.detect.contradiction import BetterInEvaluation, HeavyDropout
 from dettui.detect.copies import CopiedUnits
-from dettui.detect.coverage import Coverage, Detached
+from dettui.detect.coverage import Coverage, Detached, FrozenUntrained
 from dettui.detect.dead_layers import DeadLayers
 from dettui.detect.dead_units import DeadUnits
 from dettui.detect.decay import DecayRules
@@ -63,6 +63,7 @@ EXACT: tuple[Rule, ...] = (
     Setup(),
     Coverage(),
     Detached(),
+    FrozenUntrained(),
     NoUpdate(),
     AmpOverflow(),
     LossGraph(),

@@ -21,6 +21,8 @@ class CoveragePolicy:
 
     detached_steps: int = 20  # in a row with trainable tensors that get no gradient [O3]
     detached_share: float = 0.3  # of all tensors unchanged: more than an unused branch
+    untrained_share: float = 0.5  # of the frozen weights; a random projection that is meant to be one is a few of many
+    frozen_share: float = 0.2  # of all elements: less is a part that a network can do without
 
 
 @dataclass(frozen=True)
@@ -110,5 +112,43 @@ class Detached:
                 facts={"none_tensors": float(newest[-1]), "unchanged_share": unchanged or 0.0},
                 exact=True,
                 key="detached",
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class FrozenUntrained:
+    """Frozen weights that nothing has ever trained."""
+
+    policy: CoveragePolicy = CoveragePolicy()
+    name: str = "frozen_untrained"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom; silent where most frozen weights were trained before, as in any fine-tune."""
+        missing = context.missing(tags.FROZEN_SHARE)
+        if missing:
+            return Abstention(self.name, missing)
+        series, looked_at = context.series(tags.FROZEN_UNTRAINED), context.last(tags.FROZEN_WEIGHTS)
+        if series is None or not looked_at:
+            return ()
+        count, frozen = float(series.values[-1]), context.last(tags.FROZEN_SHARE) or 0.0
+        if count < self.policy.untrained_share * looked_at:
+            return ()
+        step = int(series.steps[-1])
+        text = (
+            f"{count:.0f} of {looked_at:.0f} frozen weights are as torch.nn.init draws them, to the size and the edge: "
+            "no training has touched them"
+        )
+        return (
+            Symptom(
+                kind="config_smell",
+                severity="warning" if frozen >= self.policy.frozen_share else "info",
+                first_step=step,
+                last_step=step,
+                title=f"{count:.0f} frozen weights were never trained",
+                evidence=(Evidence(tags.FROZEN_UNTRAINED, (step, step), count, 0.0, ">", text),),
+                facts={"untrained": count, "looked_at": looked_at, "frozen_share": frozen},
+                exact=True,
+                key="untrained",
             ),
         )

@@ -54,6 +54,8 @@ class Signals:
     stranger_params: float | None = None
     held_share: float | None = None
     frozen_share: float | None = None
+    frozen_untrained: float | None = None  # frozen weights that are as a random initialisation left them
+    frozen_untrained_share: float | None = None  # of the frozen weights that were looked at
     # targets, as shares over all boxes or images so far
     boxes_seen: float | None = None
     images_seen: float | None = None

@@ -138,7 +138,13 @@ def add_parameters(context: Context, known: Signals) -> Signals:
         stranger_params=context.last(tags.STRANGER_PARAMS),
         held_share=context.last(tags.TRAINABLE_HELD_SHARE),
         frozen_share=context.last(tags.FROZEN_SHARE),
+        frozen_untrained=context.last(tags.FROZEN_UNTRAINED),
+        frozen_untrained_share=_share(context.last(tags.FROZEN_UNTRAINED), context.last(tags.FROZEN_WEIGHTS)),
     )
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
 
 
 def add_setup(context: Context, known: Signals) -> Signals:

@@ -68,7 +68,14 @@ FROZEN_PARAMS: Final = CauseRecord(
     meaning="Most of the network has requires_grad=False and cannot learn.",
     symptoms=("no_update", "config_smell", *STUCK),
     prior=0.03,
-    proofs=(Proof(over("frozen_share", 0.95), "{frozen_share:.0%} of the parameters are frozen"),),
+    proofs=(
+        Proof(over("frozen_share", 0.95), "{frozen_share:.0%} of the parameters are frozen"),
+        Proof(
+            at_least("frozen_untrained_share", 0.5),
+            "{frozen_untrained:.0f} frozen weights are as a random initialisation drew them: nothing pretrained is "
+            "frozen there",
+        ),
+    ),
     clues=(Clue("frozen", 1, over("frozen_share", 0.5), "{frozen_share:.0%} of the parameters are frozen"),),
     tags=("optim/", "update/", "loss/"),
     check="Print [n for n, p in model.named_parameters() if not p.requires_grad]: is each of them pretrained?",

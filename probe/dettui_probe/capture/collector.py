@@ -30,6 +30,7 @@ IMPORTANCE: Final = {
     "rows": 1.0,
     "output": 1.0,
     "copies": 2.0,
+    "untrained": 2.0,
     "moments": 0.5,
     "saturation": 1.0,
     "pixels": 1.0,

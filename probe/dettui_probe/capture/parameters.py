@@ -19,6 +19,8 @@ from dettui_probe.capture.moments import SecondMoments, begins_afresh
 from dettui_probe.capture.sketch import GradientSketch
 from dettui_probe.capture.torchlib import Optimizer, Tensor, nn
 from dettui_probe.capture.tracked import SampleMatrix, Tracked
+from dettui_probe.capture.untrained import READ_AT as UNTRAINED_AT
+from dettui_probe.capture.untrained import Untrained
 from dettui_probe.capture.updates import Updates, Weights
 from dettui_probe.contract import Contract
 
@@ -42,6 +44,7 @@ class Parameters:
         self._settings = collector.instrument("schedule")
         self._lagging = collector.instrument("moments", at_most_every=MOMENTS_CADENCE.every)
         self._copying = collector.instrument("copies", at_most_every=COPIES_EVERY)
+        self._freezing = collector.instrument("untrained", at_most_every=UNTRAINED_AT[-1])
         self.optimizers: list[Optimizer] = []
         self._refused: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._norms, self._weights = GradientNorms(), Weights()
@@ -50,6 +53,7 @@ class Parameters:
         self._updates: Updates | None = None
         self._moments: SecondMoments | None = None
         self._copies = Copies()
+        self._untrained = Untrained()
         self._last_audit = -AUDIT_EVERY
         self._searched = False
         self._told: wire.Model | None = None
@@ -110,6 +114,8 @@ class Parameters:
             self._lagging.run(self._read_moments)
         if self._copies.is_time(step) and self._copying.due(step):
             self._copying.run(self._read_copies, step)
+        if self._untrained.is_time(step) and self._freezing.works:  # two looks in all, whatever the budget
+            self._freezing.run(self._read_frozen)
 
     def step_ends(self, step: int, stepped: Sequence[Optimizer]) -> None:
         """The last optimizer of the step has stepped; *stepped*: all that did."""
@@ -156,6 +162,9 @@ class Parameters:
 
     def _read_copies(self, step: int) -> None:
         self._collector.keep(self._copying, self._copies.read(step, self._tracked_now()))
+
+    def _read_frozen(self) -> None:
+        self._collector.keep(self._freezing, self._untrained.read(self._model))
 
     def _copy_weights(self) -> None:
         self._tracked_now()

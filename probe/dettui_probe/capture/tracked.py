@@ -64,11 +64,11 @@ def dense_rows(params: Sequence[nn.Parameter]) -> tuple[int, ...]:
     return tuple(
         i
         for i, param in enumerate(params)
-        if param.device == device and param.is_floating_point() and param.numel() and _is_dense_memory(param)
+        if param.device == device and param.is_floating_point() and param.numel() and is_dense_memory(param)
     )
 
 
-def _is_dense_memory(param: Tensor) -> bool:
+def is_dense_memory(param: Tensor) -> bool:
     """True where the elements fill one gapless stretch of memory, in whatever order (also channels_last)."""
     if param.layout != torch.strided:
         return False

@@ -15,7 +15,7 @@ from dettui.detect.base import Rule, Symptom
 from dettui.detect.battery import RULES, evaluate_all
 from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
-from dettui.detect.coverage import Coverage, Detached
+from dettui.detect.coverage import Coverage, Detached, FrozenUntrained
 from dettui.detect.divergence import Divergence
 from dettui.detect.evaluations import Collapse, Overfit, direction
 from dettui.detect.inputs import BadInputs
@@ -234,6 +234,16 @@ def test_tensors_without_gradient_are_news_until_many_stand_still() -> None:
     few = judge(Detached(), 30, {tags.GRAD_NONE: 2.0, tags.UPDATE_UNCHANGED: 0.05})
     many = judge(Detached(), 30, {tags.GRAD_NONE: 20.0, tags.UPDATE_UNCHANGED: 0.6})
     assert [s.severity for s in (*few, *many)] == ["info", "warning"]
+
+
+@pytest.mark.parametrize(
+    ("untrained", "share", "severity"), [(0.0, 0.6, None), (3.0, 0.6, None), (9.0, 0.6, "warning"), (9.0, 0.1, "info")]
+)
+def test_frozen_weights_that_nothing_trained_are_told_by_how_much_they_are(
+    untrained: float, share: float, severity: str | None
+) -> None:
+    series = {tags.FROZEN_UNTRAINED: untrained, tags.FROZEN_WEIGHTS: 10.0, tags.FROZEN_SHARE: share}
+    assert [s.severity for s in judge(FrozenUntrained(), 120, series)] == ([severity] if severity else [])
 
 
 # --- classes, inputs, time, evaluations -----------------------------------------------------------------------

@@ -1,0 +1,132 @@
+"""Frozen weights that are still as a random initialisation left them: frozen as if they were pretrained.
+
+Uniform initialisations have a sharp edge: of n elements drawn from (-b, b) the largest lies within 12 b / n of b in all
+but 6 of 10^6 cases, and never beyond, while training moves half of those at the edge over it.  Normal ones have none;
+there the size and the fourth moment must fit, in several large tensors, by one and the same rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from dettui_probe import tags
+from dettui_probe.capture.record import Reading, Sheet
+from dettui_probe.capture.torchlib import Tensor, nn, sample_length, strided_view, torch
+from dettui_probe.capture.tracked import is_dense_memory
+
+READ_AT: Final = (1, 64)  # steps; what is set by hand, as a target network is, has changed by the second
+MOST_TENSORS: Final = 64
+WIDTH: Final = 16_384  # elements looked at in each
+LEAST_EDGE: Final = 256  # elements; below that the edge is too wide to tell anything
+LEAST_NORMAL: Final = 2048
+LEAST_TENSORS: Final = 2  # that fit one rule; three where it is a normal one
+DEVIATIONS: Final = 4.0  # of a moment from what the rule expects
+EDGE: Final = 12.0
+
+Fans = tuple[float, float]  # into a unit, and out of it
+
+UNIFORM: Final[Mapping[str, Callable[[Fans], float]]] = MappingProxyType(
+    {
+        "kaiming_uniform(a=sqrt(5))": lambda fans: 1 / (3 * fans[0]),
+        "kaiming_uniform(relu)": lambda fans: 2 / fans[0],
+        "xavier_uniform": lambda fans: 2 / (fans[0] + fans[1]),
+    }
+)
+"""Variance of a weight by torch.nn.init; the first is what nn.Linear and nn.Conv2d begin with."""
+NORMAL: Final[Mapping[str, Callable[[Fans], float]]] = MappingProxyType(
+    {
+        "kaiming_normal(fan_out)": lambda fans: 2 / fans[1],
+        "kaiming_normal(fan_in)": lambda fans: 2 / fans[0],
+        "xavier_normal": lambda fans: 2 / (fans[0] + fans[1]),
+    }
+)
+
+
+class Moments(NamedTuple):
+    """Of the elements looked at in one tensor."""
+
+    count: int
+    fans: Fans
+    largest: float  # magnitude
+    second: float  # mean of squares
+    fourth: float
+
+
+class Untrained:
+    """Counts the frozen weights that no training has touched."""
+
+    def __init__(self) -> None:
+        self._waiting = list(READ_AT)
+        self._before: list[Moments] | None = None
+
+    def is_time(self, step: int) -> bool:
+        """Whether *step* is one in which to read."""
+        return bool(self._waiting) and step >= self._waiting[0]
+
+    def read(self, model: nn.Module) -> Reading | None:
+        """The frozen weights of *model* as they are now."""
+        self._waiting.pop(0)
+        weights = _frozen_weights(model)
+        if not weights:
+            return None
+        fans = [_fans(weight) for weight in weights]
+        counts = [sample_length(weight.numel(), WIDTH) for weight in weights]
+        moments = torch.stack([_moments_of(strided_view(weight.detach(), WIDTH)) for weight in weights])
+
+        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+            rows = zip(counts, fans, arrived[0].tolist(), strict=True)
+            self._tell([Moments(count, of, *row) for count, of, row in rows], sheet)
+
+        return Reading([moments], decode)
+
+    def _tell(self, now: list[Moments], sheet: Sheet) -> None:
+        before, self._before = self._before, now
+        if before is None:
+            return
+        still = [moments for moments in now if moments in before]
+        sheet.values[tags.FROZEN_WEIGHTS] = len(now)
+        sheet.values[tags.FROZEN_UNTRAINED] = untrained(still)
+
+
+def untrained(weights: Sequence[Moments]) -> int:
+    """How many of *weights* are as one initialisation left them; 0 where they are too few to tell."""
+    uniform = max(sum(_fits_edge(w, variance(w.fans)) for w in weights) for variance in UNIFORM.values())
+    normal = max(sum(_fits_normal(w, variance(w.fans)) for w in weights) for variance in NORMAL.values())
+    return max(uniform if uniform >= LEAST_TENSORS else 0, normal if normal > LEAST_TENSORS else 0)
+
+
+def _fits_edge(weight: Moments, variance: float) -> bool:
+    if weight.count < LEAST_EDGE:
+        return False
+    edge = math.sqrt(3 * variance)
+    at_edge = edge * (1 - EDGE / weight.count) <= weight.largest <= edge * (1 + 1e-5)
+    return at_edge and abs(weight.second / variance - 1) <= DEVIATIONS * math.sqrt(0.8 / weight.count)
+
+
+def _fits_normal(weight: Moments, variance: float) -> bool:
+    """The variance of a sample varies by 2 / n, its kurtosis around 3 by 24 / n."""
+    if weight.count < LEAST_NORMAL:
+        return False
+    fits = abs(weight.second / variance - 1) <= DEVIATIONS * math.sqrt(2 / weight.count)
+    return fits and abs(weight.fourth / weight.second**2 - 3) <= DEVIATIONS * math.sqrt(24 / weight.count)
+
+
+def _frozen_weights(model: nn.Module) -> list[nn.Parameter]:
+    frozen = [p for p in model.parameters() if not p.requires_grad and p.dim() >= 2 and p.is_floating_point()]
+    device = frozen[0].device if frozen else None
+    return [p for p in frozen if p.device == device and p.numel() >= LEAST_EDGE and is_dense_memory(p)][:MOST_TENSORS]
+
+
+def _fans(weight: Tensor) -> Fans:
+    """As torch.nn.init counts them."""
+    field = math.prod(weight.shape[2:])
+    return float(weight.shape[1] * field), float(weight.shape[0] * field)
+
+
+def _moments_of(elements: Tensor) -> Tensor:
+    """Largest magnitude, mean of squares and of fourth powers, shape (3,)."""
+    squares = elements.float().square()
+    return torch.stack([squares.max().sqrt(), squares.mean(), squares.square().mean()])
