@@ -117,10 +117,12 @@ DROPOUT: Final = "model/dropout"
 GRAPH_SOFTMAX_TWICE: Final = "graph/softmax_twice"
 GRAPH_SUMMED: Final = "graph/summed"
 GRAPH_NEGATED: Final = "graph/negated"
+GRAPH_PENALTY: Final = "graph/penalty"
 
 # --- what the model answers ---------------------------------------------------------------------------------
 FIT_ACCURACY: Final = "fit/accuracy"
 FIT_LOSS_MEDIAN: Final = "fit/loss_median"
+FIT_LOSS_MEAN: Final = "fit/loss_mean"
 FIT_WRONG: Final = "fit/confidently_wrong"
 FIT_TOP_SHARE: Final = "fit/top_class_share"
 FIT_SPREAD: Final = "fit/output_spread"
@@ -132,12 +134,14 @@ ROWS_NEW: Final = "data/rows_new"
 BATCH_LAG: Final = "data/batch_lag"
 EVAL_ROWS: Final = "data/eval_rows"
 EVAL_ROWS_TRAINED: Final = "data/eval_rows_in_training"
-BATCH: Final = "batch/"  # + mean, std, min, max: the first tensor that the model is given in training
+BATCH: Final = "batch/"  # + mean, std, min, max, ...: the first tensor that the model is given in training
 EVAL_BATCH: Final = "eval_batch/"
 BATCH_MEAN, BATCH_STD, BATCH_MIN, BATCH_MAX = (BATCH + s for s in ("mean", "std", "min", "max"))
 EVAL_BATCH_MEAN, EVAL_BATCH_STD, EVAL_BATCH_MIN, EVAL_BATCH_MAX = (
     EVAL_BATCH + s for s in ("mean", "std", "min", "max")
 )
+BATCH_ROUGHNESS, EVAL_BATCH_ROUGHNESS = (prefix + "roughness" for prefix in (BATCH, EVAL_BATCH))
+BATCH_CONSTANT = BATCH + "constant_rows"
 ORDER_CHI2: Final = "targets/order_chi2"
 ORDER_CARRY: Final = "targets/order_carry"
 
@@ -257,8 +261,10 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(GRAPH_SOFTMAX_TWICE, "", "1 where cross-entropy is given a softmax, or a logistic loss a sigmoid"),
     Tag(GRAPH_SUMMED, "", "1 where the loss is summed over the batch and divided by nothing"),
     Tag(GRAPH_NEGATED, "", "1 where the loss enters backward with a minus sign"),
+    Tag(GRAPH_PENALTY, "", "1 where the size of the weights is added to the loss"),
     Tag(FIT_ACCURACY, "share", "targets of a cross-entropy that are the likeliest class (sampled)"),
     Tag(FIT_LOSS_MEDIAN, "", "median of the cross-entropy over the sampled targets"),
+    Tag(FIT_LOSS_MEAN, "", "mean of the cross-entropy over the sampled targets"),
     Tag(FIT_WRONG, "share", "sampled targets that are given less than 10 % where another class is given over 80 %"),
     Tag(FIT_TOP_SHARE, "share", "sampled answers that name the class named most often"),
     Tag(FIT_SPREAD, "", "standard deviation of the output over the batch, as a share of the size of the output"),
@@ -269,7 +275,9 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(EVAL_ROWS, "rows", "inputs of evaluations that were fingerprinted"),
     Tag(EVAL_ROWS_TRAINED, "rows", "of these, inputs that were met in training"),
     Tag(BATCH + "{mean,std,min,max}", "", "the first tensor that the model is given in training (strided sample)"),
-    Tag(EVAL_BATCH + "{mean,std,min,max}", "", "the same in forward passes without gradients"),
+    Tag(BATCH + "roughness", "", "of it, mean square difference of neighbours over twice the variance; 1 for noise"),
+    Tag(BATCH + "constant_rows", "share", "of its inputs, those whose elements are all equal"),
+    Tag(EVAL_BATCH + "{mean,std,min,max,roughness,constant_rows}", "", "the same in forward passes without gradients"),
     Tag(ORDER_CHI2, "", "chi^2 of the class counts of a batch against the counts before, per degree of freedom"),
     Tag(ORDER_CARRY, "cosine", "cosine of the deviations of two successive batches from the usual class counts"),
     Tag(IMAGE + "{mean,std,min,max}", "", "pixels of the images as the model was given them (strided sample)"),

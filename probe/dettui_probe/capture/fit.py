@@ -109,6 +109,7 @@ class Fit:
         count = len(answers)
         sheet.values[tags.FIT_ACCURACY] = sum(answer.is_right for answer in answers) / count
         sheet.values[tags.FIT_LOSS_MEDIAN] = -statistics.median(answer.own for answer in answers)
+        sheet.values[tags.FIT_LOSS_MEAN] = -sum(answer.own for answer in answers) / count
         sheet.values[tags.FIT_WRONG] = sum(answer.contradicts for answer in answers) / count
         sheet.values[tags.FIT_TOP_SHARE] = max(named.values()) / count
         self._named.update(named)

@@ -33,6 +33,14 @@ _RESHAPES: Final = frozenset(
 )  # fmt: skip
 
 
+_OF_SIZE: Final = frozenset(f"{name}Backward0" for name in ("Abs", "Pow", "Norm", "LinalgVectorNorm", "Square"))
+_COMBINING: Final = frozenset(
+    f"{name}Backward{version}"
+    for name in ("Add", "Mul", "Div", "Sum", "Mean", "Sqrt", "Stack", "Cat", "Unsqueeze", "View", "Reshape", "ToCopy")
+    for version in (0, 1)
+)
+
+
 class Head(NamedTuple):
     """A loss function in the graph, and how it enters the total."""
 
@@ -100,7 +108,25 @@ def anatomy(loss: Tensor) -> dict[str, float]:
         tags.GRAPH_SOFTMAX_TWICE: float(any(_is_given_probabilities(head) for head in heads)),
         tags.GRAPH_SUMMED: float(any(head.is_sum for head in heads)),
         tags.GRAPH_NEGATED: float(all(head.sign < 0 for head in heads)),
+        tags.GRAPH_PENALTY: float(has_penalty(loss)),
     }
+
+
+def has_penalty(loss: Tensor) -> bool:
+    """True where a norm, or another measure of size, of a parameter is added to *loss*."""
+    waiting: deque[Any] = deque([loss.grad_fn])
+    for _ in range(_NODES_SEARCHED):
+        node = waiting.popleft() if waiting else None
+        if node is None:
+            return False
+        name = str(node.name())
+        made_of = [made for made, _ in node.next_functions if made is not None]
+        leaves = sum(made.name() == "torch::autograd::AccumulateGrad" for made in made_of)
+        if (name in _OF_SIZE and leaves) or (name == "MulBackward0" and leaves == 2):  # as in (w * w).sum()
+            return True
+        if name in _COMBINING or name in _OF_SIZE:
+            waiting.extend(made_of)
+    return False
 
 
 def _is_given_probabilities(head: Head) -> bool:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
 
 from dettui_probe import tags
 from dettui_probe.capture.cadence import Cadence
@@ -21,17 +22,55 @@ WIDTH: Final = 128  # elements of an input
 DESCRIBED: Final = 1024  # elements of a batch, for its statistics
 MOST_KNOWN: Final = 65_536  # fingerprints that are kept; with more inputs than these, novelty is no longer told
 MOST_EVAL_BATCHES: Final = 8  # between two steps
+MOST_LINED: Final = 4  # inputs of which a line is taken
+LEAST_LINE: Final = 8  # elements
 
 
-def sample(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """A copy of some elements of the inputs among the arguments of a model, shape (n, m)."""
+class Sample(NamedTuple):
+    """Copies of some elements of the inputs of a model."""
+
+    rows: Tensor  # (n, m), from all over each input
+    lines: Tensor | None  # (k, l), neighbours along the last dimension; None for tokens and for short inputs
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All that is to be carried to the writer thread."""
+        return [self.rows] if self.lines is None else [self.rows, self.lines]
+
+
+def sample(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sample | None:
+    """A sample of the inputs among the arguments of a model."""
     values = [*args, *kwargs.values()]
     first = next(tensors_in(values), None)
     if first is None:
         return None
     if first.dim() < 2 or (first.dim() == 3 and isinstance(args[0] if args else None, list | tuple)):
-        return _of_list(find_images(values))
-    return _thinned(first.detach()[:MOST_ROWS])
+        images = find_images(values)
+        rows = _of_list(images)
+        return None if rows is None or images is None else Sample(rows, _lines(images))
+    rows = _thinned(first.detach()[:MOST_ROWS])
+    return None if rows is None else Sample(rows, _lines(first))
+
+
+def _lines(inputs: Sequence[Tensor] | Tensor) -> Tensor | None:
+    """A stretch from the middle line of each of the first *inputs*, all of one length."""
+    chosen = [inputs[i].detach() for i in range(min(len(inputs), MOST_LINED))]
+    length = min(WIDTH, *(one.shape[-1] if one.dim() else 0 for one in chosen))
+    if length < LEAST_LINE or not _is_real(chosen[0]):
+        return None
+    return torch.stack([_middle(one, length) for one in chosen])
+
+
+def _middle(one: Tensor, length: int) -> Tensor:
+    while one.dim() > 1:
+        one = one[len(one) // 2]
+    start = (len(one) - length) // 2
+    return one[start : start + length]
+
+
+def _is_real(tensor: Tensor) -> bool:
+    """False for ids of tokens, whose sizes mean nothing."""
+    return tensor.is_floating_point() or tensor.dtype == torch.uint8
 
 
 def _of_list(images: Sequence[Tensor] | None) -> Tensor | None:
@@ -61,12 +100,12 @@ class Rows:
         self._known: set[int] = set()
         self._batches: dict[int, int] = {}
 
-    def reading(self, taken: Tensor) -> Reading:
+    def reading(self, taken: Sample) -> Reading:
         """The inputs of a training step."""
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
             rows = arrived[0].tolist()
-            _describe(sheet, tags.BATCH, taken, rows)
+            _describe(sheet, tags.BATCH, arrived, rows)
             prints = _prints(rows)
             self._tell_batch(sheet, prints)
             if len(self._known) < MOST_KNOWN:
@@ -75,7 +114,7 @@ class Rows:
                 sheet.values[tags.ROWS_NEW] = len(fresh)
                 self._known |= fresh
 
-        return Reading([taken], decode)
+        return Reading(taken.tensors, decode)
 
     def _tell_batch(self, sheet: Sheet, prints: Sequence[int]) -> None:
         whole = hash(tuple(prints))
@@ -84,18 +123,18 @@ class Rows:
         if earlier is not None or len(self._batches) < MOST_KNOWN:
             self._batches[whole] = sheet.step
 
-    def eval_reading(self, taken: Tensor) -> Reading:
+    def eval_reading(self, taken: Sample) -> Reading:
         """The inputs of a forward pass of an evaluation."""
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
             rows = arrived[0].tolist()
-            _describe(sheet, tags.EVAL_BATCH, taken, rows)
+            _describe(sheet, tags.EVAL_BATCH, arrived, rows)
             prints = _prints(rows)
             known = sum(mark in self._known for mark in prints)
             sheet.values[tags.EVAL_ROWS] = sheet.values.get(tags.EVAL_ROWS, 0) + len(prints)
             sheet.values[tags.EVAL_ROWS_TRAINED] = sheet.values.get(tags.EVAL_ROWS_TRAINED, 0) + known
 
-        return Reading([taken], decode)
+        return Reading(taken.tensors, decode)
 
 
 def _prints(rows: Sequence[Sequence[float]]) -> list[int]:
@@ -103,9 +142,9 @@ def _prints(rows: Sequence[Sequence[float]]) -> list[int]:
     return [hash(tuple(row)) for row in rows]
 
 
-def _describe(sheet: Sheet, prefix: str, taken: Tensor, rows: Sequence[Sequence[float]]) -> None:
+def _describe(sheet: Sheet, prefix: str, arrived: Sequence[Tensor], rows: Sequence[Sequence[float]]) -> None:
     """Statistics of inputs that are real numbers; ids of tokens have none worth telling."""
-    if not taken.is_floating_point() and taken.dtype != torch.uint8:
+    if not _is_real(arrived[0]):
         return
     values = [value for row in rows for value in row]
     values = values[:: -(-len(values) // DESCRIBED) | 1]  # odd: not one column of all rows
@@ -114,4 +153,22 @@ def _describe(sheet: Sheet, prefix: str, taken: Tensor, rows: Sequence[Sequence[
         return
     deviation = math.sqrt(sum([(value - mean) ** 2 for value in values]) / len(values))
     measured = {"mean": mean, "std": deviation, "min": min(values), "max": max(values)}
+    measured["constant_rows"] = sum(min(row) == max(row) for row in rows) / len(rows)
+    rough = roughness(arrived[1].tolist()) if len(arrived) > 1 else None
+    if rough is not None:
+        measured["roughness"] = rough
     sheet.values.update({prefix + name: value for name, value in measured.items()})
+
+
+def roughness(lines: Sequence[Sequence[float]]) -> float | None:
+    """Half the mean square difference of neighbours over the variance within the lines, von Neumann's ratio halved.
+
+    1 for white noise, near 0 for smooth pictures, whatever their brightness and contrast: only noise, blur and the
+    like change it.  None where the lines are flat or not finite.
+    """
+    steps = spread = 0.0
+    for line in lines:
+        mean = sum(line) / len(line)
+        spread += sum([(value - mean) ** 2 for value in line]) / len(line)
+        steps += sum([(b - a) ** 2 for a, b in pairwise(line)]) / (2 * (len(line) - 1))
+    return steps / spread if spread > 0 and math.isfinite(steps) else None

@@ -48,7 +48,7 @@ NORMAL: Final[Mapping[str, Callable[[Fans], float]]] = MappingProxyType(
 class Moments(NamedTuple):
     """Of the elements looked at in one tensor."""
 
-    count: int
+    elements: int
     fans: Fans
     largest: float  # magnitude
     second: float  # mean of squares
@@ -99,19 +99,19 @@ def untrained(weights: Sequence[Moments]) -> int:
 
 
 def _fits_edge(weight: Moments, variance: float) -> bool:
-    if weight.count < LEAST_EDGE:
+    if weight.elements < LEAST_EDGE:
         return False
     edge = math.sqrt(3 * variance)
-    at_edge = edge * (1 - EDGE / weight.count) <= weight.largest <= edge * (1 + 1e-5)
-    return at_edge and abs(weight.second / variance - 1) <= DEVIATIONS * math.sqrt(0.8 / weight.count)
+    at_edge = edge * (1 - EDGE / weight.elements) <= weight.largest <= edge * (1 + 1e-5)
+    return at_edge and abs(weight.second / variance - 1) <= DEVIATIONS * math.sqrt(0.8 / weight.elements)
 
 
 def _fits_normal(weight: Moments, variance: float) -> bool:
     """The variance of a sample varies by 2 / n, its kurtosis around 3 by 24 / n."""
-    if weight.count < LEAST_NORMAL:
+    if weight.elements < LEAST_NORMAL:
         return False
-    fits = abs(weight.second / variance - 1) <= DEVIATIONS * math.sqrt(2 / weight.count)
-    return fits and abs(weight.fourth / weight.second**2 - 3) <= DEVIATIONS * math.sqrt(24 / weight.count)
+    fits = abs(weight.second / variance - 1) <= DEVIATIONS * math.sqrt(2 / weight.elements)
+    return fits and abs(weight.fourth / weight.second**2 - 3) <= DEVIATIONS * math.sqrt(24 / weight.elements)
 
 
 def _frozen_weights(model: nn.Module) -> list[nn.Parameter]:

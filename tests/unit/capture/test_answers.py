@@ -25,6 +25,11 @@ def logits(*shape: int) -> Tensor:
 
 
 cross_entropy = functional.cross_entropy
+WEIGHTS = [nn.Parameter(torch.ones(4, 3)), nn.Parameter(torch.ones(3))]
+
+
+def with_penalty(size: Callable[[Tensor], Tensor]) -> Tensor:
+    return cross_entropy(logits(16, 3), LABELS) + 0.1 * sum(size(weight) for weight in WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,11 @@ cross_entropy = functional.cross_entropy
         (-cross_entropy(logits(16, 3), LABELS), tags.GRAPH_NEGATED),
         (cross_entropy(logits(16, 3), LABELS) * -1, tags.GRAPH_NEGATED),
         (1 - cross_entropy(logits(16, 3), LABELS), tags.GRAPH_NEGATED),
+        (with_penalty(lambda weight: weight.abs().sum()), tags.GRAPH_PENALTY),
+        (with_penalty(lambda weight: weight.pow(2).sum()), tags.GRAPH_PENALTY),
+        (with_penalty(lambda weight: (weight * weight).sum()), tags.GRAPH_PENALTY),
+        (with_penalty(torch.norm), tags.GRAPH_PENALTY),
+        (with_penalty(torch.linalg.vector_norm), tags.GRAPH_PENALTY),
     ],
 )
 def test_a_fault_of_the_loss_shows_in_its_graph(loss: Tensor, tag: str) -> None:
@@ -57,6 +67,8 @@ def test_a_fault_of_the_loss_shows_in_its_graph(loss: Tensor, tag: str) -> None:
     [
         cross_entropy(logits(16, 3), LABELS),
         cross_entropy(logits(16, 3), LABELS) / 4,
+        cross_entropy(logits(16, 3), LABELS) + (torch.ones(5, 4) @ WEIGHTS[0]).abs().mean(),
+        cross_entropy(logits(16, 3), LABELS) * (-WEIGHTS[1][0]).exp() + WEIGHTS[1][0],
         cross_entropy(logits(16, 3), LABELS, reduction="sum") / 16,
         cross_entropy(logits(16, 3), LABELS, reduction="none").mean(),
         cross_entropy(logits(16, 3), LABELS, label_smoothing=0.1),
@@ -206,3 +218,38 @@ def test_ids_of_tokens_are_recognised_and_have_no_statistics(run: Run, told: Tol
     read = told()
     assert read.values(tags.BATCH_LAG) == [0, 1]
     assert read.values(tags.BATCH_MEAN) == []
+
+
+# --- how rough the inputs are -----------------------------------------------------------------------------------
+
+
+def told_of_inputs(run: Run, told: ToldReader, inputs: Tensor) -> dict[str, float]:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0].numel(), 3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    attach(run, model, optimizer)
+    cross_entropy(model(inputs), LABELS[: len(inputs)]).backward()
+    optimizer.step()
+    return told().rows[0].values  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("shift", [lambda x: x, lambda x: 255 * x + 40], ids=["as is", "other units"])
+@pytest.mark.parametrize("shape", [(8, 3, 32, 64), (8, 1, 64), (8, 64)])
+def test_noise_is_rough_and_a_smooth_picture_is_not_in_whatever_units(
+    run: Run, told: ToldReader, shape: tuple[int, ...], shift: Callable[[Tensor], Tensor]
+) -> None:
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    assert told_of_inputs(run, told, shift(noise))[tags.BATCH_ROUGHNESS] == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 32, 64), (8, 64)])
+def test_a_smooth_picture_is_not_rough(run: Run, told: ToldReader, shape: tuple[int, ...]) -> None:
+    waves = torch.linspace(0, 6.3, 64).sin().expand(shape)
+    assert told_of_inputs(run, told, 3 * waves + 1)[tags.BATCH_ROUGHNESS] < 0.02
+
+
+def test_inputs_without_content_are_counted_and_have_no_roughness(run: Run, told: ToldReader) -> None:
+    inputs = torch.randn(8, 64, generator=torch.Generator().manual_seed(0))
+    inputs[:6] = 0
+    values = told_of_inputs(run, told, inputs)
+    assert values[tags.BATCH_CONSTANT] == 0.75
+    assert tags.BATCH_ROUGHNESS not in values  # the lines are those of the first few
