@@ -140,8 +140,9 @@ BATCH_MEAN, BATCH_STD, BATCH_MIN, BATCH_MAX = (BATCH + s for s in ("mean", "std"
 EVAL_BATCH_MEAN, EVAL_BATCH_STD, EVAL_BATCH_MIN, EVAL_BATCH_MAX = (
     EVAL_BATCH + s for s in ("mean", "std", "min", "max")
 )
+BATCH_NONFINITE: Final = BATCH + "nonfinite"
 BATCH_ROUGHNESS, EVAL_BATCH_ROUGHNESS = (prefix + "roughness" for prefix in (BATCH, EVAL_BATCH))
-BATCH_CONSTANT = BATCH + "constant_rows"
+BATCH_CONSTANT, EVAL_BATCH_CONSTANT = (prefix + "constant_rows" for prefix in (BATCH, EVAL_BATCH))
 ORDER_CHI2: Final = "targets/order_chi2"
 ORDER_CARRY: Final = "targets/order_carry"
 
@@ -276,6 +277,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(EVAL_ROWS_TRAINED, "rows", "of these, inputs that were met in training"),
     Tag(BATCH + "{mean,std,min,max}", "", "the first tensor that the model is given in training (strided sample)"),
     Tag(BATCH + "roughness", "", "of it, mean square difference of neighbours over twice the variance; 1 for noise"),
+    Tag(BATCH_NONFINITE, "tensors", "inputs of the step, looked at whole, that hold a NaN or an infinity"),
     Tag(BATCH + "constant_rows", "share", "of its inputs, those whose elements are all equal"),
     Tag(EVAL_BATCH + "{mean,std,min,max,roughness,constant_rows}", "", "the same in forward passes without gradients"),
     Tag(ORDER_CHI2, "", "chi^2 of the class counts of a batch against the counts before, per degree of freedom"),

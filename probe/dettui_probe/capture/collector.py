@@ -28,6 +28,7 @@ IMPORTANCE: Final = {
     "sketch": 1.0,
     "fit": 1.0,
     "rows": 1.0,
+    "finite": 1.0,
     "output": 1.0,
     "copies": 2.0,
     "untrained": 2.0,

@@ -42,6 +42,7 @@ class Inputs:
         self._fitting = collector.instrument("fit", at_most_every=fit.CADENCE.every)
         self._spreading = collector.instrument("output", at_most_every=fit.CADENCE.every)
         self._recognising = collector.instrument("rows", at_most_every=rows.CADENCE.every)
+        self._summing = collector.instrument("finite")
         self._saturating = collector.instrument("saturation", at_most_every=activations.CADENCE.every)
         self._fit, self._rows, self._saturation = fit.Fit(), rows.Rows(), activations.Saturation()
         self._eval_batches = 0  # since the last step, of those that were looked at
@@ -76,6 +77,8 @@ class Inputs:
             self._assigning.run(self._begin_assignment, args, kwargs)
         if first and rows.CADENCE.due(step) and self._recognising.due(step):
             self._recognising.run(self._take_rows, args, kwargs)
+        if first and self._summing.due(step):
+            self._summing.run(self._take_sums, args, kwargs)
 
     def evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """The model is called with *args* and *kwargs* in an evaluation."""
@@ -180,6 +183,11 @@ class Inputs:
         taken = rows.sample(args, kwargs)
         if taken is not None:
             self._collector.keep(self._recognising, self._rows.reading(taken))
+
+    def _take_sums(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        taken = rows.sums(args, kwargs)
+        if taken:
+            self._collector.replace(self._summing, rows.finite_reading(taken))
 
     def _take_eval_rows(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         taken = rows.sample(args, kwargs)

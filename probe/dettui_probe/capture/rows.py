@@ -52,6 +52,26 @@ def sample(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sample | None:
     return None if rows is None else Sample(rows, _lines(first))
 
 
+def sums(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+    """The sum of every input among the arguments of a model, shape () each: not finite where one element is not."""
+    values = [*args, *kwargs.values()]
+    first = next(tensors_in(values), None)
+    if first is None or not first.is_floating_point():
+        return []
+    is_list = first.dim() == 3 and isinstance(args[0] if args else None, list | tuple)
+    inputs: Sequence[Tensor] = (find_images(values) or [first]) if is_list else [first]
+    return [one.detach().sum(dtype=torch.float32) for one in inputs]
+
+
+def finite_reading(taken: Sequence[Tensor]) -> Reading:
+    """Whether the inputs of the step hold a NaN or an infinity."""
+
+    def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
+        sheet.values[tags.BATCH_NONFINITE] = sum(not math.isfinite(float(one)) for one in arrived)
+
+    return Reading(taken, decode)
+
+
 def _lines(inputs: Sequence[Tensor] | Tensor) -> Tensor | None:
     """A stretch from the middle line of each of the first *inputs*, all of one length."""
     chosen = [inputs[i].detach() for i in range(min(len(inputs), MOST_LINED))]

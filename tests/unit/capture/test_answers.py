@@ -253,3 +253,15 @@ def test_inputs_without_content_are_counted_and_have_no_roughness(run: Run, told
     values = told_of_inputs(run, told, inputs)
     assert values[tags.BATCH_CONSTANT] == 0.75
     assert tags.BATCH_ROUGHNESS not in values  # the lines are those of the first few
+
+
+def test_inputs_that_are_numbers_are_told_as_such(run: Run, told: ToldReader) -> None:
+    inputs = torch.zeros(8, 1, 64, 64)
+    assert told_of_inputs(run, told, inputs)[tags.BATCH_NONFINITE] == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_one_element_that_is_no_number_is_seen_wherever_it_lies(run: Run, told: ToldReader, value: float) -> None:
+    inputs = torch.zeros(8, 1, 64, 64)
+    inputs[5, 0, 13, 17] = value
+    assert told_of_inputs(run, told, inputs)[tags.BATCH_NONFINITE] == 1
