@@ -12,10 +12,12 @@ from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.detect.loss_curve import NOW_POINTS, LossCurve
 from dettui.domain.finding import Abstention, Evidence
-from dettui.domain.series import Floats
+from dettui.domain.series import Floats, Series
+from dettui.numerics.autocorrelation import integrated_time
 from dettui.numerics.changepoint import level_shift_split
 from dettui.numerics.ranks import mann_whitney_z
-from dettui.numerics.robust import block_medians, difference_sigma, is_usable, median, thin
+from dettui.numerics.robust import block_medians, difference_sigma, is_usable, median, thin, usable_of
+from dettui.numerics.trend import detrend
 from dettui_probe import tags
 
 
@@ -32,7 +34,7 @@ class DivergencePolicy:
     levels: int = 256  # medians of NOW_POINTS that tell how the level swings
     newest_levels: int = 5  # left out: a climb is no noise
     least_levels: int = 8
-    shift_window: int = 128
+    shift_windows: tuple[int, ...] = (128, 48)  # points; the shorter one for a loss that was falling fast
     shift_edge: int = 5  # points within which a step change happens
     shift_gain: float = 0.5  # share of the squares that one cut explains
     shift_wait: int = 60  # points after a step change before it is more than news
@@ -40,6 +42,12 @@ class DivergencePolicy:
     lr_share: float = 0.5  # the best level counts only where the LR was at least this share of today's
     grad_growth: float = 3.0  # gradient norm since the best level: the optimiser is part of it
     violent_update: float = 0.03  # ||dw||/||w|| [S1: log10 u > -1.5]
+    beside: int = 50  # points on either side of a step change that tell its height
+    calm_steps: int = 12  # before a step change, that tell whether the optimizer made it
+    usual_steps: int = 60
+    calm_growth: float = 2.0  # of updates and gradients before it, over the usual ones
+    calm_update: float = 0.1
+    at_once: float = 0.5  # share of the step change that two points bring
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Rise:
     best_step: int
     now: float
     rank_z: float
+    blocks: int  # of which the best one is the lowest
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,14 @@ class Divergence:
         if len(curve) < self.policy.wait_points:
             return ()
         rise = self._rise(context, curve)
-        if rise is None:
-            return ()
+        return () if rise is None else self._told(context, curve, rise)
+
+    def _told(self, context: Context, curve: LossCurve, rise: Rise) -> Sequence[Symptom]:
         shift = self._step_change(curve, rise.best_step)
+        if shift is not None and self._came_at_once(context, curve, shift):
+            return self._shifted(context, curve, shift) if self._beyond_noise(curve, rise, shift) else ()
+        if not self._beyond_noise(curve, rise, None):
+            return ()
         if shift is None or rise.now > 1.3 * curve.start or self._optimizer_took_part(context, rise):
             return (self._diverged(curve, rise),)
         return self._shifted(context, curve, shift)
@@ -87,12 +101,13 @@ class Divergence:
         excess = now - best
         if now <= policy.ratio * best or excess <= policy.of_start * curve.start:
             return None
-        if excess <= policy.of_gain * max(curve.start - best, 0.0) or not self._beyond_noise(curve, best, now, blocks):
+        if excess <= policy.of_gain * max(curve.start - best, 0.0):
             return None
         size = len(usable) // blocks
         low = len(curve) - len(usable) + at * size
-        z = mann_whitney_z(curve.values[low : low + NOW_POINTS], curve.values[-NOW_POINTS:])
-        return Rise(best, int(curve.steps[low]), now, z) if z > policy.rank_z else None
+        halves = (max(0, low - NOW_POINTS // 2), low)  # the best block may hold the first points of the climb
+        z = max(mann_whitney_z(curve.values[at : at + NOW_POINTS], curve.values[-NOW_POINTS:]) for at in halves)
+        return Rise(best, int(curve.steps[low]), now, z, blocks) if z > policy.rank_z else None
 
     def _comparable(self, context: Context, curve: LossCurve) -> Floats:
         """The newest stretch with an LR of at least half of today's: after a restart the loss may return to where
@@ -106,23 +121,60 @@ class Divergence:
         smaller = np.flatnonzero(lr.values < self.policy.lr_share * schedule.now)
         return curve.values[int(smaller[-1]) + 1 :] if len(smaller) else curve.values
 
-    def _beyond_noise(self, curve: LossCurve, best: float, now: float, blocks: int) -> bool:
+    def _beyond_noise(self, curve: LossCurve, rise: Rise, shift: int | None) -> bool:
         """The lowest of many noisy medians lies sqrt(2 ln blocks) of their errors too low on average.
 
         Their error is what single points tell, or what the levels before showed: noise that varies slowly hides in the
-        differences of points.
+        differences of points.  A step change at the point *shift* is no noise.
         """
-        error = max(1.25 * curve.sigma * sqrt(curve.tau / NOW_POINTS), self._swing_of_levels(curve))
-        return log(now / best) > error * (sqrt(2 * log(blocks)) + self.policy.noise_z * sqrt(2.0))
+        tau = curve.tau if shift is None else self._tau_beside(curve, shift)
+        points = NOW_POINTS if shift is None else max(NOW_POINTS, min(self.policy.beside, shift, len(curve) - shift))
+        error = max(1.25 * curve.sigma * sqrt(tau / points), self._swing_of_levels(curve, shift))
+        return log(rise.now / rise.best) > error * (sqrt(2 * log(rise.blocks)) + self.policy.noise_z * sqrt(2.0))
 
-    def _swing_of_levels(self, curve: LossCurve) -> float:
-        """Noise from one median of NOW_POINTS to the next before the newest ones; 0 where too few came."""
+    def _tau_beside(self, curve: LossCurve, shift: int) -> float:
+        """Autocorrelation time of the newest points before the point *shift* and from it on, each less its own line."""
+        cut = shift - (len(curve) - len(curve.recent))
+        sides = [side for side in (curve.recent[: max(cut, 0)], curve.recent[max(cut, 0) :]) if len(side) >= NOW_POINTS]
+        return integrated_time(np.concatenate([detrend(side) for side in sides])) if sides else curve.tau
+
+    def _came_at_once(self, context: Context, curve: LossCurve, at: int) -> bool:
+        """True where two points brought most of the step change, and nothing that the optimizer did led up to it.
+
+        A loss is measured before its step: what changed it within one step is what the model was given.
+        """
         policy = self.policy
-        before = curve.values[-NOW_POINTS * (policy.levels + policy.newest_levels) : -NOW_POINTS * policy.newest_levels]
-        blocks = len(before) // NOW_POINTS
-        if blocks < policy.least_levels:
+        before = median(curve.values[max(0, at - policy.beside) : at])
+        after = median(curve.values[at : at + NOW_POINTS])
+        if median(curve.values[at : at + 3]) - before < policy.at_once * (after - before):
+            return False
+        step, schedule = int(curve.steps[at]), context.schedule
+        if schedule is not None and any(step - policy.calm_steps <= raised <= step for raised in schedule.restarts):
+            return False
+        watched = (context.series(tag) for tag in (tags.UPDATE_RATIO, tags.GRAD_NORM))
+        growths = [_growth_before(series, step, policy) for series in watched if series is not None]
+        update = context.series(tags.UPDATE_RATIO)
+        last = None if update is None else _median_within(update, step - policy.calm_steps, step - 1)
+        return bool(growths) and max(growths) <= policy.calm_growth and (last or 0.0) <= policy.calm_update
+
+    def _swing_of_levels(self, curve: LossCurve, shift: int | None) -> float:
+        """Noise from one median of NOW_POINTS to the next, before the newest ones or on either side of the point
+        *shift*; 0 where too few came."""
+        policy = self.policy
+        cut = len(curve) - NOW_POINTS * policy.newest_levels if shift is None else shift
+        if shift is None:
+            return self._swing(curve, curve.values[max(0, cut - NOW_POINTS * policy.levels) : max(0, cut)])
+        sides = [
+            curve.values[cut // 2 : cut],
+            curve.values[cut:],
+        ]  # the first half of what was before may still descend
+        return max(self._swing(curve, side[-NOW_POINTS * policy.levels :]) for side in sides)
+
+    def _swing(self, curve: LossCurve, values: Floats) -> float:
+        blocks = len(values) // NOW_POINTS
+        if blocks < self.policy.least_levels:
             return 0.0
-        return difference_sigma(curve.even(block_medians(before[-blocks * NOW_POINTS :], blocks)))
+        return difference_sigma(curve.even(block_medians(values[-blocks * NOW_POINTS :], blocks)))
 
     def _optimizer_took_part(self, context: Context, rise: Rise) -> bool:
         policy = self.policy
@@ -145,10 +197,13 @@ class Divergence:
             return None
         stride = (len(curve) - low) // len(coarse)
         near = len(curve) - (len(coarse) - level_shift_split(curve.even(coarse)).index) * stride
-        half = max(self.policy.shift_window // 2, 2 * stride)
-        first = max(0, near - half)
-        at = self._clean_step(curve.even(curve.values[first : near + half]))
-        return None if at is None else first + at
+        for window in self.policy.shift_windows:
+            half = max(window // 2, 2 * stride)
+            first = max(0, near - half)
+            at = self._clean_step(curve.even(curve.values[first : near + half]))
+            if at is not None:
+                return first + at
+        return None
 
     def _clean_step(self, around: Floats) -> int | None:
         edge = self.policy.shift_edge
@@ -181,7 +236,7 @@ class Divergence:
 
     def _shifted(self, context: Context, curve: LossCurve, at: int) -> Sequence[Symptom]:
         since = len(curve) - at
-        before = median(curve.values[max(0, at - 50) : at])
+        before = median(curve.values[max(0, at - self.policy.beside) : at])
         first, newest = (median(part) for part in (curve.values[at : at + 20], curve.values[-20:]))
         height = first - before
         settled = since >= self.policy.shift_wait and newest > first - self.policy.recovering * height
@@ -200,6 +255,19 @@ class Divergence:
                 facts={"height": height, "since": float(since)},
             ),
         )  # fmt: skip
+
+
+def _median_within(series: Series, first: int, last: int) -> float | None:
+    """Median of *series* from step *first* to *last*; None where nothing came."""
+    found = usable_of(series.between(first, last).values)
+    return median(found) if len(found) else None
+
+
+def _growth_before(series: Series, step: int, policy: DivergencePolicy) -> float:
+    """Median of the steps right before *step* over that of the usual ones before; 1 where nothing tells."""
+    usual = _median_within(series, step - policy.usual_steps, step - policy.calm_steps - 1)
+    newest = _median_within(series, step - policy.calm_steps, step - 1)
+    return newest / usual if newest is not None and usual else 1.0
 
 
 def _growth(then: Floats, now: Floats) -> float:
