@@ -10,7 +10,8 @@ import numpy as np
 from dettui.detect.base import Symptom, first_told, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
-from dettui.numerics.changepoint import level_shift_split
+from dettui.domain.series import Floats
+from dettui.numerics.changepoint import huber_cusum, level_shift_split
 from dettui.numerics.robust import mad_sigma, median
 from dettui_probe import tags
 
@@ -19,11 +20,13 @@ _WATCHED = (tags.BATCH_MEAN, tags.BATCH_STD)
 
 @dataclass(frozen=True)
 class InputShiftPolicy:
-    """A step of the mean or the deviation of the inputs that is far beyond what batches differ by."""
+    """A step of the mean or the deviation of the inputs that is far beyond what batches differ by.  A Huberised CUSUM
+    raises the alarm (diagnosis.md 3.3), least squares only date it."""
 
     horizon: int = 200  # newest measured steps
     least: int = 48
-    edge: int = 8  # measured steps on either side of the change
+    baseline: float = 0.3  # share of them that tells what is usual
+    edge: int = 5  # measured steps on either side of the change
     z: float = 8.0  # [S36]
     of_std: float = 0.1  # and at least so much of the deviation of the inputs
     loss_rise: float = 1.15  # of the loss across the change
@@ -46,7 +49,7 @@ class InputShift:
         if series is None or len(series) < policy.least or not scale:
             return None
         values, steps = series.values[-policy.horizon :].astype(np.float64), series.steps[-policy.horizon :]
-        if not np.isfinite(values).all():
+        if not np.isfinite(values).all() or not self._alarms(values):
             return None
         split = level_shift_split(values, smallest=policy.edge)
         before, after = values[: split.index], values[split.index :]
@@ -60,6 +63,16 @@ class InputShift:
         severity, told = self._loss_rose(context, at)
         title = f"Inputs changed their nature at step {at}"
         return told_by([*evidence, *told], "distribution_shift", severity, title, key="inputs")
+
+    def _alarms(self, values: Floats) -> bool:
+        """Whether the sum of what exceeds the usual ever grows beyond chance, upwards or downwards; the split that
+        dates the change would find one in any noise."""
+        usual = values[: max(2, int(self.policy.baseline * len(values)))]
+        sigma = mad_sigma(usual)
+        if sigma <= 0:
+            return bool(np.any(values != usual[0]))
+        z = (values - median(usual)) / sigma
+        return huber_cusum(z) is not None or huber_cusum(-z) is not None
 
     def _loss_rose(self, context: Context, at: int) -> tuple[Severity, Sequence[Evidence]]:
         curve = context.loss
