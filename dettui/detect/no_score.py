@@ -15,6 +15,11 @@ from dettui.domain.series import Series
 from dettui_probe import tags
 
 
+def _is_of_places(tag: str) -> bool:
+    """True for a score that is 0 until something is found where it is: guessing a class brings nothing."""
+    return any(word in tag.lower() for word in ("ap", "iou", "dice"))
+
+
 @dataclass(frozen=True)
 class NoScorePolicy:
     """A detector that trains is above it by a third of any schedule."""
@@ -35,8 +40,8 @@ class NoScore:
     name: str = "no_score"
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
-        """One symptom for the first score of detection that stays at nothing."""
-        scores = [tag for tag in context.tags_under(PREFIX) if direction(tag) > 0 and "ap" in tag.lower()]
+        """One symptom for the first score of detection or segmentation that stays at nothing."""
+        scores = [tag for tag in context.tags_under(PREFIX) if direction(tag) > 0 and _is_of_places(tag)]
         if not scores:
             return Abstention(self.name, (PREFIX + "mAP",))
         total = context.total_steps

@@ -10,6 +10,7 @@ import numpy as np
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.run import ModelInfo
 from dettui.domain.series import Floats
 from dettui.numerics.common import common_places
 from dettui.numerics.robust import median
@@ -37,9 +38,14 @@ def norms_over_limit(context: Context, points: int) -> Floats:
     return norm.values[-points:][mine].astype(np.float64)[limits > 0] / limits[limits > 0]
 
 
+def sets_the_step(model: ModelInfo | None) -> bool:
+    """False for an adaptive optimizer, which undoes a common factor of all its gradients."""
+    return model is not None and "SGD" in model.optimizer
+
+
 @dataclass(frozen=True)
 class TightClip:
-    """The limit rules the step, and the loss hardly moves.  An adaptive optimizer undoes a common factor."""
+    """The limit rules the step, and the loss hardly moves."""
 
     policy: ClipPolicy = ClipPolicy()
     name: str = "tight_clip"
@@ -50,7 +56,7 @@ class TightClip:
         missing = (*context.missing(tags.GRAD_CLIP, tags.LOSS_TOTAL), *(("model",) if model is None else ()))
         if missing or curve is None or model is None:
             return Abstention(self.name, missing)
-        if "SGD" not in model.optimizer or context.points_past_warmup < self.policy.wait_points:
+        if not sets_the_step(model) or context.points_past_warmup < self.policy.wait_points:
             return ()
         over = norms_over_limit(context, self.policy.window)
         if len(over) < self.policy.wait_points // 2 or curve.now <= self.policy.hardly_moved * curve.start:
