@@ -10,7 +10,7 @@ from dettui.detect.base import Rule, Symptom
 from dettui.detect.batches import BatchOrder
 from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
-from dettui.detect.contradiction import BetterInEvaluation, HeavyDropout
+from dettui.detect.contradiction import BetterInEvaluation, HeavyDropout, HeavyPenalty
 from dettui.detect.copies import CopiedUnits
 from dettui.detect.coverage import Coverage, Detached, FrozenUntrained
 from dettui.detect.dead_layers import DeadLayers
@@ -23,7 +23,7 @@ from dettui.detect.endless_warmup import EndlessWarmup
 from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.floors import LossFloor
-from dettui.detect.generalisation import Memorised, NoGeneralisation
+from dettui.detect.generalisation import Memorised, NoGeneralisation, WorseAtFirstSight
 from dettui.detect.gradient_growth import GradientGrowth
 from dettui.detect.gradients import GradientDepth
 from dettui.detect.input_shift import InputShift
@@ -32,7 +32,7 @@ from dettui.detect.loss_graph import LossGraph
 from dettui.detect.loss_terms import ZeroTerms
 from dettui.detect.no_score import NoScore
 from dettui.detect.non_finite import NonFinite
-from dettui.detect.opening import ViolentOpening
+from dettui.detect.opening import ConfidentOpening, NothingPasses, ViolentOpening
 from dettui.detect.oscillation import Oscillation
 from dettui.detect.outliers import OutlierBatches
 from dettui.detect.precision import AmpOverflow
@@ -40,9 +40,10 @@ from dettui.detect.preflight import Preflight
 from dettui.detect.progress.lr_drop import PlateauAfterLrDrop
 from dettui.detect.progress.not_learning import NotLearning
 from dettui.detect.progress.plateau import Plateau
-from dettui.detect.progress.slow_descent import SlowDescent
+from dettui.detect.progress.slow_descent import ShortSteps, SlowDescent
 from dettui.detect.resources import MemoryGrowth, SlowStep
 from dettui.detect.resume import LostState
+from dettui.detect.saturation import Saturated
 from dettui.detect.setup import Setup
 from dettui.detect.spike import Spike
 from dettui.detect.targets.rules import BadTargets
@@ -64,6 +65,7 @@ EXACT: tuple[Rule, ...] = (
     Coverage(),
     Detached(),
     FrozenUntrained(),
+    NothingPasses(),
     NoUpdate(),
     AmpOverflow(),
     LossGraph(),
@@ -81,9 +83,12 @@ STATISTICAL: tuple[Rule, ...] = (
     Plateau(),
     PlateauAfterLrDrop(),
     SlowDescent(),
+    ShortSteps(),
     Oscillation(),
     UpdateSize(),
     ViolentOpening(),
+    ConfidentOpening(),
+    Saturated(),
     DeadUnits(),
     DeadLayers(),
     GradientGrowth(),
@@ -96,12 +101,14 @@ STATISTICAL: tuple[Rule, ...] = (
     SameAnswer(),
     NoGeneralisation(),
     Memorised(),
+    WorseAtFirstSight(),
     LossFloor(),
     InputShift(),
     OutlierBatches(),
     NoScore(),
     BetterInEvaluation(),
     HeavyDropout(),
+    HeavyPenalty(),
     MemoryGrowth(),
     SlowStep(),
     GradientDepth(),

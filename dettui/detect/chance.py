@@ -36,6 +36,15 @@ def _share(context: Context, tag: str, guess: float, points: int | None) -> floa
     return float(np.median(values)) / guess
 
 
+def guess_of(context: Context) -> float | None:
+    """What a guesser of classes would lose: H of the classes seen or, until they are counted, ln K of a classifier."""
+    model = context.model
+    known = class_entropy(context)
+    if known is not None or model is None or model.family != "classification" or not model.num_classes:
+        return known
+    return log(model.num_classes)
+
+
 def class_entropy(context: Context) -> float | None:
     """H of the classes seen in the targets, in nats: the loss of a guesser; None where too few were counted."""
     counts = context.counts("targets")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
+from dettui.domain.run import ModelInfo
 from dettui.domain.series import ClassCounts
 from dettui.numerics.proportions import wilson_bounds
 
@@ -108,13 +109,16 @@ class Unseen:
         total = int(seen.sum())
         if not absent or len(seen) < 2 or total < self.policy.unseen_expected * len(seen):
             return ()
-        return (self._symptom(counts, absent, total, len(seen)),)
+        roomy = self._is_roomy(len(absent), len(seen), is_made_to_measure(context.model, counts, len(seen)))
+        return (self._symptom(counts, absent, total, len(seen), roomy=roomy),)
 
-    def _symptom(self, counts: ClassCounts, absent: Sequence[int], total: int, classes: int) -> Symptom:
+    def _is_roomy(self, absent: int, classes: int, made_to_measure: bool) -> bool:
+        if classes in self.policy.coco_heads or classes > self.policy.long_tail_classes:
+            return True
+        return absent > classes / 2 and not made_to_measure
+
+    def _symptom(self, counts: ClassCounts, absent: Sequence[int], total: int, classes: int, *, roomy: bool) -> Symptom:
         names = ", ".join(_name(counts, k) for k in absent[:4]) + (", ..." if len(absent) > 4 else "")
-        roomy = (
-            len(absent) > classes / 2 or classes in self.policy.coco_heads or classes > self.policy.long_tail_classes
-        )
         verb = "occurs" if len(absent) == 1 else "occur"
         window = (counts.first_step, counts.last_step)
         return Symptom(
@@ -129,6 +133,12 @@ class Unseen:
             ),
             facts={"unseen": float(len(absent)), "lowest": float(absent[0]), "highest": float(absent[-1])},
         )  # fmt: skip
+
+
+def is_made_to_measure(model: ModelInfo, counts: ClassCounts, classes: int) -> bool:
+    """True for a detection head whose *classes* the script named, all of them: it was built for the data set, where a
+    classifier may come with more outputs than a task needs."""
+    return model.family.startswith("torchvision.") and len(counts.names) >= classes
 
 
 def _name(counts: ClassCounts, class_id: int) -> str:

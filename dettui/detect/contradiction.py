@@ -9,6 +9,7 @@ from math import sqrt
 import numpy as np
 
 from dettui.detect.base import Symptom, told_by
+from dettui.detect.chance import guess_of
 from dettui.detect.context import Context
 from dettui.detect.eval_loss import eval_loss
 from dettui.detect.evaluation_inputs import EvaluationPolicy, read_shift
@@ -24,6 +25,7 @@ class ContradictionPolicy:
     """Training is easier than evaluation, unless its labels are wrong or its inputs were made harder."""
 
     evaluations: int = 4
+    most_evaluations: int = 8
     after_step: int = 150
     answers_a_step: float = 32.0  # sampled by the probe, and inputs of an evaluation at least
     gap: float = 0.08  # of the accuracies
@@ -34,6 +36,10 @@ class ContradictionPolicy:
     steadier: float = 0.85  # deviation of the inputs in evaluation over that in training
     too_much_dropout: float = 0.75
     unlearnt: float = 0.5  # share of the first loss
+    penalty_after: int = 100  # steps
+    penalty_points: int = 12  # measured
+    penalty: float = 0.5  # share of the loss
+    data_kept: float = 0.7  # of a guesser's loss: below it the data have their say, whatever is added
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,12 @@ class BetterInEvaluation:
 
     def _judge(self, context: Context, scores: Series, answers: Series) -> Sequence[Symptom]:
         policy = self.policy
-        since = int(scores.steps[-policy.evaluations])
+        count = min(max(policy.evaluations, len(scores) // 3), policy.most_evaluations)
+        since = int(scores.steps[-count])
         newest = answers.values[answers.steps >= since]
         if len(newest) < 4:
             return ()
-        theirs, ours = float(np.median(scores.values[-policy.evaluations :])), float(np.mean(newest))
+        theirs, ours = float(np.median(scores.values[-count:])), float(np.mean(newest))
         error = sqrt(0.25 / self._answers(context, len(newest)) + 0.25 / self._inputs(context))
         gap = theirs - ours
         if not 0 <= theirs <= 1 or gap < max(policy.gap, policy.z * error) or not self._loss_agrees(context, since):
@@ -117,3 +124,40 @@ class HeavyDropout:
         text = f"a dropout layer drops {rate:.0%} of what it is given"
         proof = Evidence(tags.DROPOUT, context.span(tags.DROPOUT, 1), rate, self.policy.too_much_dropout, ">", text)
         return (told_by([proof], "config_smell", "warning", f"Dropout drops {rate:.0%}", key="dropout"),)
+
+
+def penalty_share(context: Context, points: int) -> float | None:
+    """What was added to the cross-entropy as a share of the loss, at the start or over the newest *points*, whichever
+    is greater: a penalty that has won is small again.  None where the size of the weights is no part of the loss."""
+    whole, data = context.median(tags.LOSS_TOTAL, points), context.median(tags.FIT_LOSS_MEAN, points, points)
+    first, data_first = (context.early_median(tag, 5) for tag in (tags.LOSS_TOTAL, tags.FIT_LOSS_MEAN))
+    if not context.last(tags.GRAPH_PENALTY) or not whole or not first or data is None or data_first is None:
+        return None
+    return max(0.0, 1 - data / whole, 1 - data_first / first)
+
+
+@dataclass(frozen=True)
+class HeavyPenalty:
+    """A penalty on the weights outweighs the data, which are not learnt."""
+
+    policy: ContradictionPolicy = ContradictionPolicy()
+    name: str = "heavy_penalty"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom; a small loss of the data is outweighed by any penalty, and that is no fault."""
+        missing = context.missing(tags.GRAPH_PENALTY)
+        if missing:
+            return Abstention(self.name, missing)
+        policy, guess = self.policy, guess_of(context)
+        share, data = penalty_share(context, policy.penalty_points), context.median(tags.FIT_LOSS_MEAN, 20)
+        if share is None or data is None or not guess or context.step < policy.penalty_after:
+            return ()
+        if share < policy.penalty or data < policy.data_kept * guess:
+            return ()
+        text = (
+            f"{share:.0%} of the loss is, or was, the size of the weights; the data cost {data:.3g}, and guessing "
+            f"{guess:.3g}"
+        )
+        window = context.span(tags.FIT_LOSS_MEAN, policy.penalty_points)
+        proof = Evidence(tags.FIT_LOSS_MEAN, window, share, policy.penalty, ">", text)
+        return (told_by([proof], "config_smell", "warning", "A penalty outweighs the data", key="penalty"),)

@@ -10,6 +10,9 @@ from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui_probe import tags
 
+_NONFINITE = ((tags.IMAGE_NONFINITE, "images"), (tags.BATCH_NONFINITE, "inputs"))
+"""A few images of a step, and all of its inputs."""
+
 IMAGES_SAMPLED = 4.0
 """The probe looks at so many images of a batch."""
 
@@ -40,6 +43,8 @@ class InputPolicy:
     tiny_after: int = 120  # steps
     constant_share: float = 0.02
     constant_images: int = 50
+    blank_rows: float = 0.3  # share of the inputs that are no images, where evaluations have next to none
+    blank_in_evaluation: float = 0.1
     constant_all: tuple[int, int] = (2, 8)  # measured steps and images after which "every image" is no dummy batch
 
 
@@ -71,6 +76,18 @@ def read_given(context: Context, policy: InputPolicy) -> Pixels | None:
     return read_pixels(context, tags.IMAGE, policy) or read_pixels(context, tags.BATCH, policy)
 
 
+def blank_rows(context: Context, policy: InputPolicy) -> float | None:
+    """Share of the inputs that hold one and the same number each; None where that is small, no news, or counted on
+    images already."""
+    if context.series(tags.IMAGE_CONSTANT) is not None:
+        return None
+    rows, compared = context.window(tags.BATCH_CONSTANT, policy.window), context.window(tags.EVAL_BATCH_CONSTANT, 8)
+    if len(rows) < policy.at_least_unknown or not len(compared) or compared.max() > policy.blank_in_evaluation:
+        return None
+    share = float(rows.mean())
+    return share if share > policy.blank_rows else None
+
+
 def images_sampled(context: Context) -> float:
     """Images of a step at which the probe looks."""
     batch = context.median(tags.BATCH_SIZE, 200) or context.median(tags.ROWS, 200) or IMAGES_SAMPLED
@@ -96,17 +113,18 @@ class BadInputs:
             self._constant(context),
             self._range(context, given, inside),
             self._all_alike(given),
+            self._blank_rows(context),
             self._tiny(context, given),
         )
         return tuple(symptom for symptom in found if symptom is not None)
 
     def _non_finite(self, context: Context) -> Symptom | None:
-        count = context.total(tags.IMAGE_NONFINITE, 2000)
+        counted = ((tag, word, context.total(tag, 2000)) for tag, word in _NONFINITE)
+        tag, word, count = max(counted, key=lambda told: told[2])
         if count <= 0:
             return None
-        window = context.span(tags.IMAGE_NONFINITE, 2000)
-        proof = Evidence(tags.IMAGE_NONFINITE, window, count, 0.0, ">", f"{count:.0f} images hold NaN or infinity")
-        return _bad("nonfinite", "critical", f"NaN or infinity in {count:.0f} images", proof, exact=True)
+        proof = Evidence(tag, context.span(tag, 2000), count, 0.0, ">", f"{count:.0f} {word} hold NaN or infinity")
+        return _bad("nonfinite", "critical", f"NaN or infinity in {count:.0f} {word}", proof, exact=True)
 
     def _constant(self, context: Context) -> Symptom | None:
         constant = context.total(tags.IMAGE_CONSTANT, 2000)
@@ -137,6 +155,16 @@ class BadInputs:
         proof = Evidence(tags.BATCH_STD, given.window, given.std, 0.0, "<=", _in_words(given))
         return _bad("constant", "critical", "All inputs are one and the same number", proof, exact=True)
 
+    def _blank_rows(self, context: Context) -> Symptom | None:
+        """Inputs that are no images and hold one and the same number each, which those of evaluations do not."""
+        share = blank_rows(context, self.policy)
+        if share is None:
+            return None
+        text = f"{share:.0%} of the inputs hold one and the same number each; of those in evaluations, next to none"
+        window = context.span(tags.BATCH_CONSTANT, self.policy.window)
+        proof = Evidence(tags.BATCH_CONSTANT, window, share, self.policy.blank_rows, ">", text)
+        return _bad("constant", "critical", f"{share:.0%} of the inputs are blank", proof, exact=False)
+
     def _tiny(self, context: Context, given: Pixels | None) -> Symptom | None:
         """Inputs that hardly differ from nothing, where the loss does not fall: a network with a BatchNorm at its
         entrance does not mind."""
@@ -160,9 +188,12 @@ class BadInputs:
         if family.startswith("torchvision."):
             return None if inside is None else self._torchvision(given, inside)
         pixels = given or inside
-        return (
-            None if pixels is None else self._unnormalised(pixels, "warning" if family == "classification" else "info")
-        )
+        return None if pixels is None else self._unnormalised(pixels, self._is_unexpected(context, family, pixels))
+
+    def _is_unexpected(self, context: Context, family: str, pixels: Pixels) -> bool:
+        """False where the network may well normalise by itself: images, or a BatchNorm in it."""
+        plain_numbers = pixels.prefix == tags.BATCH and not context.last(tags.NORM_TRAINING)
+        return family == "classification" or plain_numbers
 
     def _torchvision(self, given: Pixels | None, inside: Pixels) -> Symptom | None:
         """Verdict on what the backbone of a torchvision detector receives."""
@@ -189,7 +220,7 @@ class BadInputs:
             )
         return None
 
-    def _unnormalised(self, pixels: Pixels, severity: Severity) -> Symptom | None:
+    def _unnormalised(self, pixels: Pixels, is_unexpected: bool) -> Symptom | None:
         """0-255 into a network of unknown contract: unusual, and legal for some."""
         policy = self.policy
         if (
@@ -200,6 +231,7 @@ class BadInputs:
         ):
             return None
         proof = Evidence(pixels.prefix + "mean", pixels.window, pixels.mean, policy.raw_mean, ">", _in_words(pixels))
+        severity: Severity = "warning" if is_unexpected else "info"
         return _bad("range_255", severity, "Inputs span 0-255 and are not normalised", proof, exact=False)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 
-from dettui.detect.base import Symptom
+from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Series
@@ -33,6 +34,11 @@ class OpeningPolicy:
     newest: int = 8  # measured shares
     patience_points: int = 200  # before a loss that hardly moved is held against the opening [3.1]
     hardly_moved: float = 0.8  # share of the first loss
+    answer_points: int = 3  # first measured steps that tell how an untrained network answers
+    confident: float = 3.0  # times ln K: an untrained network that knows nothing loses ln K, [S8]
+    recovery_steps: int = 60  # after which its answers should be better than none
+    next_to_nothing: float = 1e-3  # norm of a weight; any usual way to draw one gives about the root of its outputs
+    nothing_passes: float = 0.5  # share of such weights; zeros on purpose are those of a few last layers
 
 
 @dataclass(frozen=True)
@@ -131,3 +137,68 @@ class ViolentOpening:
             facts={"update_ratio": opening.update, "growth": opening.growth},
             key="opening",
         )  # fmt: skip
+
+
+def share_near_zero(context: Context) -> float | None:
+    """Share of the weights that began so small that they carry no signal; None on a resumed run."""
+    if context.is_resumed:
+        return None
+    names = [tag for tag in context.tags_under(tags.LAYER_WEIGHT_NORM) if tag.endswith(".weight")]
+    first = [norm for tag in names if (norm := context.early_median(tag, 1)) is not None]
+    return sum(norm < OpeningPolicy().next_to_nothing for norm in first) / len(first) if first else None
+
+
+@dataclass(frozen=True)
+class ConfidentOpening:
+    """An untrained network whose answers are sure and wrong, and after some training still worse than none."""
+
+    policy: OpeningPolicy = OpeningPolicy()
+    name: str = "confident_opening"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom; silent on a resumed run."""
+        missing = context.missing(tags.FIT_LOSS_MEAN)
+        if missing:
+            return Abstention(self.name, missing)
+        policy, model = self.policy, context.model
+        if model is None or not model.num_classes or model.num_classes < 2 or context.is_resumed:
+            return ()
+        guess = log(model.num_classes)
+        first, now = (
+            context.early_median(tags.FIT_LOSS_MEAN, policy.answer_points),
+            context.median(tags.FIT_LOSS_MEAN, 5),
+        )
+        if first is None or now is None or first < policy.confident * guess or now <= guess:
+            return ()
+        if context.step < policy.recovery_steps:
+            return ()
+        window = context.span(tags.FIT_LOSS_MEAN, 1_000_000)
+        evidence = [
+            Evidence(tags.FIT_LOSS_MEAN, window, first / guess, policy.confident, ">",
+                     f"the first answers cost {first:.3g}; knowing nothing costs ln({model.num_classes}), {guess:.3g}"),
+            Evidence(tags.FIT_LOSS_MEAN, window, now / guess, 1.0, ">",
+                     f"the newest ones cost {now:.3g}"),
+        ]  # fmt: skip
+        title = f"Untrained answers cost {first / guess:.0f} times what knowing nothing costs"
+        return (told_by(evidence, "config_smell", "warning", title, key="confident"),)
+
+
+@dataclass(frozen=True)
+class NothingPasses:
+    """Half of the weights begin at next to nothing."""
+
+    policy: OpeningPolicy = OpeningPolicy()
+    name: str = "nothing_passes"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom, exact."""
+        missing = context.missing(tags.WEIGHT_NORM)
+        if missing:
+            return Abstention(self.name, missing)
+        share, policy = share_near_zero(context), self.policy
+        if share is None or share < policy.nothing_passes:
+            return ()
+        text = f"{share:.0%} of the weights had a norm under {policy.next_to_nothing:g} at the first step"
+        proof = Evidence(tags.WEIGHT_NORM, context.span(tags.WEIGHT_NORM, 1), share, policy.nothing_passes, ">=", text)
+        title = f"{share:.0%} of the weights began at next to nothing"
+        return (told_by([proof], "config_smell", "warning", title, exact=True, key="near_zero"),)

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from dettui.detect.base import Symptom
+from dettui.detect.chance import guess_of
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui_probe import tags
@@ -28,7 +29,8 @@ class SetupPolicy:
     eval_steps: int = 3  # in a row in evaluation mode
     small_batch: float = 4.0  # images per forward pass, below which BatchNorm is news [B2]
     wait_points: int = 200  # of the loss, before that is more than news [diagnosis.md 3.1]
-    hardly_moved: float = 0.9  # share of the first loss
+    hardly_moved: float = 0.9  # share of the first loss, or of a guesser's where that is less
+    hardly_moved_on_two: float = 0.7  # the same where BatchNorm averages over two images or one
     lr_too_large: float = 4.0  # times the recipe, scaled to the batch [L1]
 
 
@@ -134,9 +136,12 @@ class Setup:
             curve is not None
             and len(curve) >= self.policy.wait_points
             and not context.is_resumed
-            and curve.now > self.policy.hardly_moved * curve.start
+            and curve.now > self._kept(images) * min(curve.start, guess_of(context) or curve.start)
         )
         return _symptom("config_smell", "warning" if stuck else "info", text, proof)
+
+    def _kept(self, images: float) -> float:
+        return self.policy.hardly_moved_on_two if images <= 2 else self.policy.hardly_moved
 
     def _lr(self, context: Context) -> Symptom | None:
         """The LR of another batch size [L1]: information, because short schedules get away with it."""

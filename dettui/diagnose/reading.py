@@ -126,12 +126,18 @@ _GREW: Final = 1.5
 
 
 def _highest_update(numbers: Mapping[str, float]) -> float | None:
-    """Now, near the peak of the schedule, or in the first steps: violent steps inflate the weights and hide later."""
+    """Now, near the peak of the schedule, or in the first steps: violent steps inflate the weights, or kill units, and
+    hide later."""
     names = ["log10_update_ratio", "log10_update_at_peak_lr"]
-    if numbers.get("weight_growth_early", _GREW) >= _GREW:
+    if numbers.get("weight_growth_early", _GREW) >= _GREW or _units_died(numbers):
         names.append("log10_update_ratio_early")
     known = [numbers[name] for name in names if name in numbers]
     return max(known, default=None)
+
+
+def _units_died(numbers: Mapping[str, float]) -> bool:
+    """True where most of the gradient was alive at the first step and is exactly 0 now."""
+    return numbers.get("grad_zero_share_first", 1.0) < 0.7 and numbers.get("grad_zero_share", 0.0) > 0.9
 
 
 def _log_classes(numbers: Mapping[str, float]) -> float | None:
@@ -172,6 +178,7 @@ DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
     "sum_over_batch": _sum_over_batch,
     "loss_first_over_batch_sum": _ratio("loss_first", "sum_over_batch"),
     "effective_class_share": _effective_classes,
+    "unseen_share": _ratio("classes_unseen", "num_classes"),
 }
 """Numbers computed from the signals, in an order in which each finds what it needs."""
 

@@ -32,13 +32,17 @@ class ProgressPolicy:
     drop_window: int = 100  # points after an LR drop before it is judged
     drop_gain: float = 0.02  # [detection.md L7]
     drop_reach: float = 0.06
-    tiny_update: float = -4.5  # log10 ||dw||/||w|| [S3]
+    tiny_update: float = -4.4  # log10 ||dw||/||w|| [S3]
     agreeing: float = 0.3  # cosine of successive gradients [S3]
     firm_points: int = 100  # after warm-up, where successive gradients are nearly equal: then nothing is left to chance
     asked_for: float = 2.0  # a gradient along the step before counts as twice that agreement: its noise is independent
     agreements: int = 12  # measured at least: a median of so many that nearly agree is firm, and thinning leaves few
     small_update: float = -3.7  # with gradients that agree this strongly: a detector at a thousandth of its LR
     nearly_equal: float = 0.7  # shows 10^-4.3 and 0.95, at its own LR 10^-2.2 and 0.1 to 0.4
+    strong: float = 0.5  # agreement
+    strong_points: int = 120  # after warm-up, where agreement is strong
+    much_shorter: float = -0.58  # cosine of a gradient with the step before; healthy runs end between -0.5 and 0.1
+    mostly_done: float = 0.15  # share of the first level
     grad_kept: float = 0.8  # newest gradient norm as a share of the first [S3]
     grad_kept_equal: float = 0.5  # the same where gradients are nearly equal: it shrinks along the way and still leads
 

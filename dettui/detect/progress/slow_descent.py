@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dettui.detect.base import Symptom
+from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.detect.loss_curve import LossCurve
 from dettui.detect.progress.policy import DEFAULT_POLICY, ProgressPolicy
@@ -47,6 +47,14 @@ class SlowDescent:
                 return 10**low, high, least
         return None
 
+    def _patience(self, agreement: float, overshoot: float) -> int:
+        """Points after warm-up: the more the gradients agree, the less is left to chance."""
+        policy = self.policy
+        if agreement > policy.nearly_equal:
+            return policy.firm_points
+        asked = max(agreement, policy.asked_for * -overshoot)
+        return policy.strong_points if asked > policy.strong else policy.wait_points
+
     def _judge(self, context: Context, curve: LossCurve) -> Sequence[Symptom]:
         policy = self.policy
         update = context.median(tags.UPDATE_RATIO, 100) or 0.0
@@ -54,8 +62,7 @@ class SlowDescent:
         kept = context.ratio_to_first(tags.GRAD_NORM, 50, 20) or 0.0
         overshoot = context.median(tags.UPDATE_OVERSHOOT, 100, at_least=policy.agreements) or 0.0
         limits = self._limits(update, max(agreement, policy.asked_for * -overshoot), kept)
-        firm = agreement > policy.nearly_equal
-        if limits is None or (context.points_past_warmup < policy.wait_points and not firm):
+        if limits is None or context.points_past_warmup < self._patience(agreement, overshoot):
             return ()
         newest = context.span(tags.UPDATE_RATIO, 100)
         return (
@@ -79,3 +86,36 @@ class SlowDescent:
                 facts={"update_ratio": update, "agreement": agreement},
             ),
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ShortSteps:
+    """The loss falls, and each gradient asks for much more of the step before: the run could be several times as
+    fast."""
+
+    policy: ProgressPolicy = DEFAULT_POLICY
+    name: str = "short_steps"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        missing = context.missing(tags.LOSS_TOTAL, tags.UPDATE_OVERSHOOT, tags.GRAD_AGREEMENT)
+        curve, policy, schedule = context.loss, self.policy, context.schedule
+        if missing or curve is None:
+            return Abstention(self.name, missing or (tags.LOSS_TOTAL,))
+        if context.lr_is_rising or (schedule is not None and schedule.decayed_share < policy.decayed):
+            return ()
+        if context.points_past_warmup < policy.strong_points or curve.now <= policy.mostly_done * curve.start:
+            return ()
+        agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=policy.agreements) or 0.0
+        overshoot = context.median(tags.UPDATE_OVERSHOOT, 100, at_least=policy.agreements) or 0.0
+        if agreement < policy.strong or overshoot > policy.much_shorter:
+            return ()
+        newest = context.span(tags.UPDATE_OVERSHOOT, 100)
+        evidence = [
+            Evidence(tags.UPDATE_OVERSHOOT, newest, overshoot, policy.much_shorter, "<",
+                     f"each gradient asks for more of the step before: cosine {overshoot:.2f}"),
+            Evidence(tags.GRAD_AGREEMENT, newest, agreement, policy.strong, ">",
+                     f"successive gradients agree: cosine {agreement:.2f}"),
+        ]  # fmt: skip
+        title = "Every step is much shorter than the gradients ask for"
+        return (told_by(evidence, "slow_descent", "warning", title, key="short"),)

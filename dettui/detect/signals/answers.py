@@ -10,6 +10,7 @@ from dettui.detect.answers import common_share
 from dettui.detect.batches import BatchPolicy
 from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
+from dettui.detect.contradiction import ContradictionPolicy, penalty_share
 from dettui.detect.outliers import OutlierBatches
 from dettui.detect.signals.fields import Signals
 from dettui.detect.term_weights import TermPolicy, read_weights
@@ -30,6 +31,7 @@ def add_answers(context: Context, known: Signals) -> Signals:
         output_spread=context.median(tags.FIT_SPREAD, 20, at_least=5),
         softmax_twice=context.last(tags.GRAPH_SOFTMAX_TWICE),
         loss_summed=context.last(tags.GRAPH_SUMMED),
+        penalty_share=penalty_share(context, ContradictionPolicy().penalty_points),
         loss_negated=context.last(tags.GRAPH_NEGATED),
         top_term_share=_top_term_share(context),
         term_weights_apart=_term_weights_apart(context),

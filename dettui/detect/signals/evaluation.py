@@ -11,6 +11,7 @@ from dettui.detect.context import Context
 from dettui.detect.eval_loss import eval_loss
 from dettui.detect.evaluation_inputs import EvaluationPolicy, read_overlap, read_shift
 from dettui.detect.evaluations import PREFIX, CollapsePolicy, direction
+from dettui.detect.generalisation import GeneralisationPolicy, read_fresh_gap
 from dettui.detect.signals.fields import Signals
 from dettui.domain.series import Floats
 from dettui_probe import tags
@@ -22,14 +23,23 @@ def add_evaluation_inputs(context: Context, known: Signals) -> Signals:
     shift = read_shift(context, policy)
     passes = context.window(tags.EVAL_PASSES, policy.newest)
     training = context.window(tags.EVAL_PASSES_TRAINING, policy.newest)
+    fresh = read_fresh_gap(context, GeneralisationPolicy())
     known = replace(
         known,
         eval_means_apart=None if shift is None else shift.means_apart,
         eval_std_ratio=None if shift is None else shift.ratio,
+        roughness_ratio=_roughness_ratio(context, policy),
         eval_overlap=read_overlap(context, policy),
+        eval_over_fresh=None if fresh is None else fresh.now,
         eval_training_mode=float(training.sum() / passes.sum()) if len(passes) and passes.sum() > 0 else None,
     )
     return _add_eval_loss(context, known)
+
+
+def _roughness_ratio(context: Context, policy: EvaluationPolicy) -> float | None:
+    ours = context.median(tags.BATCH_ROUGHNESS, 100, 4)
+    theirs = context.median(tags.EVAL_BATCH_ROUGHNESS, policy.newest, policy.at_least)
+    return ours / theirs if ours is not None and theirs else None
 
 
 def _add_eval_loss(context: Context, known: Signals) -> Signals:

@@ -34,6 +34,7 @@ class Signals:
     grad_norm_cv: float | None = None
     grad_agreement: float | None = None  # median cosine of successive gradients [c_t]
     grad_zero_share: float | None = None
+    grad_zero_share_first: float | None = None  # at the first steps
     grad_none_tensors: float | None = None
     grad_first_over_last_log10: float | None = None  # depth profile of relative gradients
     clip_active_share: float | None = None
@@ -114,6 +115,7 @@ class Signals:
     output_spread: float | None = None  # over a batch, as a share of the size of the output [S18]
     softmax_twice: float | None = None  # in the graph of the loss [S27]
     loss_summed: float | None = None  # [E14]
+    penalty_share: float | None = None  # of the loss, what the size of the weights adds to it
     loss_negated: float | None = None  # [E13]
     top_term_share: float | None = None  # of the greatest loss term in their sum [S29]
     term_weights_apart: float | None = None  # greatest over least factor of the terms in their total
@@ -128,10 +130,12 @@ class Signals:
     # evaluation
     eval_means_apart: float | None = None  # of inputs in evaluation and training, in standard deviations
     eval_std_ratio: float | None = None  # of the inputs in evaluation over training
+    roughness_ratio: float | None = None  # of the inputs in training over evaluation
     eval_overlap: float | None = None  # share of evaluation inputs that were met in training [S35]
     eval_training_mode: float | None = None  # share of evaluation passes in training mode [E8]
     eval_loss_over_train: float | None = None  # newest evaluation loss over the training loss
     eval_loss_over_train_first: float | None = None  # the same at the first evaluation [S34]
+    eval_over_fresh: float | None = None  # growth of evaluation over training loss while training met new inputs only
     eval_loss_over_guess: float | None = None  # least evaluation loss over H(pi) [S19]
     eval_best: float | None = None
     eval_last: float | None = None

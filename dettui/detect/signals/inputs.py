@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dettui.detect.context import Context
-from dettui.detect.inputs import InputPolicy, images_sampled, read_given, read_pixels
+from dettui.detect.inputs import InputPolicy, blank_rows, images_sampled, read_given, read_pixels
 from dettui.detect.signals.fields import Signals
 from dettui_probe import tags
 
@@ -13,13 +13,15 @@ from dettui_probe import tags
 def add_inputs(context: Context, known: Signals) -> Signals:
     pixels = read_pixels(context, tags.INPUT, InputPolicy()) or read_given(context, InputPolicy())
     constant, size = context.window(tags.IMAGE_CONSTANT, 2000), images_sampled(context)
-    broken = context.window(tags.IMAGE_NONFINITE, 2000)
+    watched = [tag for tag in (tags.IMAGE_NONFINITE, tags.BATCH_NONFINITE) if context.series(tag) is not None]
     return replace(
         known,
         input_mean=None if pixels is None else pixels.mean,
         input_std=None if pixels is None else pixels.std,
         input_min=None if pixels is None else pixels.least,
         input_max=None if pixels is None else pixels.most,
-        images_constant_share=float(constant.mean()) / size if len(constant) and size else None,
-        images_nonfinite=float(broken.sum()) if len(broken) else None,
+        images_constant_share=(
+            float(constant.mean()) / size if len(constant) and size else blank_rows(context, InputPolicy())
+        ),
+        images_nonfinite=max((context.total(tag, 2000) for tag in watched), default=None),
     )

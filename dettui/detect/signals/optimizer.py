@@ -8,18 +8,15 @@ import numpy as np
 
 from dettui.detect.context import Context
 from dettui.detect.gradients import GradientPolicy, depth_profile
-from dettui.detect.opening import OpeningPolicy, read_opening
+from dettui.detect.opening import OpeningPolicy, read_opening, share_near_zero
 from dettui.detect.resume import LostState
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.signals.fields import Signals
-from dettui.detect.tight_clip import norms_over_limit
+from dettui.detect.tight_clip import norms_over_limit, sets_the_step
 from dettui.detect.updates import passes_without_step
 from dettui.domain.series import Floats
 from dettui.numerics.robust import median, quantile, usable_of
 from dettui_probe import tags
-
-NEXT_TO_NOTHING = 1e-3
-"""Norm of a weight: any usual way to draw one gives a norm near the root of twice its outputs (He et al. 2015)."""
 
 
 def add_updates(context: Context, known: Signals) -> Signals:
@@ -40,13 +37,14 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         norms = context.window(tags.GRAD_NORM, 10**9)[-100:]
     first = context.early_median(tags.GRAD_NORM, 20)
     profile = depth_profile(context, GradientPolicy())
-    clipped = norms_over_limit(context, 200)
+    clipped = norms_over_limit(context, 200) if sets_the_step(context.model) else np.empty(0)
     return replace(
         known,
         grad_norm_ratio=median(norms) / first if len(norms) and first else None,
         grad_norm_cv=float(norms.std() / norms.mean()) if len(norms) > 1 and norms.mean() > 0 else None,
         grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
+        grad_zero_share_first=context.early_median(tags.GRAD_ZERO, 3),
         grad_none_tensors=context.median(tags.GRAD_NONE, 50),
         grad_first_over_last_log10=None if profile is None else float(profile.values[0] - profile.values[-1]),
         clip_active_share=float(np.mean(clipped > 1.0)) if len(clipped) else None,
@@ -93,15 +91,8 @@ def add_layers(context: Context, known: Signals) -> Signals:
         dead_layers_share=sum(least >= 1.0 for least in weights) / len(weights) if weights else None,
         dead_bias_share=max(biases, default=None),
         saturated_share=max(pinned, default=None),
-        weights_near_zero=None if context.is_resumed else _near_zero(context),
+        weights_near_zero=share_near_zero(context),
     )
-
-
-def _near_zero(context: Context) -> float | None:
-    """Share of the weights that began so small that they carry no signal."""
-    names = [tag for tag in context.tags_under(tags.LAYER_WEIGHT_NORM) if tag.endswith(".weight")]
-    first = [norm for tag in names if (norm := context.early_median(tag, 1)) is not None]
-    return sum(norm < NEXT_TO_NOTHING for norm in first) / len(first) if first else None
 
 
 def _least(context: Context, tag: str) -> float | None:

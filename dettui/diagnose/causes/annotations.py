@@ -256,8 +256,18 @@ EMPTY_TARGETS: Final = CauseRecord(
     id="empty_targets",
     group="annotations",
     meaning="No boxes arrive at the model, or far fewer than the annotation files hold.",
-    symptoms=("bad_targets", "loss_floor", "collapse", *STUCK),
+    symptoms=("bad_targets", "loss_floor", "collapse", "dead_units", "spike", "overfit", *STUCK),
     prior=0.08,
+    dominant=over("share_empty", 0.6),
+    explains_away=(
+        "dead_relu",
+        "adam_second_moment_lag",
+        "outlier_batches",
+        "batch_too_small",
+        "lr_too_high",
+        "gradients_not_zeroed",
+        "overfitting",
+    ),
     proofs=(
         Proof(
             both(at_least("share_empty", 0.999), at_least("images_seen", 32)),
@@ -265,10 +275,11 @@ EMPTY_TARGETS: Final = CauseRecord(
         ),
     ),
     clues=(
+        Clue("empty", 2, over("share_empty", 0.8), "{share_empty:.0%} of {images_seen:.0f} images have no box"),
         Clue("empty", 1, over("share_empty", 0.6), "{share_empty:.0%} of {images_seen:.0f} images have no box"),
         Clue("empty", -2, under("share_empty", 0.2), "{share_empty:.0%} of the images have no box"),
     ),
-    tags=("targets/empty", "targets/boxes", "loss/"),
+    tags=("targets/empty", "targets/boxes", "loss/", "grad/", "layer/", "eval/"),
     check="Count boxes in the annotation file and over one pass of the dataset: sum(len(t['boxes']) for _, t in "
     "dataset).",
     remedy="Find the filter that removes them: ids compared as str and int (int(row['image_id']) mends it), class "

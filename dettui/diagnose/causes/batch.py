@@ -69,6 +69,12 @@ BATCH_TOO_LARGE: Final = CauseRecord(
             both(under("grad_norm_cv", 0.05), over("grad_agreement", 0.5)),
             "gradients hardly vary from step to step ({grad_norm_cv:.0%}, cosine {grad_agreement:.2f})",
         ),
+        Clue(
+            "noise",
+            1.5,
+            both(over("grad_agreement", 0.5), under("update_overshoot", -0.55)),
+            "gradients of successive batches are nearly the same (cosine {grad_agreement:.2f})",
+        ),
         Clue("noise", -2, over("grad_norm_cv", 0.3), "gradients vary by {grad_norm_cv:.0%} from step to step"),
         Clue("update", -1, under("log10_update_ratio", -4), "updates are so small that the learning rate comes first"),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
+from dettui.diagnose.causes.inputs import FILTERED
 from dettui.diagnose.conditions import Seen, at_least, between, both, either, over, under
 from dettui_probe import tags
 
@@ -50,9 +51,15 @@ CLASS_MISSING: Final = CauseRecord(
     id="class_missing",
     group="data",
     meaning="A class of the head never occurs in the targets.",
-    symptoms=("class_unseen", "imbalance", "collapse", "overfit"),
+    symptoms=("class_unseen", "imbalance", "collapse", "overfit", "bad_evaluation"),
     prior=0.05,
     clues=(
+        Clue(
+            "unseen",
+            2,
+            both(Seen("class_unseen"), between("unseen_share", 1e-6, 0.5)),
+            "{classes_unseen:.0f} of {num_classes:.0f} classes have not occurred, which chance does not explain",
+        ),
         Clue(
             "unseen",
             2,
@@ -174,6 +181,7 @@ OUTLIER_BATCHES: Final = CauseRecord(
     meaning="Single bad batches, which recur in every epoch, throw the loss up for a few steps.",
     symptoms=("spike", "bad_inputs"),
     prior=0.03,
+    explains_away=("lr_too_high", "warmup_missing", "batch_too_small"),
     clues=(
         Clue(
             "inputs",
@@ -233,6 +241,12 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
         ),
         Clue(
             "first",
+            2,
+            over("eval_over_fresh", 1.5),
+            "evaluations drew {eval_over_fresh:.1f} times as far away from training while every training input was new",
+        ),
+        Clue(
+            "first",
             1,
             over("eval_loss_over_train_first", 1.5),
             "the first evaluation already cost {eval_loss_over_train_first:.1f} times the training loss",
@@ -242,6 +256,28 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
             -1,
             both(under("eval_means_apart", 0.3), between("eval_std_ratio", 0.7, 1.4)),
             "inputs of evaluations and of training have the same statistics",
+        ),
+        Clue(
+            "lag",
+            -1.5,
+            both(over("momentum", 0.97), over("images_per_norm", 0)),
+            "with momentum {momentum:g} the statistics of BatchNorm lag behind the weights, which evaluations show",
+        ),
+        Clue(
+            "filter",
+            -1.5,
+            FILTERED,
+            "inputs of training are {roughness_ratio:.2g} times as rough as those of evaluations: noise or a filter "
+            "made them so, not a scale",
+        ),
+        Clue(
+            "filter",
+            1,
+            both(
+                between("roughness_ratio", 0.85, 1.18),
+                either(over("eval_means_apart", 1.0), over("eval_std_ratio", 2.5), under("eval_std_ratio", 0.4)),
+            ),
+            "inputs of training and evaluations are equally rough: they differ by a scale or a shift only",
         ),
     ),
     tags=("eval_batch/", "eval/", "norm/"),

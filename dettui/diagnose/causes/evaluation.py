@@ -39,6 +39,12 @@ OVERFITTING: Final = CauseRecord(
             "the evaluation went from its best {eval_best:.4g} to {eval_last:.4g} while the training loss fell",
         ),
         Clue(
+            "fresh",
+            -2,
+            over("eval_over_fresh", 1.5),
+            "evaluations drew away before any training input came a second time: nothing was learnt by heart yet",
+        ),
+        Clue(
             "chance",
             -2,
             both(at_least("eval_loss_over_guess", 0.97), under("loss_drop_share", 0.9)),
@@ -70,6 +76,19 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
             "and evaluations of like inputs do not agree",
         ),
         Clue(
+            "lag",
+            -1.5,
+            both(over("momentum", 0.97), over("images_per_norm", 0)),
+            "with momentum {momentum:g} the statistics of BatchNorm lag behind the weights, which evaluations show",
+        ),
+        Clue(
+            "first",
+            2,
+            both(over("eval_over_fresh", 1.5), under("eval_means_apart", 0.3)),
+            "evaluations drew {eval_over_fresh:.1f} times as far away from training while every training input was "
+            "new, and their inputs look alike",
+        ),
+        Clue(
             "chance",
             1,
             both(at_least("eval_loss_over_guess", 0.97), Seen("overfit"), under("eval_means_apart", 0.3)),
@@ -89,7 +108,12 @@ CONVERGED: Final = CauseRecord(
     symptoms=("plateau", "plateau_after_lr_drop", "slow_descent"),
     prior=0.1,
     ruled_out=either(
-        Seen("collapse"), Seen("dead_units"), Seen("update_too_large"), Seen("divergence"), under("eval_standing", 0.25)
+        Seen("collapse"),
+        Seen("dead_units"),
+        Seen("update_too_large"),
+        Seen("divergence"),
+        under("eval_standing", 0.25),
+        both(under("update_overshoot", -0.55), over("grad_agreement", 0.45)),
     ),
     clues=(
         Clue("learnt", 1, over("loss_drop_share", 0.7), "the loss fell by {loss_drop_share:.0%} before it flattened"),

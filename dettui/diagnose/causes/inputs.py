@@ -23,6 +23,9 @@ _ONLY_WIDER_IN_TRAINING: Final = Clue(
     "evaluations receive the same mean and {eval_std_ratio:.2f} of the deviation: what scales all inputs does so there",
 )
 
+FILTERED: Final = either(over("roughness_ratio", 1.8), under("roughness_ratio", 0.55))
+"""Noise, blur and the like change how rough inputs are; a scale and a shift do not."""
+
 INPUTS_NOT_NORMALISED: Final = CauseRecord(
     id="inputs_not_normalised",
     group="inputs",
@@ -113,7 +116,7 @@ NON_FINITE_INPUTS: Final = CauseRecord(
     meaning="An image holds a NaN or an infinity.",
     symptoms=("bad_inputs", "non_finite", "spike", "divergence"),
     prior=0.03,
-    proofs=(Proof(over("images_nonfinite", 0), "{images_nonfinite:.0f} images held a NaN or an infinity"),),
+    proofs=(Proof(over("images_nonfinite", 0), "{images_nonfinite:.0f} inputs held a NaN or an infinity"),),
     clues=(
         Clue(
             "calm",
@@ -203,6 +206,13 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
             2,
             both(under("eval_std_ratio", 0.5), under("eval_means_apart", 0.5)),
             "inputs vary far more in training than in evaluation (ratio {eval_std_ratio:.2f}), around the same mean",
+        ),
+        Clue(
+            "filter",
+            2,
+            FILTERED,
+            "inputs of training are {roughness_ratio:.2g} times as rough as those of evaluations: drowned in noise, or "
+            "blurred",
         ),
         Clue("gap", -1, over("eval_loss_over_train", 1.0), "training costs no more than evaluations do"),
     ),

@@ -23,7 +23,7 @@ LR_TOO_HIGH: Final = CauseRecord(
     id="lr_too_high",
     group="learning_rate",
     meaning="The steps are so large that the loss swings, sticks high or blows up.",
-    symptoms=(*UNSTEADY, "plateau", "plateau_after_lr_drop", "not_learning", "collapse", "dead_units"),
+    symptoms=(*UNSTEADY, "plateau", "plateau_after_lr_drop", "not_learning", "loss_floor", "collapse", "dead_units"),
     prior=0.08,
     explains_away=("dead_relu",),
     clues=(
@@ -38,6 +38,19 @@ LR_TOO_HIGH: Final = CauseRecord(
             -2,
             under("update_overshoot", -0.3),
             "gradients still point along the step before (cosine {update_overshoot:.2f}): it could have been longer",
+        ),
+        Clue(
+            "from the start",
+            1,
+            both(under("grad_zero_share_first", 0.7), over("grad_zero_share", 0.9), Seen("dead_units")),
+            "at the first step {grad_zero_share_first:.0%} of the gradient was exactly 0, and now "
+            "{grad_zero_share:.0%}: steps have killed units",
+        ),
+        Clue(
+            "from the start",
+            -2,
+            both(at_least("grad_zero_share_first", 0.9), at_least("grad_zero_share", 0.9)),
+            "{grad_zero_share_first:.0%} of the gradient was exactly 0 at the first step, before any step was made",
         ),
         Clue(
             "drop",
@@ -116,6 +129,19 @@ LR_TOO_LOW: Final = CauseRecord(
             "each gradient asks for more of the step before (cosine {update_overshoot:.2f})",
         ),
         Clue(
+            "zeros",
+            -2,
+            over("grad_zero_share", 0.95),
+            "{grad_zero_share:.0%} of the gradient is exactly 0, which longer steps do not mend",
+        ),
+        Clue(
+            "agreement",
+            1.5,
+            both(under("update_overshoot", -0.55), over("grad_agreement", 0.45)),
+            "successive gradients agree (cosine {grad_agreement:.2f}), and each asks for more of the step before "
+            "({update_overshoot:.2f})",
+        ),
+        Clue(
             "update",
             2,
             under("log10_update_at_peak_lr", -4.5),
@@ -180,8 +206,20 @@ WARMUP_MISSING: Final = CauseRecord(
     id="warmup_missing",
     group="learning_rate",
     meaning="The full learning rate acts on untrained weights and blows them up early.",
-    symptoms=("divergence", "spike", "non_finite"),
+    symptoms=("divergence", "spike", "non_finite", "loss_floor"),
     clues=(
+        Clue(
+            "early",
+            1,
+            both(
+                over("log10_update_ratio_early", -1.5),
+                over("weight_growth_early", 1.2),
+                at_least("lr_first_over_peak", 0.9),
+                Seen("loss_floor"),
+            ),
+            "the first steps, at the full learning rate, moved the weights by 10^{log10_update_ratio_early:.1f} of "
+            "their norm each, and the loss came to rest at a guesser's",
+        ),
         Clue(
             "early",
             1.5,

@@ -15,7 +15,14 @@ INIT_TOO_LARGE: Final = CauseRecord(
     group="model",
     meaning="The first losses lie far above ln K: the untrained outputs are confident and wrong.",
     symptoms=("spike", "divergence", "slow_descent", "config_smell"),
+    tags=("fit/", "loss/", "weight/", "grad/"),
     clues=(
+        Clue(
+            "start",
+            2,
+            Seen("config_smell", "fit/loss_mean"),
+            "the untrained network was sure of wrong answers, whatever the size of its inputs",
+        ),
         Clue(
             "start",
             2,
@@ -32,7 +39,8 @@ INIT_DEGENERATE: Final = CauseRecord(
     id="init_degenerate",
     group="model",
     meaning="Weights start equal, zero or next to it, so that the units of a layer stay the same or carry no signal.",
-    symptoms=("not_learning", "loss_floor", "dead_units", "collapse", "plateau", "update_too_large"),
+    symptoms=("not_learning", "loss_floor", "dead_units", "collapse", "plateau", "update_too_large", "config_smell"),
+    tags=("weight/", "grad/", "update/", "loss/", "fit/", "eval/", "layer/"),
     explains_away=("dead_relu", "vanishing_gradients", "lr_too_low", "lr_too_high"),
     proofs=(
         Proof(
@@ -57,7 +65,7 @@ VANISHING_GRADIENTS: Final = CauseRecord(
     id="vanishing_gradients",
     group="model",
     meaning="Gradients shrink layer by layer on their way to the input.",
-    symptoms=("gradient_vanishing", "not_learning", "loss_floor", "slow_descent"),
+    symptoms=("gradient_vanishing", "not_learning", "loss_floor", "slow_descent", "collapse"),
     clues=(
         Clue(
             "depth",
@@ -110,7 +118,8 @@ DEAD_RELU: Final = CauseRecord(
     id="dead_relu",
     group="model",
     meaning="Units, or a whole layer, never fire and so never learn.",
-    symptoms=("dead_units", "not_learning", "loss_floor", "gradient_vanishing"),
+    symptoms=("dead_units", "not_learning", "loss_floor", "gradient_vanishing", "collapse"),
+    explains_away=("labels_shuffled",),
     clues=(
         Clue(
             "zeros",
@@ -135,7 +144,7 @@ SATURATED_ACTIVATIONS: Final = CauseRecord(
     id="saturated_activations",
     group="model",
     meaning="Sigmoid or tanh units are pinned to their ends, where the gradient is nothing.",
-    symptoms=("gradient_vanishing", "slow_descent", "loss_floor", "not_learning", "plateau"),
+    symptoms=("gradient_vanishing", "slow_descent", "loss_floor", "not_learning", "plateau", "collapse"),
     clues=(
         Clue("pinned", 2, over("saturated_share", 0.6), "{saturated_share:.0%} of the outputs of a layer are pinned"),
         Clue("pinned", 1, over("saturated_share", 0.3), "{saturated_share:.0%} of the outputs of a layer are pinned"),
@@ -294,8 +303,15 @@ REGULARISATION_TOO_STRONG: Final = CauseRecord(
     group="model",
     meaning="Dropout, augmentation or a penalty holds the fit down.",
     symptoms=("config_smell", "plateau", "slow_descent", "not_learning", "plateau_after_lr_drop"),
-    tags=("model/dropout", "fit/", "loss/", "eval/"),
+    explains_away=("weight_decay_too_strong", "lr_too_low", "lr_too_high", "init_too_large"),
+    tags=("model/dropout", "fit/", "loss/", "eval/", "weight/", "update/"),
     clues=(
+        Clue(
+            "penalty",
+            2,
+            over("penalty_share", 0.5),
+            "{penalty_share:.0%} of the loss is a penalty on the size of the weights",
+        ),
         Clue("dropout", 2, over("dropout", 0.65), "a dropout layer drops {dropout:.0%} of its inputs"),
         Clue("dropout", 1, over("dropout", 0.45), "a dropout layer drops {dropout:.0%} of its inputs"),
         Clue(

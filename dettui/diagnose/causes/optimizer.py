@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Unless, at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, over, under
 
 _NOTHING_MOVES: Final = at_least("update_unchanged_share", 0.999)
 
@@ -101,14 +101,22 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
     id="gradients_not_zeroed",
     group="optimizer",
     meaning="Gradients of earlier steps pile up in every new one.",
-    symptoms=("gradient_exploding", *UNSTEADY),
+    symptoms=("gradient_exploding", "dead_units", "collapse", *UNSTEADY),
     prior=0.03,
+    explains_away=("dead_relu", "data_corrupted_midway", "warmup_missing", "lr_too_high", "labels_shuffled"),
     clues=(
         Clue(
             "agreement",
             2,
             over("grad_agreement", 0.9),
             "successive gradients are nearly the same vector (cosine {grad_agreement:.2f}), as a running sum is",
+        ),
+        Clue("burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
+        Clue(
+            "sum",
+            1,
+            both(over("grad_agreement", 0.9), Seen("gradient_exploding")),
+            "gradients of one direction grow from step to step",
         ),
         Clue("growth", 0.5, over("grad_norm_ratio", 3), "gradients grew {grad_norm_ratio:.0f}-fold since the start"),
         Clue(
@@ -185,7 +193,7 @@ MOMENTUM_TOO_HIGH: Final = CauseRecord(
     id="momentum_too_high",
     group="optimizer",
     meaning="The optimizer overshoots and returns in slow waves.",
-    symptoms=("oscillation", "divergence"),
+    symptoms=("oscillation", "divergence", "plateau", "not_learning", "bad_evaluation", "collapse"),
     prior=0.015,
     clues=(
         Clue(
@@ -200,6 +208,7 @@ MOMENTUM_TOO_HIGH: Final = CauseRecord(
             over("residual_r1", 0.5),
             "the loss drifts in slow waves (lag-1 autocorrelation {residual_r1:.2f})",
         ),
+        Clue("setting", 2, over("momentum", 0.97), "momentum is {momentum:g}, so a gradient acts for a hundred steps"),
         Clue("setting", 1, over("momentum", 0.95), "momentum is {momentum:g}, so a gradient acts for many steps"),
         Clue("setting", -1, at_most("momentum", 0.9), "momentum is {momentum:g}, the usual value or below"),
         Clue("waves", -2, under("oscillation_period", 4), "the loss alternates from step to step"),
