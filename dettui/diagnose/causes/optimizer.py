@@ -225,6 +225,7 @@ WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
     group="optimizer",
     meaning="Weights shrink faster than the gradients can build them up.",
     symptoms=("config_smell", "plateau", "slow_descent", "not_learning", "loss_floor", "collapse", "divergence"),
+    explains_away=("lr_too_high",),
     tags=("update/decay", "weight/", "loss/", "fit/", "eval/"),
     clues=(
         Clue(
@@ -242,6 +243,7 @@ WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
         Clue(
             "shrunk", 1, under("weight_norm_ratio", 0.7), "the weights shrank to {weight_norm_ratio:.0%} of their norm"
         ),
+        Clue("burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
         Clue("setting", 0.5, over("weight_decay", 0.02), "weight_decay is {weight_decay:g}"),
         Clue("direction", -2, under("update_decay_share", 0.1), "steps hardly shrink the weights"),
         Clue("setting", -2, at_most("weight_decay", 0), "weight_decay is 0"),
@@ -258,6 +260,7 @@ ADAM_SECOND_MOMENT_LAG: Final = CauseRecord(
     "large.",
     symptoms=("spike",),
     clues=(
+        Clue("burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
         Clue(
             "lag",
             2,
