@@ -267,6 +267,25 @@ def test_a_head_much_larger_than_its_data_is_news_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("family", "names", "classes", "severity"),
+    [
+        ("torchvision.FasterRCNN", ("background", "a", "b", "c", "d", "e"), 6, "warning"),
+        ("torchvision.FasterRCNN", ("background", "a", "b"), 6, "info"),  # names of a part only: room is left
+        ("torchvision.FasterRCNN", (), 6, "info"),
+        ("classification", ("background", "a", "b", "c", "d", "e"), 6, "info"),  # may come with outputs to spare
+        ("torchvision.FasterRCNN", tuple("x" * k for k in range(91)), 91, "info"),  # of COCO, as it is downloaded
+    ],
+)
+def test_a_detection_head_whose_classes_were_all_named_was_made_to_measure(
+    family: str, names: tuple[str, ...], classes: int, severity: str
+) -> None:
+    """More than half of its classes are unseen, and that is no room to spare."""
+    setting = {"family": family, "class_names": names, "num_classes": classes, "targets": (0.0, 9.0, 9.0)}
+    (found,) = judge(Unseen(), 2000, loss(np.ones(2000)), **setting)
+    assert found.severity == severity
+
+
+@pytest.mark.parametrize(
     ("mean", "std", "low", "high", "key"),
     [
         (0.1, 1.1, -2.1, 2.6, None),

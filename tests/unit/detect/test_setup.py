@@ -67,6 +67,37 @@ def test_batchnorm_over_two_rows_is_a_warning_once_the_loss_has_not_moved(now: f
     assert [(one.kind, one.severity) for one in found] == [("config_smell", severity)]
 
 
+@pytest.mark.parametrize(
+    ("images", "kept", "severity"),
+    [
+        (2.0, 0.75, "warning"),
+        (2.0, 0.65, "info"),
+        (1.0, 0.75, "warning"),
+        (3.0, 0.75, "info"),  # three images average out more, and the loss has moved
+        (3.0, 0.95, "warning"),
+    ],
+)
+def test_on_two_images_more_of_the_loss_must_have_gone(images: float, kept: float, severity: str) -> None:
+    assert severity_on(images, first=2.0, now=2.0 * kept) == severity
+
+
+@pytest.mark.parametrize(("now", "severity"), [(1.8, "warning"), (1.5, "info")])
+def test_a_loss_that_began_far_above_a_guess_must_fall_below_it(now: float, severity: str) -> None:
+    """From 4.6, twice ln 10, a network comes down to a guess by learning nothing: 1.61 is 0.7 of that guess."""
+    assert severity_on(2.0, first=4.6, now=now, family="classification", num_classes=10) == severity
+
+
+def severity_on(images: float, first: float, now: float, **setting: Any) -> str:
+    """Of the symptom of a BatchNorm over *images*, where the loss went from *first* to *now*."""
+    steps = 240
+    loss = [first] * 20 + [now] * (steps - 20)
+    series = {**SOUND, tags.NORM_TRAINING: 3.0, tags.ROWS: images, tags.LOSS_TOTAL: loss}
+    found = Setup().evaluate(Context(store_of(run_messages(steps, setting=Setting(**setting), **series)), steps))
+    assert not isinstance(found, Abstention)
+    (symptom,) = found
+    return symptom.severity
+
+
 @pytest.mark.parametrize(("lr", "told"), [(0.04, True), (0.01, False), (0.0002, False)])
 def test_an_lr_far_above_the_recipe_for_the_batch_is_information(lr: float, told: bool) -> None:
     found = judge(**{tags.LR + "0": lr, tags.BATCH_SIZE: 4.0})

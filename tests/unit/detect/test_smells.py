@@ -70,6 +70,18 @@ def test_a_clip_is_too_tight_where_it_rules_each_step_and_nothing_moves(
     assert [s.key for s in judge(TightClip(), series, optimizer=optimizer)] == (["clip"] if told else [])
 
 
+@pytest.mark.parametrize(("optimizer", "share"), [("SGD", 1.0), ("AdamW", None), ("RMSprop", None)])
+def test_clipping_speaks_of_the_step_only_where_the_step_is_as_long_as_the_gradient(
+    optimizer: str, share: float | None
+) -> None:
+    """An adaptive optimizer divides by the size of the gradients, however tightly they were clipped."""
+    series = {tags.GRAD_NORM: 0.3, tags.GRAD_CLIP: 0.01, tags.LOSS_TOTAL: flat(), tags.LR + "0": 0.01}
+    store = store_of(run_messages(STEPS, setting=Setting(optimizer=optimizer), **series))
+    known = signals_of(Context(store, STEPS))
+    assert known.clip_active_share == share
+    assert (known.clip_ratio is None) is (share is None)
+
+
 @pytest.mark.parametrize(
     ("weight", "box", "told"),
     [
