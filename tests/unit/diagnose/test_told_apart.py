@@ -1,0 +1,326 @@
+"""Causes that look alike: what names the right one, and the one signal that turns it."""
+
+from __future__ import annotations
+
+import pytest
+from unit.diagnose.situations import diagnosis_of, finding, first_cause
+
+from dettui.domain.finding import Cause, Diagnosis
+from dettui.domain.run import ModelInfo
+
+CLASSIFIER = ModelInfo(family="classification", num_classes=10, optimizer="SGD")
+
+
+def causes_of(diagnosis: Diagnosis, kind: str) -> dict[str, Cause]:
+    """The causes of the finding of *kind*, by id."""
+    (found,) = (f for f in diagnosis.findings if f.kind == kind)
+    return {cause.id: cause for cause in found.causes}
+
+
+# --- gradients that pile up -------------------------------------------------------------------------------------
+
+PILED_UP = {"grad_agreement": 0.98, "grad_norm_ratio": 40.0, "log10_update_ratio": -1.2, "grad_zero_share": 0.97}
+
+
+def test_a_running_sum_explains_the_units_that_it_kills_and_the_large_steps() -> None:
+    diagnosis = diagnosis_of(finding("gradient_exploding"), finding("dead_units"), finding("divergence"), **PILED_UP)
+    assert [first_cause(diagnosis, i) for i in range(3)] == ["gradients_not_zeroed"] * 3
+    assert not {"dead_relu", "lr_too_high"} & {cause.id for cause in diagnosis.causes}
+    assert any("0.98" in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+def test_gradients_that_differ_are_no_running_sum() -> None:
+    differ = {**PILED_UP, "grad_agreement": 0.2}
+    assert first_cause(diagnosis_of(finding("gradient_exploding"), finding("divergence"), **differ)) == "lr_too_high"
+
+
+BURST_LOSES = pytest.mark.xfail(strict=True, reason="agreement and sum count grad_agreement > 0.9 twice, over a burst")
+
+
+@pytest.mark.parametrize("kinds", [("spike",), pytest.param(("spike", "gradient_exploding"), marks=BURST_LOSES)])
+def test_a_burst_of_the_learning_rate_is_no_running_sum(kinds: tuple[str, ...]) -> None:
+    """A network that was flung far away sees one and the same steep gradient for a while."""
+    assert first_cause(diagnosis_of(*map(finding, kinds), **PILED_UP)) == "gradients_not_zeroed"
+    burst = diagnosis_of(*map(finding, kinds), **PILED_UP, lr_burst=20.0)
+    assert next(iter(causes_of(burst, "spike"))) == "lr_too_high"
+
+
+def test_gradients_that_agree_and_have_shrunk_are_no_running_sum() -> None:
+    shrunk = {**PILED_UP, "grad_norm_ratio": 0.4}
+    named = causes_of(diagnosis_of(finding("dead_units"), **shrunk), "dead_units")
+    assert next(iter(named)) == "dead_relu"
+
+
+# --- momentum ---------------------------------------------------------------------------------------------------
+
+
+def test_a_momentum_of_0_99_is_named_for_a_plateau() -> None:
+    diagnosis = diagnosis_of(finding("plateau"), momentum=0.99, residual_r1=0.7)
+    assert first_cause(diagnosis) == "momentum_too_high"
+    assert any("0.99" in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+def test_a_usual_momentum_leaves_slow_waves_open() -> None:
+    assert first_cause(diagnosis_of(finding("plateau"), momentum=0.9, residual_r1=0.7)) != "momentum_too_high"
+
+
+@pytest.mark.parametrize(
+    ("momentum", "norms", "first"),
+    [
+        (0.99, {"images_per_norm": 32.0}, "momentum_too_high"),
+        (0.9, {"images_per_norm": 32.0}, "class_names_mismatch"),
+    ],
+)
+def test_statistics_that_lag_under_heavy_momentum_stand_behind_a_bad_evaluation(
+    momentum: float, norms: dict[str, float], first: str
+) -> None:
+    """At a usual momentum the same gap between like inputs speaks for their class names."""
+    signals = {"eval_over_fresh": 3.0, "eval_means_apart": 0.05, "eval_std_ratio": 1.0, "momentum": momentum}
+    assert first_cause(diagnosis_of(finding("bad_evaluation"), **signals, **norms)) == first
+
+
+def test_heavy_momentum_does_not_excuse_inputs_that_lie_apart() -> None:
+    signals = {"eval_over_fresh": 3.0, "eval_means_apart": 1.6, "momentum": 0.99, "images_per_norm": 32.0}
+    assert first_cause(diagnosis_of(finding("bad_evaluation"), **signals)) == "train_eval_mismatch"
+
+
+# --- targets without boxes --------------------------------------------------------------------------------------
+
+MOSTLY_EMPTY = {"boxes_seen": 200.0, "images_seen": 2000.0, "share_empty": 0.9}
+FOLLOWS_FROM_IT = {"grad_norm_cv": 2.4, "second_moment_lag": 6.0, "grad_zero_share": 0.97, "eval_best": 0.1}
+
+
+@pytest.mark.parametrize("kind", ["loss_floor", "collapse", "dead_units", "spike", "overfit", "plateau"])
+def test_targets_that_are_mostly_empty_explain_what_follows_from_them(kind: str) -> None:
+    diagnosis = diagnosis_of(finding(kind), **MOSTLY_EMPTY, **FOLLOWS_FROM_IT)
+    assert first_cause(diagnosis) == "empty_targets"
+    assert any("90%" in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"), [("dead_units", "dead_relu"), ("spike", "adam_second_moment_lag"), ("overfit", "overfitting")]
+)
+def test_a_few_empty_images_explain_none_of_it(kind: str, first: str) -> None:
+    signals = {**FOLLOWS_FROM_IT, **MOSTLY_EMPTY, "share_empty": 0.1, "grad_norm_cv": 0.6}
+    assert first_cause(diagnosis_of(finding(kind), **signals)) == first
+
+
+def test_a_third_of_empty_images_does_not_rule_the_run() -> None:
+    named = causes_of(diagnosis_of(finding("loss_floor"), **{**MOSTLY_EMPTY, "share_empty": 0.4}), "loss_floor")
+    assert "empty_targets" not in named
+
+
+# --- dead units -------------------------------------------------------------------------------------------------
+
+DEAD = {"grad_zero_share": 0.97, "log10_update_ratio": -3.0, "log10_update_ratio_early": -1.2}
+
+
+def test_units_that_were_dead_at_the_first_step_are_none_that_a_step_has_killed() -> None:
+    signals = {**DEAD, "grad_zero_share_first": 0.96}
+    diagnosis = diagnosis_of(finding("dead_units"), **signals)
+    assert first_cause(diagnosis) == "dead_relu"
+    assert "lr_too_high" not in {cause.id for cause in diagnosis.causes}
+
+
+def test_units_that_died_under_violent_first_steps_are_blamed_on_them() -> None:
+    """Although the weights have not grown: what is dead does not move."""
+    signals = {**DEAD, "grad_zero_share_first": 0.3, "weight_growth_early": 1.1}
+    diagnosis = diagnosis_of(finding("dead_units"), **signals)
+    assert first_cause(diagnosis) == "lr_too_high"
+    assert any("30%" in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+def test_small_first_steps_have_killed_nothing() -> None:
+    signals = {**DEAD, "grad_zero_share_first": 0.3, "log10_update_ratio_early": -3.8, "log10_update_ratio": -3.8}
+    assert first_cause(diagnosis_of(finding("dead_units"), **signals)) == "dead_relu"
+
+
+def test_a_gradient_of_zeros_is_not_mended_by_longer_steps() -> None:
+    crawling = {"log10_update_at_peak_lr": -4.2, "grad_agreement": 0.6, "grad_norm_ratio": 0.5}
+    assert first_cause(diagnosis_of(finding("not_learning"), **crawling)) == "lr_too_low"
+    dead = diagnosis_of(finding("not_learning"), **crawling, grad_zero_share=0.99)
+    assert first_cause(dead) == "dead_relu"
+
+
+# --- evaluations ------------------------------------------------------------------------------------------------
+
+AT_FIRST_SIGHT = {"eval_over_fresh": 3.0, "eval_means_apart": 0.05, "eval_std_ratio": 1.0}
+
+
+def test_a_gap_at_first_sight_between_like_inputs_speaks_for_class_names() -> None:
+    diagnosis = diagnosis_of(finding("bad_evaluation"), **AT_FIRST_SIGHT)
+    assert first_cause(diagnosis) == "class_names_mismatch"
+    assert any("3.0 times" in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+def test_the_same_gap_between_inputs_that_lie_apart_speaks_for_their_preparation() -> None:
+    apart = {**AT_FIRST_SIGHT, "eval_means_apart": 1.6, "roughness_ratio": 1.0}
+    diagnosis = diagnosis_of(finding("bad_evaluation"), **apart)
+    assert first_cause(diagnosis) == "train_eval_mismatch"
+    assert "class_names_mismatch" not in causes_of(diagnosis, "bad_evaluation")
+
+
+def test_a_gap_at_first_sight_is_no_overfitting() -> None:
+    assert first_cause(diagnosis_of(finding("overfit"), eval_over_fresh=1.1)) == "overfitting"
+    diagnosis = diagnosis_of(finding("overfit"), **AT_FIRST_SIGHT)
+    assert first_cause(diagnosis) == "class_names_mismatch"
+    assert "overfitting" not in {cause.id for cause in diagnosis.causes}
+
+
+@pytest.mark.parametrize(
+    ("unseen", "first"), [(2.0, "class_missing"), (7.0, "class_names_mismatch"), (0.0, "class_names_mismatch")]
+)
+def test_classes_that_training_lacks_explain_a_bad_evaluation_away(unseen: float, first: str) -> None:
+    """Where most of the head is unseen it is larger than its data, and says nothing of evaluations."""
+    findings = [finding("bad_evaluation"), *([finding("class_unseen")] if unseen else [])]
+    diagnosis = diagnosis_of(*findings, model=CLASSIFIER, **AT_FIRST_SIGHT, classes_unseen=unseen, num_classes=10.0)
+    named = causes_of(diagnosis, "bad_evaluation")
+    assert next(iter(named)) == first
+    assert not (first == "class_missing" and {"class_names_mismatch", "train_eval_mismatch"} & set(named))
+
+
+# --- inputs of training and of evaluations ----------------------------------------------------------------------
+
+WIDER_IN_TRAINING = {
+    "eval_std_ratio": 0.35,
+    "eval_means_apart": 0.1,
+    "eval_loss_over_train": 3.0,
+    "eval_over_fresh": 3.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("roughness", "first", "word"),
+    [
+        (6.0, "augmentation_too_strong", "6 times as rough"),  # noise
+        (0.2, "augmentation_too_strong", "0.2 times as rough"),  # blur
+        (1.0, "train_eval_mismatch", "equally rough"),  # a scale
+    ],
+)
+def test_roughness_tells_noise_and_blur_in_training_from_another_scale(roughness: float, first: str, word: str) -> None:
+    diagnosis = diagnosis_of(finding("bad_evaluation"), **WIDER_IN_TRAINING, roughness_ratio=roughness)
+    assert first_cause(diagnosis) == first
+    assert any(word in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+def test_inputs_of_another_scale_and_as_rough_are_no_strong_augmentation() -> None:
+    shifted = {"eval_means_apart": 1.5, "eval_std_ratio": 3.0, "roughness_ratio": 1.0}
+    diagnosis = diagnosis_of(finding("bad_evaluation"), **shifted)
+    assert list(causes_of(diagnosis, "bad_evaluation")) == ["train_eval_mismatch"]
+    rough = diagnosis_of(finding("bad_evaluation"), **{**shifted, "roughness_ratio": 6.0})
+    assert "augmentation_too_strong" in causes_of(rough, "bad_evaluation")
+
+
+# --- penalty, initialisation ------------------------------------------------------------------------------------
+
+PENALISED = {
+    "penalty_share": 0.9,
+    "loss_first": 20.0,
+    "num_classes": 10.0,
+    "log10_update_ratio": -1.3,
+    "update_decay_share": 0.6,
+}
+PENALTY = finding("config_smell", tag="fit/loss_mean")
+
+
+def test_a_penalty_explains_the_high_first_loss_and_the_shrinking_weights() -> None:
+    diagnosis = diagnosis_of(PENALTY, finding("plateau"), model=CLASSIFIER, **PENALISED)
+    assert [f.causes[0].id for f in diagnosis.findings] == ["regularisation_too_strong"] * 2
+    assert any("90%" in text for text in diagnosis.findings[0].causes[0].supports)
+    assert not {"weight_decay_too_strong", "init_too_large", "lr_too_high"} & {c.id for c in diagnosis.causes}
+
+
+def test_without_a_penalty_the_same_signs_speak_for_weight_decay() -> None:
+    signals = {**PENALISED, "penalty_share": 0.05, "log10_update_ratio": -2.5}
+    assert first_cause(diagnosis_of(finding("plateau"), model=CLASSIFIER, **signals)) == "weight_decay_too_strong"
+
+
+CONFIDENT = finding("config_smell", tag="fit/loss_mean")
+
+
+def test_sure_and_wrong_answers_of_an_untrained_network_speak_for_its_initialisation() -> None:
+    diagnosis = diagnosis_of(CONFIDENT, finding("slow_descent"), model=CLASSIFIER, log10_update_ratio=-3.0)
+    assert [f.causes[0].id for f in diagnosis.findings] == ["init_too_large"] * 2
+    assert any("sure of wrong answers" in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+def test_a_smell_in_another_series_says_nothing_of_the_initialisation() -> None:
+    other = finding("config_smell", tag="norm/training")
+    diagnosis = diagnosis_of(other, finding("slow_descent"), model=CLASSIFIER, log10_update_ratio=-3.0)
+    assert "init_too_large" not in {cause.id for cause in diagnosis.causes}
+
+
+def test_weights_of_nothing_are_named_for_the_smell_that_tells_of_them() -> None:
+    smell = finding("config_smell", tag="weight/norm")
+    diagnosis = diagnosis_of(smell, finding("not_learning"), weights_near_zero=0.8, log10_update_at_peak_lr=-5.0)
+    assert [f.causes[0].id for f in diagnosis.findings] == ["init_degenerate"] * 2
+    few = diagnosis_of(smell, finding("not_learning"), weights_near_zero=0.2, log10_update_at_peak_lr=-5.0)
+    assert "init_degenerate" not in {cause.id for cause in few.causes}
+
+
+@pytest.mark.parametrize(("share", "certain"), [(0.9, True), (0.3, False)])
+def test_frozen_weights_that_nothing_trained_are_proof(share: float, certain: bool) -> None:
+    smell = finding("config_smell", tag="optim/frozen_untrained")
+    counted = {"frozen_untrained": 10 * share, "frozen_untrained_share": share, "frozen_share": 0.6}
+    (cause,) = diagnosis_of(smell, **counted).findings[0].causes[:1]
+    assert (cause.id == "frozen_params" and cause.certain) is certain
+
+
+VIOLENT_START = {"log10_update_ratio_early": -1.2, "weight_growth_early": 1.3, "log10_update_ratio": -4.0}
+
+
+@pytest.mark.parametrize(("first_lr", "named"), [(1.0, True), (0.01, False)])
+def test_violent_first_steps_at_the_full_rate_stand_behind_a_guessers_loss(first_lr: float, named: bool) -> None:
+    diagnosis = diagnosis_of(finding("loss_floor"), **VIOLENT_START, lr_first_over_peak=first_lr)
+    assert ("warmup_missing" in causes_of(diagnosis, "loss_floor")) is named
+
+
+# --- batches ----------------------------------------------------------------------------------------------------
+
+NEARLY_EQUAL = {
+    "grad_agreement": 0.8,
+    "update_overshoot": -0.7,
+    "log10_update_at_peak_lr": -2.8,
+    "log10_update_ratio": -2.8,
+}
+
+
+def test_gradients_that_are_nearly_equal_at_steps_of_usual_size_speak_for_a_smaller_batch() -> None:
+    diagnosis = diagnosis_of(finding("slow_descent"), **NEARLY_EQUAL)
+    assert first_cause(diagnosis) == "batch_too_large"
+    assert any("0.80" in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+def test_the_same_gradients_at_small_steps_speak_for_larger_steps() -> None:
+    small = {**NEARLY_EQUAL, "log10_update_at_peak_lr": -4.3, "log10_update_ratio": -4.3}
+    assert first_cause(diagnosis_of(finding("slow_descent"), **small)) == "lr_too_low"
+
+
+def test_nothing_has_converged_while_each_gradient_asks_for_more() -> None:
+    learnt = {"loss_drop_share": 0.8, "grad_norm_ratio": 0.2}
+    assert first_cause(diagnosis_of(finding("slow_descent"), **learnt)) == "converged"
+    asked_for = diagnosis_of(finding("slow_descent"), **learnt, **NEARLY_EQUAL)
+    assert "converged" not in {cause.id for cause in asked_for.causes}
+
+
+@pytest.mark.parametrize("turn", [{"grad_norm_cv": 0.6}, {"update_overshoot": -0.2}, {"grad_agreement": 0.2}])
+def test_gradients_that_vary_or_ask_for_no_more_need_no_smaller_batch(turn: dict[str, float]) -> None:
+    diagnosis = diagnosis_of(finding("slow_descent"), **{**NEARLY_EQUAL, **turn})
+    assert "batch_too_large" not in {cause.id for cause in diagnosis.causes}
+
+
+OUTLIERS = {"outlier_ratio": 9.0, "log10_update_ratio": -1.8, "grad_norm_cv": 2.5, "grad_norm_ratio": 4.0}
+
+
+def test_batches_whose_inputs_stand_out_explain_the_spikes_away_from_the_rate() -> None:
+    diagnosis = diagnosis_of(finding("spike"), **OUTLIERS)
+    assert first_cause(diagnosis) == "outlier_batches"
+    assert not {"lr_too_high", "batch_too_small"} & {cause.id for cause in diagnosis.causes}
+    assert any("9 times" in text for text in diagnosis.findings[0].causes[0].supports)
+
+
+@pytest.mark.parametrize("turn", [{"lr_burst": 30.0}, {"log10_update_ratio": -1.0}], ids=["burst", "violent"])
+def test_a_burst_of_the_rate_and_violent_steps_are_not_explained_away(turn: dict[str, float]) -> None:
+    diagnosis = diagnosis_of(finding("spike"), **{**OUTLIERS, **turn})
+    assert first_cause(diagnosis) != "outlier_batches"
+    assert "lr_too_high" in causes_of(diagnosis, "spike")
