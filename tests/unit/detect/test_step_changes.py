@@ -86,9 +86,9 @@ def test_without_a_view_of_updates_and_gradients_the_old_signs_decide() -> None:
     assert kinds({tags.LOSS_TOTAL: lifted(by=4.0)}) == ["divergence"]  # far above its start
 
 
-@pytest.mark.parametrize("points", [40, 80])
-def test_a_rise_over_many_points_is_divergence_however_calm_the_updates(points: int) -> None:
-    assert kinds(run(**{tags.LOSS_TOTAL: lifted(over=points)})) == ["divergence"]
+@pytest.mark.parametrize(("points", "by"), [(40, 0.8), (80, 0.8), (8, 8.0)])
+def test_a_rise_over_many_points_is_divergence_however_calm_the_updates(points: int, by: float) -> None:
+    assert kinds(run(**{tags.LOSS_TOTAL: lifted(over=points, by=by)})) == ["divergence"]
 
 
 def test_a_shift_is_found_in_a_loss_that_was_falling_fast() -> None:
@@ -103,8 +103,20 @@ def test_a_shift_is_found_in_a_loss_that_was_falling_fast() -> None:
     assert [symptom.kind for symptom in judge(wide, steps, series)] == ["divergence"]
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_noisy_level_that_swings_is_silent(seed: int) -> None:
+def swinging(seed: int, every: int, noise: float) -> dict[str, Values]:
+    """A level that is drawn anew every *every* points, a third up or down."""
     rng = np.random.default_rng(seed)
-    swings = np.repeat(0.3 * rng.standard_normal(STEPS // 20), 20)
-    assert kinds(run(**{tags.LOSS_TOTAL: noisy(0.5 * np.exp(swings), rng, 0.3)})) == []
+    levels = np.repeat(0.3 * rng.standard_normal(STEPS // every), every)
+    return run(**{tags.LOSS_TOTAL: noisy(0.5 * np.exp(levels), rng, noise)})
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 21, 26, 29])
+def test_a_noisy_level_that_swings_is_silent(seed: int) -> None:
+    """The last three end with a swing upwards that would pass for a step change."""
+    assert kinds(swinging(seed, every=20, noise=0.3)) == []
+
+
+@pytest.mark.xfail(strict=True, reason="swings longer than two levels of 20 points hide from the levels' differences")
+def test_swings_of_sixty_points_are_seldom_taken_for_a_shift() -> None:
+    """A level that was as high before, three times over, has not been lifted."""
+    assert sum(bool(kinds(swinging(seed, every=60, noise=0.2))) for seed in range(40)) <= 2

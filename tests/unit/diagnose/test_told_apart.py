@@ -203,6 +203,13 @@ def test_roughness_tells_noise_and_blur_in_training_from_another_scale(roughness
     assert any(word in text for text in diagnosis.findings[0].causes[0].supports)
 
 
+def test_a_filter_speaks_against_a_mismatch_where_little_else_speaks_for_the_augmentation() -> None:
+    slightly = {**WIDER_IN_TRAINING, "eval_std_ratio": 0.7, "eval_means_apart": 0.4}
+    assert first_cause(diagnosis_of(finding("bad_evaluation"), **slightly)) == "train_eval_mismatch"
+    rough = diagnosis_of(finding("bad_evaluation"), **slightly, roughness_ratio=6.0)
+    assert first_cause(rough) == "augmentation_too_strong"
+
+
 def test_inputs_of_another_scale_and_as_rough_are_no_strong_augmentation() -> None:
     shifted = {"eval_means_apart": 1.5, "eval_std_ratio": 3.0, "roughness_ratio": 1.0}
     diagnosis = diagnosis_of(finding("bad_evaluation"), **shifted)
