@@ -16,7 +16,7 @@ from dettui.domain.series import Floats, Series
 from dettui.numerics.autocorrelation import integrated_time
 from dettui.numerics.changepoint import level_shift_split
 from dettui.numerics.ranks import mann_whitney_z
-from dettui.numerics.robust import block_medians, difference_sigma, is_usable, median, thin, usable_of
+from dettui.numerics.robust import block_medians, difference_sigma, is_usable, mad_sigma, median, thin, usable_of
 from dettui.numerics.trend import detrend
 from dettui_probe import tags
 
@@ -34,6 +34,7 @@ class DivergencePolicy:
     levels: int = 256  # medians of NOW_POINTS that tell how the level swings
     newest_levels: int = 5  # left out: a climb is no noise
     least_levels: int = 8
+    least_levels_beside: int = 5  # on either side of a step change
     shift_windows: tuple[int, ...] = (128, 48)  # points; the shorter one for a loss that was falling fast
     shift_edge: int = 5  # points within which a step change happens
     shift_gain: float = 0.5  # share of the squares that one cut explains
@@ -42,6 +43,7 @@ class DivergencePolicy:
     lr_share: float = 0.5  # the best level counts only where the LR was at least this share of today's
     grad_growth: float = 3.0  # gradient norm since the best level: the optimiser is part of it
     violent_update: float = 0.03  # ||dw||/||w|| [S1: log10 u > -1.5]
+    new_level: float = 3.0  # errors of a level above the highest one before
     beside: int = 50  # points on either side of a step change that tell its height
     calm_steps: int = 12  # before a step change, that tell whether the optimizer made it
     usual_steps: int = 60
@@ -82,8 +84,8 @@ class Divergence:
     def _told(self, context: Context, curve: LossCurve, rise: Rise) -> Sequence[Symptom]:
         shift = self._step_change(curve, rise.best_step)
         if shift is not None and self._came_at_once(context, curve, shift):
-            return self._shifted(context, curve, shift) if self._beyond_noise(curve, rise, shift) else ()
-        if not self._beyond_noise(curve, rise, None):
+            return self._shifted(context, curve, shift) if self._is_beyond_noise_at(curve, rise, shift) else ()
+        if not self._beyond_noise(curve, rise):
             return ()
         if shift is None or rise.now > 1.3 * curve.start or self._optimizer_took_part(context, rise):
             return (self._diverged(curve, rise),)
@@ -121,16 +123,37 @@ class Divergence:
         smaller = np.flatnonzero(lr.values < self.policy.lr_share * schedule.now)
         return curve.values[int(smaller[-1]) + 1 :] if len(smaller) else curve.values
 
-    def _beyond_noise(self, curve: LossCurve, rise: Rise, shift: int | None) -> bool:
+    def _beyond_noise(self, curve: LossCurve, rise: Rise) -> bool:
         """The lowest of many noisy medians lies sqrt(2 ln blocks) of their errors too low on average.
 
         Their error is what single points tell, or what the levels before showed: noise that varies slowly hides in the
-        differences of points.  A step change at the point *shift* is no noise.
+        differences of points.
         """
-        tau = curve.tau if shift is None else self._tau_beside(curve, shift)
-        points = NOW_POINTS if shift is None else max(NOW_POINTS, min(self.policy.beside, shift, len(curve) - shift))
-        error = max(1.25 * curve.sigma * sqrt(tau / points), self._swing_of_levels(curve, shift))
-        return log(rise.now / rise.best) > error * (sqrt(2 * log(rise.blocks)) + self.policy.noise_z * sqrt(2.0))
+        error = max(_error_of_level(curve, curve.tau, NOW_POINTS), self._swing_of_levels(curve))
+        return log(rise.now / rise.best) > error * self._errors_asked(rise)
+
+    def _is_beyond_noise_at(self, curve: LossCurve, rise: Rise, shift: int) -> bool:
+        """The same of a step change at the point *shift*, which is no noise itself."""
+        tau = self._tau_beside(curve, shift)
+        if not self._is_new_level(curve, shift, _error_of_level(curve, tau, NOW_POINTS)):
+            return False
+        points = max(NOW_POINTS, min(self.policy.beside, shift, len(curve) - shift))
+        error = max(_error_of_level(curve, tau, points), self._swing_beside(curve, shift))
+        return log(rise.now / rise.best) > error * self._errors_asked(rise)
+
+    def _errors_asked(self, rise: Rise) -> float:
+        return sqrt(2 * log(rise.blocks)) + self.policy.noise_z * sqrt(2.0)
+
+    def _is_new_level(self, curve: LossCurve, shift: int, error: float) -> bool:
+        """True where the level from the point *shift* on lies above every one that the second half of what was before
+        shows: one that the loss had reached before is a swing.  *error*: of a level on the even scale."""
+        before = curve.values[shift // 2 : shift]
+        blocks = len(before) // NOW_POINTS
+        if blocks < 2:
+            return True
+        levels = block_medians(before[-blocks * NOW_POINTS :], blocks)
+        after = median(curve.values[shift:])
+        return after > 0 and log(after / float(levels.max())) > self.policy.new_level * error
 
     def _tau_beside(self, curve: LossCurve, shift: int) -> float:
         """Autocorrelation time of the newest points before the point *shift* and from it on, each less its own line."""
@@ -157,24 +180,27 @@ class Divergence:
         last = None if update is None else _median_within(update, step - policy.calm_steps, step - 1)
         return bool(growths) and max(growths) <= policy.calm_growth and (last or 0.0) <= policy.calm_update
 
-    def _swing_of_levels(self, curve: LossCurve, shift: int | None) -> float:
-        """Noise from one median of NOW_POINTS to the next, before the newest ones or on either side of the point
-        *shift*; 0 where too few came."""
+    def _swing_of_levels(self, curve: LossCurve) -> float:
+        """Noise from one median of NOW_POINTS to the next before the newest ones; 0 where too few came."""
         policy = self.policy
-        cut = len(curve) - NOW_POINTS * policy.newest_levels if shift is None else shift
-        if shift is None:
-            return self._swing(curve, curve.values[max(0, cut - NOW_POINTS * policy.levels) : max(0, cut)])
-        sides = [
-            curve.values[cut // 2 : cut],
-            curve.values[cut:],
-        ]  # the first half of what was before may still descend
-        return max(self._swing(curve, side[-NOW_POINTS * policy.levels :]) for side in sides)
+        cut = max(0, len(curve) - NOW_POINTS * policy.newest_levels)
+        levels = self._levels(curve, curve.values[:cut])
+        return difference_sigma(levels) if len(levels) >= policy.least_levels else 0.0
 
-    def _swing(self, curve: LossCurve, values: Floats) -> float:
-        blocks = len(values) // NOW_POINTS
-        if blocks < self.policy.least_levels:
-            return 0.0
-        return difference_sigma(curve.even(block_medians(values[-blocks * NOW_POINTS :], blocks)))
+    def _swing_beside(self, curve: LossCurve, shift: int) -> float:
+        """How much the levels on either side of the point *shift* swing about their own lines; 0 where too few came.
+
+        The first half of what was before is left out: it may still descend.
+        """
+        sides = (self._levels(curve, side) for side in (curve.values[shift // 2 : shift], curve.values[shift:]))
+        known = [levels for levels in sides if len(levels) >= self.policy.least_levels_beside]
+        return max((max(difference_sigma(levels), mad_sigma(detrend(levels))) for levels in known), default=0.0)
+
+    def _levels(self, curve: LossCurve, values: Floats) -> Floats:
+        """Medians of NOW_POINTS each of the newest *values*, on the even scale."""
+        newest = values[-NOW_POINTS * self.policy.levels :]
+        blocks = len(newest) // NOW_POINTS
+        return curve.even(block_medians(newest[-blocks * NOW_POINTS :], blocks)) if blocks else newest[:0]
 
     def _optimizer_took_part(self, context: Context, rise: Rise) -> bool:
         policy = self.policy
@@ -255,6 +281,11 @@ class Divergence:
                 facts={"height": height, "since": float(since)},
             ),
         )  # fmt: skip
+
+
+def _error_of_level(curve: LossCurve, tau: float, points: int) -> float:
+    """Of the median of so many *points*, on the even scale; *tau*: their autocorrelation time."""
+    return 1.25 * curve.sigma * sqrt(tau / points)
 
 
 def _median_within(series: Series, first: int, last: int) -> float | None:

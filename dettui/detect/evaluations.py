@@ -16,7 +16,7 @@ from dettui.numerics.robust import MAD_TO_SIGMA
 
 PREFIX = "eval/"
 _LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl")
-_HIGHER_IS_BETTER = ("map", "ap", "acc", "iou", "recall", "precision", "f1", "dice", "score")
+_HIGHER_IS_BETTER = ("map", "ap", "acc", "iou", "miou", "recall", "precision", "f1", "dice", "mdice", "score")
 
 
 @dataclass(frozen=True)

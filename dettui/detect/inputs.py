@@ -105,7 +105,7 @@ class BadInputs:
         """One symptom for each check that fails."""
         given = read_given(context, self.policy)
         inside = read_pixels(context, tags.INPUT, self.policy)
-        watched = (tags.IMAGE_NONFINITE, tags.IMAGE_CONSTANT)
+        watched = (tags.IMAGE_NONFINITE, tags.IMAGE_CONSTANT, tags.BATCH_NONFINITE, tags.BATCH_CONSTANT)
         if given is None and inside is None and len(context.missing(*watched)) == len(watched):
             return Abstention(self.name, (tags.INPUT_MEAN, tags.IMAGE_MEAN))
         found = (

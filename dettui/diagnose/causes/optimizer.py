@@ -104,6 +104,7 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
     symptoms=("gradient_exploding", "dead_units", "collapse", *UNSTEADY),
     prior=0.03,
     explains_away=("dead_relu", "data_corrupted_midway", "warmup_missing", "lr_too_high", "labels_shuffled"),
+    ruled_out=over("lr_burst", 5),
     clues=(
         Clue(
             "agreement",
@@ -111,7 +112,6 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
             over("grad_agreement", 0.9),
             "successive gradients are nearly the same vector (cosine {grad_agreement:.2f}), as a running sum is",
         ),
-        Clue("burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
         Clue(
             "sum",
             1,

@@ -37,10 +37,17 @@ def answers_of(loss: Tensor) -> Answers | None:
     """The answers behind *loss*; None where it is no cross-entropy."""
     for head in heads_of(loss):
         if head.name == "NllLossBackward0" and head.node._saved_target.dim() == 1:
-            return _sampled(head.node._saved_self, head.node._saved_target, head.node._saved_ignore_index)
+            return _sampled(head.node._saved_self, head.node._saved_target, _signed(head.node._saved_ignore_index))
         if head.name == "NllLoss2DBackward0":
-            return _sampled_pixels(head.node._saved_self, head.node._saved_target, head.node._saved_ignore_index)
+            return _sampled_pixels(
+                head.node._saved_self, head.node._saved_target, _signed(head.node._saved_ignore_index)
+            )
     return None
+
+
+def _signed(index: int) -> int:
+    """The class id that is left out; torch hands out a negative one as its two's complement."""
+    return index - 2**64 if index >= 2**63 else index
 
 
 def _sampled(log_shares: Tensor, targets: Tensor, ignored: int) -> Answers | None:

@@ -262,12 +262,7 @@ def test_one_answer_that_is_sure_and_wrong_lifts_the_mean_and_not_the_median(run
     assert row.values[tags.FIT_LOSS_MEAN] == pytest.approx(20 / 16, rel=1e-3)
 
 
-UNSIGNED = pytest.mark.xfail(
-    strict=True, reason="the graph saves ignore_index as an unsigned number: -100 reads 2**64 - 100 and is never met"
-)
-
-
-@pytest.mark.parametrize("ignored", [255, pytest.param(-100, marks=UNSIGNED), pytest.param(-1, marks=UNSIGNED)])
+@pytest.mark.parametrize("ignored", [255, -100, -1])
 def test_targets_that_the_loss_ignores_do_not_count(run: Run, told: ToldReader, ignored: int) -> None:
     """Neither in what answers cost nor in how many of them are right."""
     model = nn.Linear(2, 2, bias=False)

@@ -115,7 +115,6 @@ def test_inputs_and_images_of_one_step_are_not_added_up() -> None:
     assert signals_of(context_of(STEPS, series, **CLASSIFIER)).images_nonfinite == 2.0
 
 
-@pytest.mark.xfail(strict=True, reason="BadInputs abstains: batch/nonfinite is none of the series that it waits for")
 def test_inputs_of_which_none_has_a_statistic_are_still_told() -> None:
     """A column that was divided by a deviation of 0 is NaN in every batch, and leaves none of them a mean."""
     series: dict[str, Values] = {tags.BATCH_NONFINITE: np.where(np.arange(STEPS) == 7, 1.0, 0.0)}

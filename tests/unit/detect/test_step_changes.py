@@ -116,7 +116,6 @@ def test_a_noisy_level_that_swings_is_silent(seed: int) -> None:
     assert kinds(swinging(seed, every=20, noise=0.3)) == []
 
 
-@pytest.mark.xfail(strict=True, reason="swings longer than two levels of 20 points hide from the levels' differences")
 def test_swings_of_sixty_points_are_seldom_taken_for_a_shift() -> None:
     """A level that was as high before, three times over, has not been lifted."""
     assert sum(bool(kinds(swinging(seed, every=60, noise=0.2))) for seed in range(40)) <= 2
