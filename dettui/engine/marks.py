@@ -78,7 +78,9 @@ class MarkBook:
     def _note_lr_drops(self, store: RunStore) -> None:
         tag = tags.LR + "0"
         newest, known = self._newest_of(store, tag), self._newest.get(tag)
-        if newest is not None and known is not None and (newest == known[1]).all():  # as between most frames
+        if newest is not None and known is not None and not self._may_have_dropped(known[1], newest):
+            if len(newest):
+                self._newest[tag] = store.last_step, float(newest[-1])
             return
         previous, steps, values = self._fresh(store, tag)
         if not len(values):
@@ -86,6 +88,11 @@ class MarkBook:
         before = np.concatenate([[np.nan if previous is None else previous], values[:-1]])
         for i in np.flatnonzero((before > 0) & (values <= self._policy.lr_drop_factor * before)).tolist():
             self._add("lr", int(steps[i]), f"lr {before[i]:.2g} -> {values[i]:.2g}")
+
+    def _may_have_dropped(self, known: float, newest: Floats) -> bool:
+        """Whether the LR may have dropped since it was *known*; *newest* may begin with values from before that."""
+        before = np.concatenate([[known], newest[:-1]]) if len(newest) else newest
+        return bool(((before > 0) & (newest <= self._policy.lr_drop_factor * before)).any())
 
     def _note_non_finite(self, store: RunStore) -> None:
         newest = self._newest_of(store, tags.LOSS_TOTAL)

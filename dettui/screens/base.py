@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from textual import events
@@ -116,7 +117,12 @@ def foot(where: Where, showing: Showing, width: int) -> Line:
     return spread(keys, end if width_of(keys) + width_of(end) < width else (), width)
 
 
-def _hints(where: Where, room: int) -> Iterator[Span]:
+@lru_cache(maxsize=64)
+def _hints(where: Where, room: int) -> Line:
+    return tuple(_fitting(where, room))
+
+
+def _fitting(where: Where, room: int) -> Iterator[Span]:
     for key in (key for group in ("everywhere", where) for key in keys_of(group) if key.hint):
         spans = (Span(f" {key.shown.split()[0]}", "key"), Span(f" {key.hint} ", "muted"))
         room -= width_of(spans)

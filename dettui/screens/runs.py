@@ -77,11 +77,11 @@ class RunsScreen(DashboardScreen):
 
     def draw(self, frame: Frame) -> None:
         """Show the rows of *frame*."""
-        view, items = self.query_one("#rows", LinesView), self.items
+        view, listed = self.query_one("#rows", LinesView), self.listed
+        items = items_of(listed, self.grouping, self._folded)
         ids = [item.id for item in items]
         if self.selected not in ids:
             self.selected = ids[0] if ids else None
-        listed = self.listed
         self.query_one("#summary", LinesView).show(
             (summary(frame, len(listed), self.grouping, len(self.picked), self.size.width) if frame.runs else BLANK,)
         )
