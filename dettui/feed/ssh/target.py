@@ -81,7 +81,7 @@ class HostTarget:
 
     def _job_script(self) -> str:
         find = f"number=$(squeue --noheader --format=%A --jobs={self._whole_job})"
-        complain = f'{{ echo "dettui: job {self._whole_job} is not running" >&2; exit 1; }}'
+        complain = f'{{ echo "job {self._whole_job} is not running" >&2; exit 1; }}'
         srun = shlex.join([*_SRUN, *self._node])
         return f'{find}; test -n "$number" || {complain}; exec {srun} --jobid="$number" {_RECEIVER}'
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,27 @@ from dettui.domain.link import LinkState
 from dettui.feed.ssh.feed import SshFeed
 from dettui.feed.ssh.target import Way, host_target
 
+SINFO = ["sinfo", "--noheader", "--responding", "--format=%t"]
 
+
+@cache
 def answers() -> bool:
     """True where there is a Slurm with a node that takes jobs."""
     if shutil.which("sbatch") is None:
         return False
-    told = subprocess.run(
-        ["sinfo", "--noheader", "--responding", "--format=%t"], capture_output=True, text=True, timeout=20, check=False
-    )
+    try:
+        told = subprocess.run(SINFO, capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return False
     return told.returncode == 0 and bool({"idle", "mix"} & set(told.stdout.split()))
 
 
-pytestmark = pytest.mark.skipif(not answers(), reason="no Slurm with a free node here: apt-get install slurm-wlm")
+@pytest.fixture(autouse=True)
+def slurm() -> None:
+    """A Slurm that takes jobs."""
+    if not answers():
+        pytest.skip("no Slurm with a free node here: apt-get install slurm-wlm")
+
 
 Submit = Callable[..., str]
 
