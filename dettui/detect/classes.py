@@ -32,15 +32,37 @@ class ClassPolicy:
     coco_heads: tuple[int, ...] = (90, 91)  # COCO leaves holes in its ids
 
 
+BACKGROUND_NAMES = ("background", "bg", "none", "void", "unlabeled", "n/a")
+
+
 def foreground(context: Context, counts: ClassCounts) -> tuple[NDArray[np.int64], int]:
     """(counts of the foreground classes of the head, id of the first of them)."""
     model = context.model
     size = model.num_classes if model is not None and model.num_classes else len(counts.seen)
-    first = 1 if model is not None and model.background == 0 else 0
+    first = 1 if model is not None and _leaves_zero_out(model, counts) else 0
     padded = np.zeros(max(size, 1), dtype=np.int64)
     known = counts.seen[: len(padded)]
     padded[: len(known)] = known
     return padded[first:], first
+
+
+def are_named(counts: ClassCounts) -> bool:
+    """False where the script named no class, so that ids stand for names."""
+    return any(name != str(class_id) for class_id, name in enumerate(counts.names))
+
+
+def _leaves_zero_out(model: ModelInfo, counts: ClassCounts) -> bool:
+    """True where id 0 is no class: the head keeps it for background, or it never came and nothing says that it should.
+
+    Heads of sigmoids (RetinaNet, FCOS) have no background, and are often given the ids of one that has.
+    """
+    if model.background == 0:
+        return True
+    if len(counts.seen) and counts.seen[0] > 0:
+        return False
+    if are_named(counts):
+        return counts.names[0].strip("_ ").lower() in BACKGROUND_NAMES
+    return model.family.startswith("torchvision.")
 
 
 @dataclass(frozen=True)
@@ -138,7 +160,7 @@ class Unseen:
 def is_made_to_measure(model: ModelInfo, counts: ClassCounts, classes: int) -> bool:
     """True for a detection head whose *classes* the script named, all of them: it was built for the data set, where a
     classifier may come with more outputs than a task needs."""
-    return model.family.startswith("torchvision.") and len(counts.names) >= classes
+    return model.family.startswith("torchvision.") and are_named(counts) and len(counts.names) >= classes
 
 
 def _name(counts: ClassCounts, class_id: int) -> str:

@@ -286,6 +286,24 @@ def test_a_detection_head_whose_classes_were_all_named_was_made_to_measure(
 
 
 @pytest.mark.parametrize(
+    ("family", "names", "absent"),
+    [
+        ("torchvision.FCOS", ("background", "circle", "square", "triangle"), 0),
+        ("torchvision.RetinaNet", ("__background__", "circle", "square", "triangle"), 0),
+        ("torchvision.FCOS", (), 0),
+        ("torchvision.FCOS", ("cross", "circle", "square", "triangle"), 1),
+        ("classification", ("cross", "circle", "square", "triangle"), 1),
+        ("classification", (), 1),
+    ],
+)
+def test_an_id_that_is_left_to_background_is_no_unseen_class(family: str, names: tuple[str, ...], absent: int) -> None:
+    """A head of sigmoids has no background, and is given the ids of one that has by whoever follows the tutorial."""
+    setting = {"family": family, "class_names": names, "background": None, "num_classes": 4}
+    found = judge(Unseen(), 500, loss(np.ones(500)), targets=(0.0, 5.0, 5.0, 4.0), **setting)
+    assert len(found) == absent
+
+
+@pytest.mark.parametrize(
     ("mean", "std", "low", "high", "key"),
     [
         (0.1, 1.1, -2.1, 2.6, None),
