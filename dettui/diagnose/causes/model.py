@@ -66,7 +66,7 @@ VANISHING_GRADIENTS: Final = CauseRecord(
     group="model",
     meaning="Gradients shrink layer by layer on their way to the input.",
     symptoms=("gradient_vanishing", "not_learning", "loss_floor", "slow_descent", "collapse"),
-    explains_away=("lr_too_high", "lr_too_low"),
+    explains_away=("lr_too_low",),
     clues=(
         Clue(
             "depth",
