@@ -34,12 +34,21 @@ DEAREST: Final = 220_000  # bytes of one recording, compressed
 
 
 def smallest(runs: Iterable[Scored], folder: Path, key: Any) -> Iterator[Scored]:
-    """Of each group the run whose log is smallest."""
+    """Of each group the run whose log is smallest; a fault that is named rightly before one that is not, which would
+    guard nothing."""
     groups: dict[Any, list[Scored]] = {}
     for one in runs:
         groups.setdefault(key(one), []).append(one)
     for group in groups.values():
-        yield min(group, key=lambda one: sum(log.stat().st_size for log in (folder / one.row["run"]).glob("*.dlog")))
+        yield min(group, key=lambda one: (_guards_nothing(one), _size(folder / one.row["run"])))
+
+
+def _guards_nothing(one: Scored) -> bool:
+    return one.row["kind"] == "fault" and not one.is_first_right
+
+
+def _size(run: Path) -> int:
+    return sum(log.stat().st_size for log in run.glob("*.dlog"))
 
 
 def anonymous(log: bytes) -> bytes:
