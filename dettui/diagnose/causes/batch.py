@@ -7,6 +7,14 @@ from typing import Final
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import at_least, at_most, between, both, over, under
 
+NORM_LAGS: Final = Clue(
+    "lag",
+    -1.5,
+    both(over("momentum", 0.97), over("images_per_norm", 0)),
+    "with momentum {momentum:g} the statistics of BatchNorm lag behind the weights, which evaluations show",
+)
+"""Against a fault of the evaluation."""
+
 BATCH_TOO_SMALL: Final = CauseRecord(
     id="batch_too_small",
     group="batch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
+from dettui.diagnose.causes.batch import NORM_LAGS
 from dettui.diagnose.causes.inputs import FILTERED
 from dettui.diagnose.conditions import Seen, at_least, between, both, either, over, under
 from dettui_probe import tags
@@ -257,12 +258,7 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
             both(under("eval_means_apart", 0.3), between("eval_std_ratio", 0.7, 1.4)),
             "inputs of evaluations and of training have the same statistics",
         ),
-        Clue(
-            "lag",
-            -1.5,
-            both(over("momentum", 0.97), over("images_per_norm", 0)),
-            "with momentum {momentum:g} the statistics of BatchNorm lag behind the weights, which evaluations show",
-        ),
+        NORM_LAGS,
         Clue(
             "filter",
             -1.5,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
+from dettui.diagnose.causes.batch import NORM_LAGS
 from dettui.diagnose.conditions import Seen, at_least, at_most, both, either, over, under
 
 EVALUATOR_BROKEN: Final = CauseRecord(
@@ -75,12 +76,7 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
             "classes are learnt at first sight ({first_epoch_over_guess:.2f} of a guesser's loss in the first epoch), "
             "and evaluations of like inputs do not agree",
         ),
-        Clue(
-            "lag",
-            -1.5,
-            both(over("momentum", 0.97), over("images_per_norm", 0)),
-            "with momentum {momentum:g} the statistics of BatchNorm lag behind the weights, which evaluations show",
-        ),
+        NORM_LAGS,
         Clue(
             "first",
             2,

@@ -7,6 +7,11 @@ from typing import Final
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, over, under
 
+_BURST: Final = Clue(
+    "burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"
+)
+"""Against whatever is no matter of the learning rate."""
+
 _NOTHING_MOVES: Final = at_least("update_unchanged_share", 0.999)
 
 OPTIMIZER_NOT_STEPPING: Final = CauseRecord(
@@ -243,7 +248,7 @@ WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
         Clue(
             "shrunk", 1, under("weight_norm_ratio", 0.7), "the weights shrank to {weight_norm_ratio:.0%} of their norm"
         ),
-        Clue("burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
+        _BURST,
         Clue("setting", 0.5, over("weight_decay", 0.02), "weight_decay is {weight_decay:g}"),
         Clue("direction", -2, under("update_decay_share", 0.1), "steps hardly shrink the weights"),
         Clue("setting", -2, at_most("weight_decay", 0.002), "weight_decay is {weight_decay:g}, as usual or below"),
@@ -266,7 +271,7 @@ ADAM_SECOND_MOMENT_LAG: Final = CauseRecord(
     "large.",
     symptoms=("spike",),
     clues=(
-        Clue("burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
+        _BURST,
         Clue(
             "lag",
             2,
