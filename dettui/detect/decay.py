@@ -65,6 +65,8 @@ class DecayRules:
             return ()
         first = int(norms.steps[0])
         early = norms.between(first, first + policy.soon)
+        if not early.values[0] > 0:  # nothing to shrink, or no number
+            return ()
         at = int(np.argmin(early.values))
         left, until = float(early.values[at] / early.values[0]), int(early.steps[at])
         pull = usable_of(shares.between(first, until).values)

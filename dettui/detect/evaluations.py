@@ -15,7 +15,7 @@ from dettui.domain.series import Floats, Series
 from dettui.numerics.robust import MAD_TO_SIGMA
 
 PREFIX = "eval/"
-_LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl")
+_LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mape", "smape")
 _HIGHER_IS_BETTER = ("map", "ap", "acc", "iou", "miou", "recall", "precision", "f1", "dice", "mdice", "score")
 
 

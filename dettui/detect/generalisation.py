@@ -122,7 +122,7 @@ def read_fresh_gap(context: Context, policy: GeneralisationPolicy) -> FreshGap |
 
 
 def _fresh_until(context: Context, policy: GeneralisationPolicy) -> int | None:
-    """The last step before inputs came again, None where inputs are not recognised."""
+    """The step at which inputs first came again, or the newest; None where inputs are not recognised."""
     rows, new = context.series(tags.ROWS), context.series(tags.ROWS_NEW)
     if rows is None or new is None or len(rows) != len(new):
         return None

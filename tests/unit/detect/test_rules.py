@@ -16,6 +16,7 @@ from dettui.detect.battery import RULES, evaluate_all
 from dettui.detect.classes import Imbalance, Unseen
 from dettui.detect.context import Context
 from dettui.detect.coverage import Coverage, Detached, FrozenUntrained
+from dettui.detect.decay import DecayRules
 from dettui.detect.divergence import Divergence
 from dettui.detect.evaluations import Collapse, Overfit, direction
 from dettui.detect.inputs import BadInputs
@@ -343,9 +344,23 @@ def test_waiting_for_data_counts_above_half_the_step(wait_s: float, step_s: floa
     assert [symptom.severity for symptom in symptoms] == found
 
 
+def test_weights_that_begin_at_zero_have_nothing_that_a_decay_could_take() -> None:
+    pull = {tags.UPDATE_DECAY: 0.4, tags.WEIGHT_NORM: np.concatenate([[0.0], np.linspace(1.0, 0.5, 99)])}
+    assert judge(DecayRules(), 100, pull) == ()
+
+
 @pytest.mark.parametrize(
     ("tag", "sense"),
-    [("eval/mAP", 1), ("eval/loss", -1), ("eval/mAP_50", 1), ("eval/AP@.5", 1), ("eval/val_loss", -1), ("eval/x", 0)],
+    [
+        ("eval/mAP", 1),
+        ("eval/loss", -1),
+        ("eval/mAP_50", 1),
+        ("eval/AP@.5", 1),
+        ("eval/val_loss", -1),
+        ("eval/x", 0),
+        ("eval/MAPE", -1),
+        ("eval/mIoU", 1),
+    ],
 )
 def test_the_name_of_an_evaluation_tells_which_way_is_better(tag: str, sense: int) -> None:
     assert direction(tag) == sense
