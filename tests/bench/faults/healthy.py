@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import torch
-from bench.faults.injection import LATER_PLAIN
+from bench.faults.injection import LATER_PLAIN, THIRD_PLAIN
 from bench.faults.plan import Examples, Gradients, Plan, Sets
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,9 +21,12 @@ VARIANTS: Final[dict[str, Variant]] = {}
 ONLY: Final[dict[str, tuple[str, ...]]] = {}
 """Programs of the variants that do not fit all of them."""
 
-VISION: Final = ("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN)
-TABLES: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer")
-WITHOUT_NORM: Final = ("mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor", "gru", "mixer", "depth")
+VISION: Final = ("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN)
+TABLES: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn")
+WITHOUT_NORM: Final = (
+    "mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor", "gru", "mixer", "depth",
+    *THIRD_PLAIN, "centre",
+)  # fmt: skip
 
 
 def variant(*programs: str) -> Callable[[Variant], Variant]:
@@ -114,10 +117,10 @@ def small_batch(plan: Plan) -> None:
     plan.recipe.lr /= 3 if plan.recipe.optimizer == "sgd" else 1.7
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "gru", "mobile", "mixer")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "gru", "mobile", "mixer", "convnext", "tcn")
 def dropout(plan: Plan) -> None:
     """Heavy, and learning."""
-    plan.shape.dropout = 0.35 if plan.name in ("chars", "vit", "mixer") else 0.5
+    plan.shape.dropout = 0.35 if plan.name in ("chars", "vit", "mixer", "convnext") else 0.5
 
 
 @variant(*TABLES, "chars")
@@ -154,7 +157,7 @@ def easy_task(plan: Plan) -> None:
     plan.on_sets.append(easy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN)
+@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN)
 def noisy_task(plan: Plan) -> None:
     """Inputs so noisy that the best possible loss is high, in every set alike."""
 
@@ -194,7 +197,7 @@ def augmentation_switched(plan: Plan) -> None:
     plan.on_batch.append(noisy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "vit", "chars", "resnet", "gru", "mobile", "mixer")
+@variant("mlp", "cnn_bn", "cnn", "vit", "chars", "resnet", "gru", "mobile", "mixer", "convnext", "tcn")
 def catapult(plan: Plan) -> None:
     """A far too high LR for three early steps: the loss jumps and recovers."""
 
@@ -210,7 +213,7 @@ def catapult(plan: Plan) -> None:
     plan.on_gradients.append(kick)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "two_stage", "gru", "mobile", "mixer")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "two_stage", "gru", "mobile", "mixer", "convnext", "tcn")
 def frozen_backbone(plan: Plan) -> None:
     """A pretrained network whose first layers are frozen by design."""
     plan.pretrain = 160
@@ -229,7 +232,7 @@ def frozen_backbone(plan: Plan) -> None:
     plan.recipe.lr /= 2
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN)
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN)
 def fine_tuned(plan: Plan) -> None:
     """Starts where an earlier training ended, at a tenth of its LR: flat from the first step."""
     plan.pretrain = 300
@@ -237,13 +240,13 @@ def fine_tuned(plan: Plan) -> None:
     plan.recipe.warmup = 0
 
 
-@variant("mlp", "cnn", "vit", "chars", "regressor", *LATER_PLAIN)
+@variant("mlp", "cnn", "vit", "chars", "regressor", *LATER_PLAIN, *THIRD_PLAIN)
 def scaled_loss(plan: Plan) -> None:
     """A GradScaler that now and then finds its limit, as mixed precision does."""
     plan.amp = {"init_scale": 2.0**16, "growth_interval": 60}
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "segmentation", "gru", "mobile", "mixer")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "segmentation", "gru", "mobile", "mixer", *THIRD_PLAIN)
 def weighted_by_class(plan: Plan) -> None:
     """Class weights in the loss."""
     weights = torch.linspace(0.6, 1.4, plan.program.classes)

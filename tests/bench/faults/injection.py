@@ -14,16 +14,19 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("mild", "medium", "severe")
 
 LATER: Final = ("gru", "mobile", "mixer", "depth", "fcos")  # the programs of the second measurement
 LATER_PLAIN: Final = LATER[:-1]  # without the detector
+THIRD: Final = ("convnext", "unet", "tcn", "ssd", "centre")  # and of the third
+THIRD_PLAIN: Final = THIRD[:-2]  # without the detectors
 EVERY: Final = (
     "mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *LATER,
+    *THIRD,
 )  # fmt: skip
-IMAGES: Final = ("cnn_bn", "cnn", "resnet", "mobile", "mixer")
-WITH_LAYERNORM: Final = ("chars", "vit", "mixer")  # transformers, and what is trained like them
-DETECTORS: Final = ("two_stage", "one_stage", "fcos")
+IMAGES: Final = ("cnn_bn", "cnn", "resnet", "mobile", "mixer", "convnext")
+WITH_LAYERNORM: Final = ("chars", "vit", "mixer", "convnext")  # transformers, and what is trained like them
+DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre")
 PERCEPTRONS: Final = ("mlp", "regressor")
-WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet", "mobile", "fcos")
-WITH_SGD: Final = ("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos")
-CLASSIFIERS: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer")
+WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet", "mobile", "fcos", "ssd")
+WITH_SGD: Final = ("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd")
+CLASSIFIERS: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn")
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def empty(plan: Plan, share: float) -> None:
     on_targets(plan, change)
 
 
-@injection("background_label_used", on=("two_stage", "fcos"), levels=(0.1, 0.4, 1.0))
+@injection("background_label_used", on=("two_stage", "fcos", "ssd"), levels=(0.1, 0.4, 1.0))
 def shifted_down(plan: Plan, share: float) -> None:
     """Class ids counted from 0 (in part of the files) where 0 is the background."""
 
@@ -120,7 +120,7 @@ def shifted_down(plan: Plan, share: float) -> None:
     on_targets(plan, change)
 
 
-@injection("labels_out_of_range", on=("one_stage",), levels=(0.1, 0.4, 1.0))
+@injection("labels_out_of_range", on=("one_stage", "centre"), levels=(0.1, 0.4, 1.0))
 def below_zero(plan: Plan, share: float) -> None:
     """Class ids reduced by one (in part of the files) where they already counted from 0: -1 is taken as the last."""
 
@@ -132,7 +132,9 @@ def below_zero(plan: Plan, share: float) -> None:
 
 
 @injection(
-    "labels_out_of_range", on=("mlp", "cnn_bn", "cnn", "vit", "gru", "mobile", "mixer"), levels=(0.002, 0.02, 0.2)
+    "labels_out_of_range",
+    on=("mlp", "cnn_bn", "cnn", "vit", "gru", "mobile", "mixer", "convnext", "tcn"),
+    levels=(0.002, 0.02, 0.2),
 )
 def beyond_the_head(plan: Plan, share: float) -> None:
     """Some labels lie beyond the head."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from bench.faults.injection import CLASSIFIERS, IMAGES, LATER, LATER_PLAIN, injection
+from bench.faults.injection import CLASSIFIERS, IMAGES, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, injection
 from bench.faults.plan import Examples, Plan, Sets
 from torch import Tensor
 
@@ -33,7 +33,7 @@ def _relabelled(plan: Plan, examples: Examples, share: float) -> Examples:
 @injection(
     "labels_shuffled",
     also=("label_noise",),
-    on=("mlp", "cnn_bn", "two_stage", "segmentation", "cnn", "resnet", "one_stage", "vit", "regressor", *LATER),
+    on=("mlp", "cnn_bn", "two_stage", "segmentation", "cnn", "resnet", "one_stage", "vit", "regressor", *LATER, *THIRD),
     levels=(0.85, 0.95, 1.0),
 )
 def labels_shuffled(plan: Plan, share: float) -> None:
@@ -91,7 +91,7 @@ def sorted_by_class(plan: Plan, chunks: int) -> None:
 @injection(
     "batch_repeated",
     also=("dataset_too_small", "overfitting"),
-    on=("mlp", "cnn_bn", "chars", "two_stage", "cnn", "vit", "resnet", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "chars", "two_stage", "cnn", "vit", "resnet", "one_stage", *LATER, *THIRD),
     levels=(8, 3, 1),
 )
 def batch_repeated(plan: Plan, count: int) -> None:
@@ -107,7 +107,7 @@ def batch_repeated(plan: Plan, count: int) -> None:
 @injection(
     "data_corrupted_midway",
     also=("label_noise", "labels_shuffled"),
-    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(0.4, 0.7, 1.0),
     from_onset=True,
 )
@@ -127,7 +127,7 @@ def labels_break(plan: Plan, share: float) -> None:
 @injection(
     "data_corrupted_midway",
     also=("inputs_constant", "inputs_not_normalised"),
-    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "one_stage", *LATER, *THIRD),
     levels=(1.5, 3.0, 8.0),
     from_onset=True,
 )
@@ -145,7 +145,7 @@ def inputs_break(plan: Plan, sigma: float) -> None:
 @injection(
     "outlier_batches",
     also=("inputs_not_normalised",),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "regressor", "vit", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "regressor", "vit", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(10, 30, 100),
 )
 def outliers(plan: Plan, scale: float) -> None:
@@ -166,7 +166,7 @@ def outliers(plan: Plan, scale: float) -> None:
 @injection(
     "dataset_too_small",
     also=("overfitting", "batch_repeated"),
-    on=("mlp", "cnn_bn", "chars", "two_stage", "cnn", "resnet", "vit", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "chars", "two_stage", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
     levels=(160, 80, 40),
 )
 def few_examples(plan: Plan, count: int) -> None:
@@ -178,7 +178,7 @@ def few_examples(plan: Plan, count: int) -> None:
 @injection(
     "overfitting",
     also=("dataset_too_small", "label_noise"),
-    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "regressor", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(500, 300, 200),
 )
 def overfit(plan: Plan, count: int) -> None:
@@ -197,7 +197,7 @@ def overfit(plan: Plan, count: int) -> None:
 @injection(
     "train_eval_leak",
     also=("unknown",),
-    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "gru", "mobile", "mixer"),
+    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "gru", "mobile", "mixer", "convnext", "tcn"),
     levels=(0.3, 0.7, 1.0),
     harm="gap",
 )
@@ -218,7 +218,7 @@ def leak(plan: Plan, share: float) -> None:
 @injection(
     "train_eval_mismatch",
     also=("model_in_eval_mode",),
-    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "vit", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
     levels=(3.0, 10.0, 255.0),
 )
 def evaluated_unnormalised(plan: Plan, factor: float) -> None:
@@ -234,7 +234,22 @@ def evaluated_unnormalised(plan: Plan, factor: float) -> None:
 @injection(
     "train_eval_mismatch",
     also=("class_names_mismatch",),
-    on=("mlp", "cnn_bn", "two_stage", "cnn", "vit", "one_stage", "gru", "mobile", "mixer", "fcos"),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "two_stage",
+        "cnn",
+        "vit",
+        "one_stage",
+        "gru",
+        "mobile",
+        "mixer",
+        "fcos",
+        "convnext",
+        "tcn",
+        "ssd",
+        "centre",
+    ),
     levels=(2, 3, 99),
 )
 def evaluated_by_other_names(plan: Plan, count: int) -> None:

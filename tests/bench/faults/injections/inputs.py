@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bench.faults.injection import DETECTORS, IMAGES, LATER, LATER_PLAIN, injection
+from bench.faults.injection import DETECTORS, IMAGES, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan, Sets
 from torch.nn import functional
@@ -23,7 +23,7 @@ def on_all_inputs(plan: Plan, scale: float, offset: float = 0.0) -> None:
 @injection(
     "inputs_not_normalised",
     also=("lr_too_high", "init_too_large"),
-    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth"),
+    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN),
     levels=((30.0, 0.0), (64.0, 128.0), (64.0, 1000.0)),
 )
 def raw_inputs(plan: Plan, level: tuple[float, float]) -> None:
@@ -50,7 +50,7 @@ def normalised_twice(plan: Plan, level: tuple[float, float]) -> None:
 @injection(
     "inputs_normalised_twice",
     also=("inputs_not_normalised", "inputs_constant", "lr_too_low"),
-    on=("mlp", *IMAGES, "vit", "gru", "depth"),
+    on=("mlp", *IMAGES, "vit", "gru", "depth", "unet", "tcn"),
     levels=(1 / 30, 1 / 255, 1 / 65025),
 )
 def divided_twice(plan: Plan, scale: float) -> None:
@@ -60,7 +60,7 @@ def divided_twice(plan: Plan, scale: float) -> None:
 
 @injection(
     "inputs_constant",
-    on=("mlp", "cnn_bn", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *LATER),
+    on=("mlp", "cnn_bn", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *LATER, *THIRD),
     levels=(0.6, 0.9, 1.0),
 )
 def black_inputs(plan: Plan, share: float) -> None:
@@ -76,7 +76,7 @@ def black_inputs(plan: Plan, share: float) -> None:
 
 @injection(
     "non_finite_inputs",
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(1.5, 1.0, 0.2),
     from_onset=True,
 )
@@ -95,7 +95,7 @@ def nan_input(plan: Plan, delay: float) -> None:
 @injection(
     "augmentation_too_strong",
     also=("regularisation_too_strong", "label_noise"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(2.0, 4.0, 8.0),
 )
 def noise_augmentation(plan: Plan, sigma: float) -> None:

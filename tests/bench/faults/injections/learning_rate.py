@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from bench.faults.injection import EVERY, LATER, LATER_PLAIN, WITH_LAYERNORM, injection
+from bench.faults.injection import EVERY, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, WITH_LAYERNORM, injection
 from bench.faults.plan import Gradients, Plan
 from torch.optim import Optimizer
 
@@ -31,7 +31,7 @@ def lr_low(plan: Plan, divisor: float) -> None:
 
 @injection(
     "lr_too_high",
-    on=("mlp", "cnn_bn", "chars", "cnn", "vit", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "chars", "cnn", "vit", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(30, 100, 300),
     from_onset=True,
 )
@@ -54,7 +54,7 @@ def lr_burst(plan: Plan, factor: float) -> None:
 @injection(
     "schedule_too_fast",
     also=("lr_zero", "lr_too_low"),
-    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "one_stage", *LATER, *THIRD),
     levels=(0.98, 0.95, 0.9),
 )
 def schedule_per_batch(plan: Plan, gamma: float) -> None:
@@ -71,7 +71,7 @@ def schedule_per_batch(plan: Plan, gamma: float) -> None:
 @injection(
     "lr_zero",
     also=("schedule_too_fast",),
-    on=("mlp", "chars", "segmentation", "cnn", "vit", "one_stage", "gru", "mixer", "depth", "fcos"),
+    on=("mlp", "chars", "segmentation", "cnn", "vit", "one_stage", "gru", "mixer", "depth", "fcos", *THIRD),
     levels=(0.3, 0.15, 0.0),
 )
 def lr_is_zero(plan: Plan, share: float) -> None:
@@ -97,7 +97,21 @@ def no_warmup(plan: Plan, factor: float) -> None:
 @injection(
     "schedule_too_fast",
     also=("lr_zero", "lr_too_low"),
-    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "fcos"),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "two_stage",
+        "cnn",
+        "resnet",
+        "vit",
+        "gru",
+        "mobile",
+        "mixer",
+        "fcos",
+        "convnext",
+        "tcn",
+        "ssd",
+    ),
     levels=(0.2, 0.12, 0.06),
 )
 def schedule_fast(plan: Plan, share: float) -> None:
@@ -110,7 +124,21 @@ def schedule_fast(plan: Plan, share: float) -> None:
 @injection(
     "warmup_never_ends",
     also=("lr_too_low",),
-    on=("chars", "two_stage", "mlp", "vit", "cnn", "one_stage", "gru", "mixer", "fcos"),
+    on=(
+        "chars",
+        "two_stage",
+        "mlp",
+        "vit",
+        "cnn",
+        "one_stage",
+        "gru",
+        "mixer",
+        "fcos",
+        "convnext",
+        "tcn",
+        "ssd",
+        "centre",
+    ),
     levels=(1.5, 10, 100),
 )
 def warmup_long(plan: Plan, runs: float) -> None:
@@ -121,7 +149,7 @@ def warmup_long(plan: Plan, runs: float) -> None:
 @injection(
     "schedule_needs_decay",
     also=("lr_too_high", "batch_too_small"),
-    on=("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos"),
+    on=("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd"),
     levels=(1.5, 3, 6),
 )
 def no_decay(plan: Plan, factor: float) -> None:
@@ -133,7 +161,7 @@ def no_decay(plan: Plan, factor: float) -> None:
 @injection(
     "lr_not_scaled_to_batch",
     also=("batch_too_small", "lr_too_high", "batchnorm_small_batch", "schedule_needs_decay"),
-    on=("cnn_bn", "segmentation", "cnn", "resnet", "mobile", "depth"),
+    on=("cnn_bn", "segmentation", "cnn", "resnet", "mobile", "depth", "unet", "tcn"),
     levels=(4, 8, 16),
 )
 def batch_cut(plan: Plan, divisor: int) -> None:
@@ -145,7 +173,7 @@ def batch_cut(plan: Plan, divisor: int) -> None:
 @injection(
     "resume_state_lost",
     also=("lr_too_high", "warmup_missing"),
-    on=("cnn_bn", "chars", "mlp", "resnet", "vit", "cnn", *LATER_PLAIN),
+    on=("cnn_bn", "chars", "mlp", "resnet", "vit", "cnn", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(1, 3, 10),
     from_onset=True,
 )

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from bench.faults.injection import CLASSIFIERS, DETECTORS, IMAGES, LATER_PLAIN, injection
+from bench.faults.injection import CLASSIFIERS, DETECTORS, IMAGES, LATER_PLAIN, THIRD_PLAIN, injection
 from bench.faults.plan import Plan
 from torch import Tensor, nn
 from torch.nn import functional
 
 Initialise = Callable[[nn.Module], None]
+Layer: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Linear
 
 
-def _layers(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:
-    return [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+def _layers(model: nn.Module) -> list[Layer]:
+    return [module for module in model.modules() if isinstance(module, Layer)]
 
 
-def on_layers(plan: Plan, change: Callable[[nn.Conv2d | nn.Linear], None], *, head: bool) -> None:
+def on_layers(plan: Plan, change: Callable[[Layer], None], *, head: bool) -> None:
     """Changes the weights of every layer; of the last one only where *head*."""
 
     def go(model: nn.Module) -> nn.Module:
@@ -31,10 +32,10 @@ def on_layers(plan: Plan, change: Callable[[nn.Conv2d | nn.Linear], None], *, he
     plan.on_model.append(go)
 
 
-def _strengthened(factor: float) -> Callable[[nn.Conv2d | nn.Linear], None]:
+def _strengthened(factor: float) -> Callable[[Layer], None]:
     """Multiplies the weights of a layer."""
 
-    def change(layer: nn.Conv2d | nn.Linear) -> None:
+    def change(layer: Layer) -> None:
         layer.weight.mul_(factor)
 
     return change
@@ -49,7 +50,7 @@ def softmax_twice(plan: Plan, sharpness: float) -> None:
 @injection(
     "loss_not_reduced",
     also=("lr_too_high",),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", "mobile", "mixer", "depth"),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", "mobile", "mixer", "depth", *THIRD_PLAIN),
     levels=(1, 4, 16),
 )
 def summed(plan: Plan, factor: float) -> None:
@@ -58,18 +59,23 @@ def summed(plan: Plan, factor: float) -> None:
 
 
 @injection(
-    "vanishing_gradients", also=("saturated_activations",), on=("mlp", "cnn", "regressor", "gru"), levels=(3, 5, 8)
+    "vanishing_gradients",
+    also=("saturated_activations",),
+    on=("mlp", "cnn", "regressor", "gru", "tcn"),
+    levels=(3, 5, 8),
 )
 def deep_sigmoid(plan: Plan, depth: int) -> None:
     """Many layers of sigmoids."""
     plan.shape.activation, plan.shape.depth = nn.Sigmoid, depth
 
 
-@injection("dead_relu", also=("vanishing_gradients",), on=("mlp", "cnn", "regressor", "gru"), levels=(1.0, 3.0, 10.0))
+@injection(
+    "dead_relu", also=("vanishing_gradients",), on=("mlp", "cnn", "regressor", "gru", "tcn"), levels=(1.0, 3.0, 10.0)
+)
 def dead_units(plan: Plan, depth: float) -> None:
     """Biases so low that no unit ever fires."""
 
-    def lower(layer: nn.Conv2d | nn.Linear) -> None:
+    def lower(layer: Layer) -> None:
         if layer.bias is not None:
             layer.bias.fill_(-depth)
 
@@ -79,14 +85,14 @@ def dead_units(plan: Plan, depth: float) -> None:
 @injection(
     "init_degenerate",
     also=("dead_relu", "vanishing_gradients"),
-    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer"),
+    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer", "convnext", "tcn"),
     levels=("equal", "tiny", "zero"),
 )
 def same_weights(plan: Plan, how: str) -> None:
     """All weights alike, all but zero, or zero."""
     value = {"equal": 0.02, "tiny": 1e-7, "zero": 0.0}[how]
 
-    def fill(layer: nn.Conv2d | nn.Linear) -> None:
+    def fill(layer: Layer) -> None:
         layer.weight.fill_(value) if how != "tiny" else layer.weight.mul_(value)
         if layer.bias is not None:
             layer.bias.zero_()
@@ -97,7 +103,7 @@ def same_weights(plan: Plan, how: str) -> None:
 @injection(
     "init_too_large",
     also=("exploding_gradients", "lr_too_high"),
-    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer"),
+    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer", "convnext", "tcn"),
     levels=(4.0, 8.0, 20.0),
 )
 def large_init(plan: Plan, factor: float) -> None:
@@ -108,7 +114,7 @@ def large_init(plan: Plan, factor: float) -> None:
 @injection(
     "exploding_gradients",
     also=("init_too_large", "lr_too_high"),
-    on=("mlp", "regressor", "cnn", "gru"),
+    on=("mlp", "regressor", "cnn", "gru", "tcn"),
     levels=((6, 3.0), (10, 3.0), (14, 3.5)),
 )
 def exploding(plan: Plan, level: tuple[int, float]) -> None:
@@ -120,7 +126,7 @@ def exploding(plan: Plan, level: tuple[int, float]) -> None:
 @injection(
     "saturated_activations",
     also=("init_too_large", "vanishing_gradients"),
-    on=("mlp", "cnn", "regressor", "gru"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn"),
     levels=(8.0, 20.0, 60.0),
 )
 def saturated(plan: Plan, factor: float) -> None:
@@ -132,7 +138,7 @@ def saturated(plan: Plan, factor: float) -> None:
 @injection(
     "capacity_too_small",
     also=("unknown", "regularisation_too_strong"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(0.2, 0.1, 0.02),
 )
 def narrow(plan: Plan, width: float) -> None:
@@ -142,7 +148,7 @@ def narrow(plan: Plan, width: float) -> None:
 
 @injection(
     "regularisation_too_strong",
-    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(0.7, 0.85, 0.95),
 )
 def heavy_dropout(plan: Plan, share: float) -> None:
@@ -153,7 +159,7 @@ def heavy_dropout(plan: Plan, share: float) -> None:
 @injection(
     "regularisation_too_strong",
     also=("weight_decay_too_strong", "loss_terms_unbalanced"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
     levels=(0.01, 0.1, 1.0),
 )
 def heavy_penalty(plan: Plan, weight: float) -> None:
@@ -178,7 +184,7 @@ def one_term_rules(plan: Plan, factor: float) -> None:
     plan.loss = weighted
 
 
-@injection("anchors_mismatch", on=DETECTORS, levels=(2.5, 4.0, 10.0))
+@injection("anchors_mismatch", on=("two_stage", "one_stage", "fcos", "ssd"), levels=(2.5, 4.0, 10.0))
 def anchors_too_large(plan: Plan, factor: float) -> None:
     """Anchors of the pictures before they were made smaller."""
 
@@ -186,6 +192,8 @@ def anchors_too_large(plan: Plan, factor: float) -> None:
         for module in model.modules():
             if type(module).__name__ == "AnchorGenerator":
                 module.cell_anchors = [cell * factor for cell in module.cell_anchors]
+            elif type(module).__name__ == "DefaultBoxGenerator":
+                module._wh_pairs = [sizes * factor for sizes in module._wh_pairs]
         return model
 
     plan.on_model.append(enlarge)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from bench.faults.injection import DETECTORS, LATER, WITH_BATCHNORM, WITH_SGD, injection
+from bench.faults.injection import DETECTORS, LATER, THIRD, THIRD_PLAIN, WITH_BATCHNORM, WITH_SGD, injection
 from bench.faults.plan import Gradients, Plan
 from bench.faults.recipe import make_optimizer
 from torch import nn
@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 @injection(
     "optimizer_not_stepping",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
     levels=(0.3, 0.1, 0.0),
 )
 def no_step(plan: Plan, share: float) -> None:
@@ -26,7 +26,7 @@ def no_step(plan: Plan, share: float) -> None:
 
 @injection(
     "params_not_in_optimizer",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
     levels=(0.3, 0.6, 1.0),
 )
 def stale_parameters(plan: Plan, share: float) -> None:
@@ -44,7 +44,20 @@ def stale_parameters(plan: Plan, share: float) -> None:
 
 @injection(
     "gradients_not_zeroed",
-    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "regressor", "mobile", "mixer", "depth", "fcos"),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "two_stage",
+        "cnn",
+        "resnet",
+        "regressor",
+        "mobile",
+        "mixer",
+        "depth",
+        "fcos",
+        *THIRD_PLAIN,
+        "ssd",
+    ),
     levels=(8, 40, 0),
 )
 def no_zero_grad(plan: Plan, every: int) -> None:
@@ -54,7 +67,7 @@ def no_zero_grad(plan: Plan, every: int) -> None:
 
 @injection(
     "loss_sign_flipped",
-    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "one_stage", "regressor", *LATER),
+    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "one_stage", "regressor", *LATER, *THIRD),
     levels=(0.03, 0.3, 1.0),
 )
 def sign_flipped(plan: Plan, weight: float) -> None:
@@ -65,14 +78,14 @@ def sign_flipped(plan: Plan, weight: float) -> None:
 @injection(
     "graph_detached",
     also=("frozen_params",),
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
     levels=(0.3, 0.6, 0.9),
 )
 def detached(plan: Plan, depth: float) -> None:
     """The output of a layer is detached, *depth* of the way to the head."""
 
     def cut(model: nn.Module) -> nn.Module:
-        leaves = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        leaves = [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
         layer = leaves[min(int(depth * len(leaves)), len(leaves) - 2)]
         layer.register_forward_hook(lambda module, args, output: output.detach())
         return model
@@ -82,7 +95,7 @@ def detached(plan: Plan, depth: float) -> None:
 
 @injection(
     "frozen_params",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
     levels=(0.6, 0.85, 0.97),
 )
 def frozen(plan: Plan, share: float) -> None:
@@ -106,7 +119,7 @@ def clip_tight(plan: Plan, max_norm: float) -> None:
 @injection(
     "loss_not_reduced",
     also=("lr_too_high",),
-    on=("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos"),
+    on=("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd"),
     levels=(4, 8, 16),
 )
 def accumulated_sum(plan: Plan, count: int) -> None:
@@ -124,7 +137,21 @@ def momentum_high(plan: Plan, momentum: float) -> None:
 @injection(
     "weight_decay_too_strong",
     also=("regularisation_too_strong",),
-    on=("cnn_bn", "chars", "two_stage", "cnn", "resnet", "vit", "one_stage", "mobile", "mixer", "fcos"),
+    on=(
+        "cnn_bn",
+        "chars",
+        "two_stage",
+        "cnn",
+        "resnet",
+        "vit",
+        "one_stage",
+        "mobile",
+        "mixer",
+        "fcos",
+        "convnext",
+        "tcn",
+        "ssd",
+    ),
     levels=(20, 100, 1000),
 )
 def decay_strong(plan: Plan, strength: float) -> None:
@@ -138,7 +165,7 @@ def decay_strong(plan: Plan, strength: float) -> None:
 @injection(
     "adam_second_moment_lag",
     also=("lr_too_high", "loss_terms_unbalanced"),
-    on=("chars", "mlp", "vit", "regressor", "gru", "mixer", "depth"),
+    on=("chars", "mlp", "vit", "regressor", "gru", "mixer", "depth", "convnext", "unet"),
     levels=((0.999, 30), (0.9995, 300), (0.9999, 3000)),
     from_onset=True,
 )
@@ -165,7 +192,20 @@ def batchnorm_batch(plan: Plan, batch: int) -> None:
 @injection(
     "batch_too_small",
     also=("lr_not_scaled_to_batch", "lr_too_high", "schedule_needs_decay"),
-    on=("mlp", "chars", "two_stage", "cnn", "vit", "regressor", "one_stage", "gru", "mixer", "depth"),
+    on=(
+        "mlp",
+        "chars",
+        "two_stage",
+        "cnn",
+        "vit",
+        "regressor",
+        "one_stage",
+        "gru",
+        "mixer",
+        "depth",
+        *THIRD_PLAIN,
+        "centre",
+    ),
     levels=(4, 2, 1),
 )
 def batch_small(plan: Plan, batch: int) -> None:
@@ -177,7 +217,7 @@ def batch_small(plan: Plan, batch: int) -> None:
 @injection(
     "batch_too_large",
     also=("lr_too_low", "lr_not_scaled_to_batch"),
-    on=("mlp", "cnn", "regressor", "gru", "mixer", "depth"),
+    on=("mlp", "cnn", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN),
     levels=(8, 16, 32),
 )
 def batch_large(plan: Plan, factor: int) -> None:
@@ -238,7 +278,7 @@ def _half(now: Gradients, change: Callable[[torch.Tensor], torch.Tensor]) -> Non
 @injection(
     "fp16_underflow",
     also=("vanishing_gradients",),
-    on=("mlp", "cnn", "chars", "vit", "gru", "mixer"),
+    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn"),
     levels=(1e-4, 1e-5, 1e-6),
 )
 def half_underflow(plan: Plan, scale: float) -> None:
@@ -250,7 +290,11 @@ def half_underflow(plan: Plan, scale: float) -> None:
     plan.on_gradients.append(through_half)
 
 
-@injection("fp16_overflow", on=("mlp", "cnn", "chars", "vit", "gru", "mixer"), levels=(2.0**18, 2.0**24, 2.0**40))
+@injection(
+    "fp16_overflow",
+    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn"),
+    levels=(2.0**18, 2.0**24, 2.0**40),
+)
 def half_overflow(plan: Plan, scale: float) -> None:
     """A scaler that starts far too high and grows at once: steps are skipped again and again."""
     plan.amp = {"init_scale": scale, "growth_interval": 1, "growth_factor": 4.0, "backoff_factor": 0.5}
