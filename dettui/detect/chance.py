@@ -46,6 +46,9 @@ def guess_of(context: Context) -> float | None:
 
 
 def class_entropy(context: Context) -> float | None:
-    """H of the classes seen in the targets, in nats: the loss of a guesser; None where too few were counted."""
+    """H of the classes seen in the targets, in nats: the loss of a guesser.  None where too few were counted, and for a
+    detector, whose loss has other terms and whose places are background for the most part."""
     counts = context.counts("targets")
-    return None if counts is None or counts.seen.sum() < 100 else entropy(counts.seen)
+    if counts is None or counts.seen.sum() < 100 or context.series(tags.TARGET_BOXES) is not None:
+        return None
+    return entropy(counts.seen)

@@ -87,6 +87,16 @@ def test_a_loss_that_began_far_above_a_guess_must_fall_below_it(now: float, seve
     assert severity_on(2.0, first=4.6, now=now, family="classification", num_classes=10) == severity
 
 
+def test_the_loss_of_a_detector_is_not_held_against_a_guesser_of_classes() -> None:
+    """Its terms of boxes stay above the entropy of the classes, however well it learns."""
+    steps, setting = 240, Setting(family="torchvision.FCOS", background=None, targets=(0.0, 2.0, 2.0, 2.0))
+    loss = [2.8] * 20 + [1.1] * (steps - 20)  # ln 3 is 1.1
+    series = {**SOUND, tags.NORM_TRAINING: 3.0, tags.BATCH_SIZE: 2.0, tags.TARGET_BOXES: 6.0, tags.LOSS_TOTAL: loss}
+    found = Setup().evaluate(Context(store_of(run_messages(steps, setting=setting, **series)), steps))
+    assert not isinstance(found, Abstention)
+    assert [one.severity for one in found] == ["info"]
+
+
 def severity_on(images: float, first: float, now: float, **setting: Any) -> str:
     """Of the symptom of a BatchNorm over *images*, where the loss went from *first* to *now*."""
     steps = 240
