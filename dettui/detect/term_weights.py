@@ -24,6 +24,8 @@ class TermPolicy:
     exact: float = 1e-3  # share of the total that a weighted sum may miss
     apart: float = 25.0  # greatest weight over that of the term
     unmoved: float = 0.75  # of its first level: a term that falls in spite of its weight does no harm
+    little: float = 0.02  # share of a detector's total: then a term is as good as left out of it
+    hardly_moved: float = 0.25  # of the first level of such a term, which falls a little with the others
     first: int = 10
 
 
@@ -70,7 +72,7 @@ def _fits(model: Floats, sums: Floats, policy: TermPolicy) -> bool:
 
 @dataclass(frozen=True)
 class UnbalancedTerms:
-    """A term weighs next to nothing beside another and does not fall."""
+    """A term weighs next to nothing beside another and does not fall, or hardly."""
 
     policy: TermPolicy = TermPolicy()
     name: str = "term_weights"
@@ -87,25 +89,35 @@ class UnbalancedTerms:
             return ()
         most = max(read.weights, key=read.weights.__getitem__)
         light = {tag: w for tag, w in read.weights.items() if 0 < self.policy.apart * w < read.weights[most]}
-        unmoved = {tag: level for tag in light if (level := self._level(context, tag)) is not None}
+        unmoved = {tag: level for tag, w in light.items() if (level := self._level(context, tag, w)) is not None}
         if not unmoved:
             return ()
         tag = min(unmoved, key=light.__getitem__)
         return (self._symptom(read, tag, most, unmoved[tag]),)
 
-    def _level(self, context: Context, tag: str) -> float | None:
+    def _level(self, context: Context, tag: str, weight: float) -> float | None:
         """Newest level of a term as a share of its first, None where it fell."""
         first = context.early_median(tag, self.policy.first)
         newest = context.window(tag, self.policy.wait_points // 3)
         if not first or first <= 0 or not len(newest):
             return None
         level = median(newest) / first
-        return level if level > self.policy.unmoved else None
+        return level if level > self._kept(context, weight * median(newest)) else None
+
+    def _kept(self, context: Context, part: float) -> float:
+        """The level above which a term is not learnt, given its *part* in the total.  All terms of a detector have to
+        be; elsewhere a weak one may be meant as a mere hint."""
+        total = context.median(tags.LOSS_TOTAL, self.policy.wait_points // 3)
+        is_detector = context.series(tags.TARGET_BOXES) is not None
+        if is_detector and total and part < self.policy.little * total:
+            return self.policy.hardly_moved
+        return self.policy.unmoved
 
     def _symptom(self, read: TermWeights, tag: str, most: str, level: float) -> Symptom:
         factor = read.weights[most] / read.weights[tag]
         window = int(read.steps[0]), int(read.steps[-1])
         text = f"the total counts {most} {factor:.0f} times as much as {tag}, which still stands at {level:.0%}"
         proof = Evidence(tag, window, factor, self.policy.apart, ">", text)
-        title = f"{tag} weighs a {factor:.0f}th of {most} and does not fall"
+        fall = "does not fall" if level > self.policy.unmoved else "hardly falls"
+        title = f"{tag} weighs a {factor:.0f}th of {most} and {fall}"
         return told_by([proof], "config_smell", "warning", title, key="terms")

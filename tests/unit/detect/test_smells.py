@@ -103,6 +103,27 @@ def test_a_light_term_that_falls_does_no_harm() -> None:
     assert judge(UnbalancedTerms(), series) == ()
 
 
+@pytest.mark.parametrize(
+    ("of_boxes", "weight", "told"),
+    [
+        (True, 0.01, True),  # 0.5 % of the total: it falls a little because the other term shapes what both rest on
+        (True, 0.05, False),  # as recipes have it
+        (False, 0.01, False),  # no detector: a weak term may be a mere hint
+    ],
+)
+def test_a_term_of_a_detector_that_is_as_good_as_left_out_is_told(of_boxes: bool, weight: float, told: bool) -> None:
+    classes, box = decay(STEPS, 1.4, 0.5, 30.0), flat(1.0)
+    series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: weight * classes + box}
+    found = judge(UnbalancedTerms(), {**series, **({tags.TARGET_BOXES: flat(6.0)} if of_boxes else {})})
+    assert [s.evidence[0].tag for s in found] == ([tags.LOSS + "cls"] if told else [])
+
+
+def test_a_term_of_a_detector_that_is_learnt_in_spite_of_its_weight_does_no_harm() -> None:
+    classes, box = decay(STEPS, 1.4, 0.1, 30.0), flat(1.0)
+    series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: 0.01 * classes + box}
+    assert judge(UnbalancedTerms(), {**series, tags.TARGET_BOXES: flat(6.0)}) == ()
+
+
 def test_terms_that_move_alike_leave_their_weights_open() -> None:
     classes, box = flat(1.4), 0.1 * flat(1.4)
     series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: 0.01 * classes + box}
