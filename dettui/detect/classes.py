@@ -61,8 +61,17 @@ def _leaves_zero_out(model: ModelInfo, counts: ClassCounts) -> bool:
     if len(counts.seen) and counts.seen[0] > 0:
         return False
     if are_named(counts):
-        return counts.names[0].strip("_ ").lower() in BACKGROUND_NAMES
+        return _begins_with_background(counts)
     return model.family.startswith("torchvision.")
+
+
+def _begins_with_background(counts: ClassCounts) -> bool:
+    return bool(counts.names) and counts.names[0].strip("_ ").lower() in BACKGROUND_NAMES
+
+
+def named_background(counts: ClassCounts) -> int:
+    """How many carry id 0, where the script itself named that id background."""
+    return int(counts.seen[0]) if len(counts.seen) and _begins_with_background(counts) else 0
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ class Signals:
     label_max: float | None = None
     labels_illegal: float | None = None
     labels_background: float | None = None
+    labels_named_background: float | None = None  # objects with id 0, where the class names call that background
     length_mismatches: float | None = None
     # classes
     num_classes: int | None = None  # foreground classes of the head, else ids seen

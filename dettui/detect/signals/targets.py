@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dettui.detect.assignment import AssignmentPolicy, read_matches
-from dettui.detect.classes import foreground
+from dettui.detect.classes import foreground, named_background
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
 from dettui.detect.targets.pairing import learnt, mirrors, own_place, same_batch, swapped
@@ -50,12 +50,14 @@ def add_labels(context: Context, known: Signals) -> Signals:
     reading = read_targets(context, DEFAULT_POLICY.horizon)
     if reading is None:
         return known
+    counts = context.counts("targets")
     return replace(
         known,
         label_min=reading.least(tags.TARGET_LABEL_MIN),
         label_max=reading.greatest(tags.TARGET_LABEL_MAX),
         labels_illegal=reading.count(tags.TARGET_LABEL_ILLEGAL),
         labels_background=reading.count(tags.TARGET_BACKGROUND),
+        labels_named_background=None if counts is None else named_background(counts),
         length_mismatches=reading.count(tags.TARGET_MISMATCH),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dettui.detect.base import Symptom
+from dettui.detect.classes import named_background
 from dettui.detect.targets.policy import TargetPolicy
 from dettui.detect.targets.reading import FORMATS, TargetReading
 from dettui.domain.finding import Evidence, Severity
@@ -77,12 +78,25 @@ def illegal_labels(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
 
 
 def background_labels(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
-    """Objects labelled as background, where the head is known to keep an id for it [M1]."""
+    """Objects labelled as background, where the head is known to keep an id for it, or the class names do [M1]."""
     model = reading.context.model
     if model is None or model.background is None:
-        return None
+        return _named_background(reading)
     text = f"objects carry label {model.background}, which this head keeps for background"
     return _any(reading, "background", tags.TARGET_BACKGROUND, text)
+
+
+def _named_background(reading: TargetReading) -> Symptom | None:
+    """The names of the classes begin with background, and objects carry its id all the same."""
+    counts = reading.context.counts("targets")
+    objects = 0 if counts is None else named_background(counts)
+    if counts is None or not objects:
+        return None
+    window = counts.first_step, counts.last_step
+    text = f"{objects} of {counts.seen.sum()} objects carry class id 0, which the class names call {counts.names[0]}"
+    proof = Evidence(tags.TARGET_LABEL_MIN, window, float(objects), 0.0, ">", text)
+    title = f"{objects} objects are labelled {counts.names[0]}"
+    return bad_targets("background", "warning", title, (proof,), facts={"count": float(objects)})
 
 
 def length_mismatch(reading: TargetReading, _: TargetPolicy) -> Symptom | None:

@@ -216,6 +216,11 @@ BACKGROUND_LABEL_USED: Final = CauseRecord(
             both(over("labels_background", 0), at_least("background", 0)),
             "{labels_background:.0f} objects carry class id {background:.0f}, which {family} keeps for background",
         ),
+        Proof(
+            over("labels_named_background", 0),
+            "{labels_named_background:.0f} objects carry class id 0, which the class names of the run keep for "
+            "background",
+        ),
     ),
     clues=(
         Clue(

@@ -104,6 +104,25 @@ def test_label_zero_is_a_fault_only_where_the_head_keeps_it() -> None:
     assert judge({tags.TARGET_BACKGROUND: 1.0}, background=None) == {}
 
 
+@pytest.mark.parametrize(
+    ("names", "targets", "told"),
+    [
+        (("background", "circle", "square"), (1.0, 2.0, 2.0), True),
+        (("__background__", "circle", "square"), (1.0, 2.0, 2.0), True),
+        (("background", "circle", "square"), (0.0, 2.0, 2.0), False),
+        (("circle", "square", "triangle"), (1.0, 2.0, 2.0), False),
+        ((), (1.0, 2.0, 2.0), False),
+    ],
+)
+def test_objects_that_the_class_names_call_background_are_told_where_the_head_has_none(
+    names: tuple[str, ...], targets: tuple[float, ...], told: bool
+) -> None:
+    setting: dict[str, Any] = {"family": "torchvision.FCOS", "background": None, "num_classes": 3}
+    found = judge({}, class_names=names, targets=targets, **setting)
+    assert [symptom.severity for symptom in found.values()] == (["warning"] if told else [])
+    assert list(found) == (["background"] if told else [])
+
+
 def test_an_illegal_label_is_named_with_the_size_of_the_head() -> None:
     found = judge({tags.TARGET_LABEL_ILLEGAL: 1.0, tags.TARGET_LABEL_MAX: 4.0})["illegal_label"]
     assert any("4 classes" in e.text for e in found.evidence)

@@ -299,6 +299,15 @@ def test_background_label_is_proved_only_where_the_head_is_known() -> None:
     assert first_cause(diagnosis_of(finding("bad_targets"), model=retina, **signals)) == "unknown"
 
 
+def test_objects_that_the_class_names_call_background_are_proved_for_any_head() -> None:
+    signals = {**HEALTHY_BOXES, "labels_named_background": 300.0, "classes_unseen": 1.0}
+    retina = ModelInfo(family="torchvision.RetinaNet", num_classes=4, background=None)
+    found = diagnosis_of(
+        finding("bad_targets", tag="targets/label_min"), finding("class_unseen"), model=retina, **signals
+    )
+    assert [first_cause(found, i) for i in (0, 1)] == ["background_label_used"] * 2
+
+
 def test_normalised_boxes_are_not_proved_wrong_for_an_unknown_model() -> None:
     signals = {**HEALTHY_BOXES, "max_coord": 0.98}
     cause = diagnosis_of(finding("bad_targets"), model=None, **signals).findings[0].causes[0]
