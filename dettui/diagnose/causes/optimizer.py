@@ -81,7 +81,16 @@ FROZEN_PARAMS: Final = CauseRecord(
             "frozen there",
         ),
     ),
-    clues=(Clue("frozen", 1, over("frozen_share", 0.5), "{frozen_share:.0%} of the parameters are frozen"),),
+    clues=(
+        Clue("frozen", 1, over("frozen_share", 0.5), "{frozen_share:.0%} of the parameters are frozen"),
+        Clue(
+            "untrained",
+            1.5,
+            both(over("frozen_share", 0.5), at_least("frozen_untrained_share", 0.25)),
+            "{frozen_untrained:.0f} of the frozen weights are as a random initialisation drew them",
+        ),
+    ),
+    explains_away=("lr_too_high",),  # what is left to train grows fast and comes to nothing
     tags=("optim/", "update/", "loss/"),
     check="Print [n for n, p in model.named_parameters() if not p.requires_grad]: is each of them pretrained?",
     remedy="Unfreeze more: fasterrcnn_resnet50_fpn(weights=..., trainable_backbone_layers=3), or "
