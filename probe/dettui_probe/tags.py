@@ -104,6 +104,11 @@ ASSIGN_ROI: Final = "assign/roi_foreground"
 ASSIGN_ROI_CANDIDATES: Final = "assign/roi_candidates"
 ASSIGN_POSITIVES: Final = "assign/positives"
 
+# --- what a detector is surest of in training (torchvision detectors; sampled) ---------------------------------
+SUREST: Final = "surest/places"
+SUREST_UNEXPLAINED: Final = "surest/unexplained"
+SUREST_OVERLAP: Final = "surest/overlap"
+
 # --- BatchNorm, and the mode of the model ---------------------------------------------------------------------
 NORM_POISONED: Final = "norm/poisoned_channels"
 NORM_EXTREME: Final = "norm/extreme_channels"
@@ -252,6 +257,9 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(ASSIGN_ROI, "proposals", "proposals of the RoI head that are foreground; each object is one of them"),
     Tag(ASSIGN_ROI_CANDIDATES, "proposals", "proposals of the RoI head, each object among them"),
     Tag(ASSIGN_POSITIVES, "anchors", "anchors, or points, of a one-stage head that are positives"),
+    Tag(SUREST, "places", "surest answers that were looked at: a quarter as many as there are positives"),
+    Tag(SUREST_UNEXPLAINED, "places", "of these, answers whose box meets no object of their image (IoU below 0.3)"),
+    Tag(SUREST_OVERLAP, "", "sum of the IoU of the others with the objects that they meet"),
     Tag(NORM_POISONED, "channels", "BatchNorm channels whose running statistics are non-finite or negative"),
     Tag(NORM_EXTREME, "channels", "BatchNorm channels with a running variance over 1e4 times the model's median"),
     Tag(NORM_TRAINING, "layers", "trainable BatchNorm layers that normalise by their own batch"),

@@ -11,6 +11,7 @@ from dettui_probe.capture.activations import named_hooks
 from dettui_probe.capture.assignment import assignment_patches
 from dettui_probe.capture.inert import LiveHook
 from dettui_probe.capture.patches import patch_all
+from dettui_probe.capture.surest import AnswerWatch
 from dettui_probe.capture.torchlib import (
     Optimizer,
     nn,
@@ -40,6 +41,7 @@ class Capture:
 
     def _install(self, undo: contextlib.ExitStack) -> None:
         watcher, model = self.watcher, self.model
+        answers = AnswerWatch(model, watcher)
         backbone = _backbone_of(model)
         if backbone is not None:
             undo.callback(backbone.register_forward_pre_hook(LiveHook(watcher.backbone_begins)).remove)
@@ -52,7 +54,9 @@ class Capture:
             undo.callback(handle.remove)
         for layer, hook in named_hooks(model, watcher.activated):
             undo.callback(layer.register_forward_hook(LiveHook(hook)).remove)
-        for patch in (*patch_all(watcher), *assignment_patches(model, watcher)):
+        for predictor, live in answers.hooks():
+            undo.callback(predictor.register_forward_hook(live).remove)
+        for patch in (*patch_all(watcher), *assignment_patches(model, watcher), *answers.patches()):
             undo.callback(patch.undo)
 
     def detach(self) -> None:

@@ -17,6 +17,7 @@ IMPORTANCE: Final = {
     "targets": 32.0,
     "coverage": 16.0,
     "assignment": 4.0,
+    "surest": 2.0,
     "gradients": 4.0,
     "norms": 4.0,
     "ranks": 4.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from dettui_probe.capture import activations, fit, loss_graph, rows
+from dettui_probe.capture import activations, fit, loss_graph, rows, surest
 from dettui_probe.capture.assignment import Assignment, Site
 from dettui_probe.capture.boxes import TargetChecks
 from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
@@ -37,6 +37,7 @@ class Inputs:
         self._exhibiting = collector.instrument("exhibits")
         self._backbone = collector.instrument("inputs")
         self._assigning = collector.instrument("assignment")
+        self._trusting = collector.instrument("surest", at_most_every=surest.CADENCE.every)
         self._norming = collector.instrument("norms", at_most_every=READ_EVERY)
         self._dissecting = collector.instrument("graph", at_most_every=loss_graph.CADENCE.every)
         self._fitting = collector.instrument("fit", at_most_every=fit.CADENCE.every)
@@ -47,6 +48,7 @@ class Inputs:
         self._fit, self._rows, self._saturation = fit.Fit(), rows.Rows(), activations.Saturation()
         self._eval_batches = 0  # since the last step, of those that were looked at
         self._assignment, self._norms = Assignment(), Norms(model)
+        self._surest = surest.Surest()
         self._pixel_checks, self._exhibits = Pixels(), Exhibits()
         self._terms, self._total = LossTerms(), TotalLoss()
         self._checks, self._counts = TargetChecks(), ClassCounts()
@@ -102,6 +104,14 @@ class Inputs:
         """The model matched its anchors, or proposals, with the objects."""
         self._assigning.run(self._assignment.take, site, matches)
 
+    def wants_surest(self, step: int) -> bool:
+        """The same for ``answered``."""
+        return surest.CADENCE.due(step) and self._trusting.due(step)
+
+    def answered(self, read: surest.Read) -> None:
+        """A detector holds its answers against the objects."""
+        self._trusting.run(self._surest.take, read)
+
     def wants_input(self, step: int) -> bool:
         """The same for ``backbone_begins``."""
         return self._backbone.due(step)
@@ -136,6 +146,7 @@ class Inputs:
         self._collector.keep(self._exhibiting, self._close_exhibit())
         self._collector.keep(self._classes, self._close_labels())
         self._collector.keep(self._assigning, self._assignment.close_step())
+        self._collector.keep(self._trusting, self._surest.close_step())
         self._collector.keep(self._saturating, self._saturation.close_step())
         self._eval_batches = 0
 

@@ -23,6 +23,7 @@ from dettui_probe.capture.memory import MEMORY
 from dettui_probe.capture.parameters import Parameters
 from dettui_probe.capture.ranks import Company
 from dettui_probe.capture.record import Post, Reading, Sheet
+from dettui_probe.capture.surest import Read
 from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, torch
 from dettui_probe.contract import Contract
 from dettui_probe.heard import Ear
@@ -136,6 +137,15 @@ class Watcher:
         if self._in_forward and self._lit and self._inputs.wants_assignment(self._coming_step):
             self._call(self._assigned, site, matches)
 
+    def wants_answers(self) -> bool:
+        """Whether ``answered`` has anything to do now."""
+        return self._in_forward and self._lit and self._inputs.wants_surest(self._coming_step)
+
+    def answered(self, read: Read) -> None:
+        """Before a detector holds its answers against the objects; *read* tells the surest of them."""
+        if self.wants_answers():
+            self._call(self._answered, read)
+
     def clipped(self, max_norm: object) -> None:
         """Before gradients are clipped to *max_norm*."""
         self._clip = max_norm
@@ -245,6 +255,9 @@ class Watcher:
 
     def _assigned(self, site: Site, matches: Sequence[Tensor]) -> None:
         self._inputs.assigned(site, matches)
+
+    def _answered(self, read: Read) -> None:
+        self._inputs.answered(read)
 
     def _forward_ended(self, output: object) -> None:
         self._in_forward = False
