@@ -23,7 +23,7 @@ from dettui.detect.signals.optimizer import (
     add_updates,
 )
 from dettui.detect.signals.progress import add_progress, add_schedule
-from dettui.detect.signals.targets import add_assignment, add_boxes, add_classes, add_labels, add_pairing
+from dettui.detect.signals.targets import add_assignment, add_boxes, add_classes, add_labels, add_pairing, add_surest
 from dettui.store.run_store import RunStore
 
 __all__ = ["Signals", "measure", "signals_of"]
@@ -40,6 +40,7 @@ _GROUPS: Final[Sequence[Callable[[Context, Signals], Signals]]] = (
     add_labels,
     add_classes,
     add_pairing,
+    add_surest,
     add_answers,
     add_batches,
     add_inputs,

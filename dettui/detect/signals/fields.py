@@ -99,6 +99,9 @@ class Signals:
     batch_wins_at_least: float | None = None
     learnt_wins: float | None = None  # share of boxes whose own image some learnt feature tells from another one
     learnt_wins_at_most: float | None = None
+    # what a settled detector is surest of
+    surest_unexplained: float | None = None  # share of these answers that meet no object
+    surest_overlap: float | None = None  # mean IoU of the others with theirs
     # order and repetition of batches
     order_chi2: float | None = None  # median D_t [S23]
     order_carry: float | None = None  # mean cosine of the class deviations of successive batches

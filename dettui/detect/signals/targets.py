@@ -13,6 +13,7 @@ from dettui.detect.signals.fields import Signals
 from dettui.detect.targets.pairing import learnt, mirrors, own_place, same_batch, swapped
 from dettui.detect.targets.policy import DEFAULT_POLICY
 from dettui.detect.targets.reading import read_targets
+from dettui.detect.targets.surest import read_surest
 from dettui.numerics.proportions import entropy
 from dettui_probe import tags
 
@@ -97,6 +98,13 @@ def add_pairing(context: Context, known: Signals) -> Signals:
         learnt_wins=None if told is None else told.share,
         learnt_wins_at_most=None if told is None else told.at_most,
     )
+
+
+def add_surest(context: Context, known: Signals) -> Signals:
+    read = read_surest(context)
+    if read is None:
+        return known
+    return replace(known, surest_unexplained=read.share_unexplained, surest_overlap=read.overlap or None)
 
 
 def add_assignment(context: Context, known: Signals) -> Signals:

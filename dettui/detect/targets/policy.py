@@ -35,6 +35,17 @@ class TargetPolicy:
     own_place_at_most: float = 0.58  # boxes that surely win less at their own place tell nothing of their images
     learnt_boxes: int = 300  # comparisons by what was learnt, before that they tell nothing is a warning
     learnt_at_most: float = 0.6  # right for 90 % and more of the boxes of every healthy law (pairing_power.py)
+    surest_rows: int = 24  # of which the newest half is read
+    surest_places: float = 15.0
+    surest_explained: float = 10.0  # places that meet an object
+    surest_z: float = 2.5
+    settled_step: int = 120
+    settled_lr: float = 0.3  # share of its peak to which the LR has fallen
+    settled_epochs: float = 4.0  # where nothing tells how long the training is
+    unexplained: float = 0.15  # share of the surest answers; 0 to 3 % in every healthy detector of the fault bench
+    unexplained_surely: float = 0.08
+    nearly_all: float = 0.9  # then it answers nothing that can be held against an object
+    loose: float = 0.58  # mean IoU; 0.7 and more in healthy detectors, 0.55 where corners are off by 0.4 of the size
 
 
 DEFAULT_POLICY = TargetPolicy()

@@ -11,6 +11,7 @@ from dettui.detect.targets import checks
 from dettui.detect.targets.pairing import pairing
 from dettui.detect.targets.policy import DEFAULT_POLICY, TargetPolicy
 from dettui.detect.targets.reading import TargetReading, read_targets
+from dettui.detect.targets.surest import surest
 from dettui.domain.finding import Abstention
 from dettui_probe import tags
 
@@ -27,6 +28,7 @@ CHECKS: tuple[Callable[[TargetReading, TargetPolicy], Symptom | None], ...] = (
     checks.tiny,
     checks.duplicates,
     pairing,
+    surest,
 )
 
 

@@ -284,7 +284,7 @@ EMPTY_TARGETS: Final = CauseRecord(
         Clue("empty", 1, over("share_empty", 0.6), "{share_empty:.0%} of {images_seen:.0f} images have no box"),
         Clue("empty", -2, under("share_empty", 0.2), "{share_empty:.0%} of the images have no box"),
     ),
-    tags=("targets/empty", "targets/boxes", "loss/", "grad/", "layer/", "eval/"),
+    tags=("targets/empty", "targets/boxes", "surest/", "loss/", "grad/", "layer/", "eval/"),
     check="Count boxes in the annotation file and over one pass of the dataset: sum(len(t['boxes']) for _, t in "
     "dataset).",
     remedy="Find the filter that removes them: ids compared as str and int (int(row['image_id']) mends it), class "
@@ -296,11 +296,31 @@ MISSING_ANNOTATIONS: Final = CauseRecord(
     id="missing_annotations",
     group="annotations",
     meaning="Real objects are left unlabelled and train as background.",
-    symptoms=("plateau", "plateau_after_lr_drop"),
+    symptoms=("plateau", "plateau_after_lr_drop", "bad_targets"),
     clues=(
+        Clue(
+            "unexplained",
+            2,
+            both(over("surest_unexplained", 0.15), at_least("surest_overlap", 0.58)),
+            "{surest_unexplained:.0%} of what the detector is surest of meets no box, and where it meets one its boxes "
+            "are right ({surest_overlap:.0%} overlap)",
+        ),
+        Clue(
+            "unexplained",
+            1,
+            both(over("surest_unexplained", 0.15), under("surest_overlap", 0.58)),
+            "{surest_unexplained:.0%} of what the detector is surest of meets no box",
+        ),
+        Clue(
+            "unexplained",
+            -2,
+            under("surest_unexplained", 0.05),
+            "all but {surest_unexplained:.0%} of what the detector is surest of meets a box",
+        ),
         Clue("survives", 1, Seen("plateau_after_lr_drop"), "the plateau outlived a drop of the learning rate"),
         Clue("learnt", -1, under("loss_drop_share", 0.1), "the loss never fell, as it would on mostly right labels"),
     ),
+    tags=("surest/",),
     check="Look at 20 confident predictions without a matching box: are they objects?",
     remedy="Label what they show, or mark the regions as ignore (iscrowd=1) so that they do not count as background.",
     overturned_by="A second look at 20 unmatched confident predictions finds no object in them.",
@@ -309,9 +329,22 @@ MISSING_ANNOTATIONS: Final = CauseRecord(
 LABEL_NOISE: Final = CauseRecord(
     id="label_noise",
     group="annotations",
-    meaning="A share of the labels names the wrong class.",
+    meaning="A share of the labels is wrong: of another class, or boxes that lie about their objects.",
     symptoms=("plateau", "plateau_after_lr_drop", "slow_descent", "bad_targets"),
     clues=(
+        Clue(
+            "boxes",
+            2,
+            under("surest_overlap", 0.58),
+            "boxes that the detector is sure of overlap their targets by {surest_overlap:.0%}, as the best answer to "
+            "boxes that scatter would",
+        ),
+        Clue(
+            "boxes",
+            -1,
+            over("surest_overlap", 0.7),
+            "boxes that the detector is sure of overlap their targets by {surest_overlap:.0%}",
+        ),
         Clue(
             "gap",
             2,

@@ -66,6 +66,8 @@ CASES = {
     "boxes_wrong_scale": (("bad_targets",), {**HEALTHY_BOXES, "max_coord": 0.98}),
     "boxes_outside_image": (("bad_targets",), {**HEALTHY_BOXES, "share_outside": 0.04}),
     "degenerate_boxes": (("bad_targets",), {**HEALTHY_BOXES, "share_degenerate": 0.001}),
+    "missing_annotations": (("bad_targets",), {**HEALTHY_BOXES, "surest_unexplained": 0.4, "surest_overlap": 0.75}),
+    "label_noise": (("bad_targets",), {**HEALTHY_BOXES, "surest_unexplained": 0.2, "surest_overlap": 0.5}),
     "labels_out_of_range": (("bad_targets",), {**HEALTHY_BOXES, "labels_illegal": 7.0, "label_max": 9.0}),
     "background_label_used": (("bad_targets",), {**HEALTHY_BOXES, "labels_background": 300.0}),
     "labels_boxes_mismatch": (("bad_targets",), {**HEALTHY_BOXES, "length_mismatches": 3.0}),
@@ -306,6 +308,21 @@ def test_objects_that_the_class_names_call_background_are_proved_for_any_head() 
         finding("bad_targets", tag="targets/label_min"), finding("class_unseen"), model=retina, **signals
     )
     assert [first_cause(found, i) for i in (0, 1)] == ["background_label_used"] * 2
+
+
+def test_frozen_weights_that_nothing_trained_come_before_the_learning_rate() -> None:
+    violent = {"weight_growth_early": 4.0, "log10_update_ratio": -1.3, "log10_update_ratio_early": -1.3, "lr_peak": 0.5}
+    frozen = {"frozen_share": 0.9, "frozen_untrained": 2.0}
+    ours = diagnosis_of(finding("not_learning"), **violent, **frozen, frozen_untrained_share=0.4)
+    pretrained = diagnosis_of(finding("not_learning"), **violent, **frozen, frozen_untrained_share=0.02)
+    assert (first_cause(ours), first_cause(pretrained)) == ("frozen_params", "lr_too_high")
+
+
+def test_few_boxes_explain_what_is_not_labelled_before_single_ones_that_are_missing() -> None:
+    signals = {"surest_unexplained": 0.7, "surest_overlap": 0.7, "images_seen": 400.0}
+    found = finding("bad_targets", tag="surest/unexplained")
+    assert first_cause(diagnosis_of(found, **signals, share_empty=0.9)) == "empty_targets"
+    assert first_cause(diagnosis_of(found, **signals, share_empty=0.4)) == "missing_annotations"
 
 
 def test_normalised_boxes_are_not_proved_wrong_for_an_unknown_model() -> None:
