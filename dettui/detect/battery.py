@@ -22,6 +22,7 @@ from dettui.detect.ending import Ending
 from dettui.detect.endless_warmup import EndlessWarmup
 from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Collapse, Overfit
+from dettui.detect.extreme_norms import ExtremeNorms
 from dettui.detect.floors import LossFloor
 from dettui.detect.generalisation import Memorised, NoGeneralisation, WorseAtFirstSight
 from dettui.detect.gradient_growth import GradientGrowth
@@ -116,6 +117,7 @@ STATISTICAL: tuple[Rule, ...] = (
     Unseen(),
     Collapse(),
     Overfit(),
+    ExtremeNorms(),
     InputBound(),
 )
 """Rules over tens or hundreds of steps, which change little from one step to the next."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
+from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
 from dettui_probe import tags
@@ -28,7 +29,10 @@ class GradientPolicy:
     stalled: float = 0.9  # share of the first loss: a profile is news only where learning suffers
     wait_points: int = 200
     steep: float = 4.0  # decades beyond which no usual network begins, whatever comes later
-    wait_points_steep: int = 100
+    steep_straight: float = 0.9
+    wait_points_steep: int = 60
+    constant: float = 1e-3  # spread of the output over a batch, as a share of its size: only a bias is learnt
+    constant_points: int = 16
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,25 @@ class GradientDepth:
         curve = context.loss
         if missing or curve is None:
             return Abstention(self.name, missing or (tags.LOSS_TOTAL,))
-        if len(curve) < self.policy.wait_points_steep or curve.now <= self.policy.stalled * curve.start:
+        if len(curve) < self.policy.wait_points_steep or not self._learns_nothing(context, curve):
             return ()
         profile = depth_profile(context, self.policy)
-        if profile is None or profile.straightness < self.policy.straight:
+        if profile is None or not self._counts(profile, len(curve)):
             return ()
-        least = self.policy.decades if len(curve) >= self.policy.wait_points else self.policy.steep
-        return (_profile_symptom(context, profile, self.policy),) if abs(profile.slope_decades) >= least else ()
+        return (_profile_symptom(context, profile, self.policy),)
+
+    def _learns_nothing(self, context: Context, curve: LossCurve) -> bool:
+        """True where the loss hardly moved, or fell as far as one answer for every input takes it."""
+        if curve.now > self.policy.stalled * curve.start:
+            return True
+        spread = context.median(tags.FIT_SPREAD, self.policy.constant_points, at_least=self.policy.constant_points)
+        return spread is not None and spread < self.policy.constant
+
+    def _counts(self, profile: DepthProfile, points: int) -> bool:
+        policy, decades = self.policy, abs(profile.slope_decades)
+        if profile.straightness >= policy.steep_straight and decades >= policy.steep:
+            return True
+        return points >= policy.wait_points and profile.straightness >= policy.straight and decades >= policy.decades
 
 
 def _profile_symptom(context: Context, profile: DepthProfile, policy: GradientPolicy) -> Symptom:

@@ -34,11 +34,12 @@ class OpeningPolicy:
     newest: int = 8  # measured shares
     patience_points: int = 200  # before a loss that hardly moved is held against the opening [3.1]
     hardly_moved: float = 0.8  # share of the first loss
-    answer_points: int = 3  # first measured steps that tell how an untrained network answers
-    confident: float = 3.0  # times ln K: an untrained network that knows nothing loses ln K, [S8]
-    recovery_steps: int = 60  # after which its answers should be better than none
+    sure_and_wrong: float = 0.25  # share of the very first answers: of a network that knows nothing, none is sure
+    confident: float = 2.0  # times ln K: logits of deviation s cost ln K + s^2 / 2, those of a usual head s < 1 [S8]
+    answer_points: int = 3  # first measured steps, by which one lucky update may have mended it
+    still_confident: float = 1.5  # times ln K, at the middle one of them
     next_to_nothing: float = 1e-3  # norm of a weight; any usual way to draw one gives about the root of its outputs
-    nothing_passes: float = 0.5  # share of such weights; zeros on purpose are those of a few last layers
+    nothing_passes: float = 0.5  # more than this share of such weights; on purpose, the second half of an adapter is
 
 
 @dataclass(frozen=True)
@@ -143,49 +144,60 @@ def share_near_zero(context: Context) -> float | None:
     """Share of the weights that began so small that they carry no signal; None on a resumed run."""
     if context.is_resumed:
         return None
-    names = [tag for tag in context.tags_under(tags.LAYER_WEIGHT_NORM) if tag.endswith(".weight")]
-    first = [norm for tag in names if (norm := context.early_median(tag, 1)) is not None]
+    layers = (tag.removeprefix(tags.LAYER_WEIGHT_NORM) for tag in context.tags_under(tags.LAYER_WEIGHT_NORM))
+    first = [
+        norm for layer in layers if layer.endswith(".weight") and (norm := _norm_before(context, layer)) is not None
+    ]
     return sum(norm < OpeningPolicy().next_to_nothing for norm in first) / len(first) if first else None
+
+
+def _norm_before(context: Context, layer: str) -> float | None:
+    """At most the norm of a weight before the first step, after which it is measured: a step of r times its size that
+    led to the norm n began at n / (r - 1) or less."""
+    norm = context.early_median(tags.LAYER_WEIGHT_NORM + layer, 1)
+    ratio = context.early_median(tags.LAYER_UPDATE_RATIO + layer, 1)
+    return norm if norm is None or ratio is None or ratio <= 2.0 else norm / (ratio - 1.0)
 
 
 @dataclass(frozen=True)
 class ConfidentOpening:
-    """An untrained network whose answers are sure and wrong, and after some training still worse than none."""
+    """An untrained network whose answers are sure and wrong: it has to forget before it can learn."""
 
     policy: OpeningPolicy = OpeningPolicy()
     name: str = "confident_opening"
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom; silent on a resumed run."""
-        missing = context.missing(tags.FIT_LOSS_MEAN)
+        missing = context.missing(tags.FIT_LOSS_MEAN, tags.FIT_WRONG)
         if missing:
             return Abstention(self.name, missing)
         policy, model = self.policy, context.model
         if model is None or not model.num_classes or model.num_classes < 2 or context.is_resumed:
             return ()
         guess = log(model.num_classes)
-        first, now = (
-            context.early_median(tags.FIT_LOSS_MEAN, policy.answer_points),
-            context.median(tags.FIT_LOSS_MEAN, 5),
-        )
-        if first is None or now is None or first < policy.confident * guess or now <= guess:
+        wrong, cost = context.early_median(tags.FIT_WRONG, 1), context.early_median(tags.FIT_LOSS_MEAN, 1)
+        still = context.early_median(tags.FIT_LOSS_MEAN, policy.answer_points)
+        if wrong is None or cost is None or still is None:
             return ()
-        if context.step < policy.recovery_steps:
+        if wrong < policy.sure_and_wrong or cost < policy.confident * guess or still < policy.still_confident * guess:
             return ()
+        return (self._symptom(context, wrong, cost, guess),)
+
+    def _symptom(self, context: Context, wrong: float, cost: float, guess: float) -> Symptom:
         window = context.span(tags.FIT_LOSS_MEAN, 1_000_000)
         evidence = [
-            Evidence(tags.FIT_LOSS_MEAN, window, first / guess, policy.confident, ">",
-                     f"the first answers cost {first:.3g}; knowing nothing costs ln({model.num_classes}), {guess:.3g}"),
-            Evidence(tags.FIT_LOSS_MEAN, window, now / guess, 1.0, ">",
-                     f"the newest ones cost {now:.3g}"),
+            Evidence(tags.FIT_LOSS_MEAN, window, cost / guess, self.policy.confident, ">",
+                     f"the first answers cost {cost:.3g}; knowing nothing costs ln K, {guess:.3g}"),
+            Evidence(tags.FIT_WRONG, window, wrong, self.policy.sure_and_wrong, ">=",
+                     f"{wrong:.0%} of them are sure of a wrong class (over 80 %, and under 10 % for the right one)"),
         ]  # fmt: skip
-        title = f"Untrained answers cost {first / guess:.0f} times what knowing nothing costs"
-        return (told_by(evidence, "config_smell", "warning", title, key="confident"),)
+        title = f"Untrained answers cost {cost / guess:.1f} times what knowing nothing costs"
+        return told_by(evidence, "config_smell", "warning", title, key="confident")
 
 
 @dataclass(frozen=True)
 class NothingPasses:
-    """Half of the weights begin at next to nothing."""
+    """Most of the weights begin at next to nothing."""
 
     policy: OpeningPolicy = OpeningPolicy()
     name: str = "nothing_passes"
@@ -196,9 +208,9 @@ class NothingPasses:
         if missing:
             return Abstention(self.name, missing)
         share, policy = share_near_zero(context), self.policy
-        if share is None or share < policy.nothing_passes:
+        if share is None or share <= policy.nothing_passes:
             return ()
         text = f"{share:.0%} of the weights had a norm under {policy.next_to_nothing:g} at the first step"
-        proof = Evidence(tags.WEIGHT_NORM, context.span(tags.WEIGHT_NORM, 1), share, policy.nothing_passes, ">=", text)
+        proof = Evidence(tags.WEIGHT_NORM, context.span(tags.WEIGHT_NORM, 1), share, policy.nothing_passes, ">", text)
         title = f"{share:.0%} of the weights began at next to nothing"
         return (told_by([proof], "config_smell", "warning", title, exact=True, key="near_zero"),)

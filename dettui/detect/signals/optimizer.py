@@ -47,6 +47,7 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         grad_zero_share_first=context.early_median(tags.GRAD_ZERO, 3),
         grad_none_tensors=context.median(tags.GRAD_NONE, 50),
         grad_first_over_last_log10=None if profile is None else float(profile.values[0] - profile.values[-1]),
+        grad_depth_straightness=None if profile is None else profile.straightness,
         clip_active_share=float(np.mean(clipped > 1.0)) if len(clipped) else None,
         clip_ratio=median(clipped) if len(clipped) else None,
         noise_over_batch=_noise_over_batch(context),

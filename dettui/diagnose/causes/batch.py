@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Seen, at_least, at_most, between, both, over, under
 
 NORM_LAGS: Final = Clue(
     "lag",
@@ -120,7 +120,16 @@ BATCHNORM_POISONED: Final = CauseRecord(
             "{poisoned_channels:.0f} BatchNorm channels have running statistics that are non-finite or negative",
         ),
     ),
-    explains_away=("lr_too_high", "exploding_gradients"),
+    clues=(
+        Clue(
+            "extreme",
+            2,
+            Seen("bad_evaluation", "norm/extreme_channels"),
+            "running variances became extreme, and only evaluations, which use them, suffer",
+        ),
+    ),
+    tags=("norm/", "eval/"),
+    explains_away=("lr_too_high", "exploding_gradients", "train_eval_mismatch", "overfitting"),
     check="Print (~m.running_var.isfinite()).any() and m.running_var.max() for every BatchNorm module.",
     remedy="Call m.reset_running_stats() on the affected layers, or load the last checkpoint with finite statistics.",
     overturned_by="The layer is never used in evaluation, or its statistics are finite in the checkpoint.",

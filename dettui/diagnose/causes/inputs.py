@@ -31,8 +31,9 @@ INPUTS_NOT_NORMALISED: Final = CauseRecord(
     id="inputs_not_normalised",
     group="inputs",
     meaning="Pixels of 0 to 255, or with a large offset, reach the network.",
-    symptoms=("bad_inputs", "divergence", "non_finite", *STUCK),
+    symptoms=("bad_inputs", "divergence", "non_finite", "dead_units", "config_smell", *STUCK),
     prior=0.05,
+    explains_away=("dead_relu", "init_too_large"),
     proofs=(
         Proof(
             both(_RAW_PIXELS, _TORCHVISION),
@@ -45,7 +46,7 @@ INPUTS_NOT_NORMALISED: Final = CauseRecord(
         Clue("range", 1, over("input_max", 50), "the network receives values up to {input_max:.0f}"),
         _ONLY_WIDER_IN_TRAINING,
     ),
-    tags=(*_INPUTS, "loss/", "grad/"),
+    tags=(*_INPUTS, "loss/", "grad/", "fit/"),
     check="Print images[0].min(), images[0].max() just before the model: torchvision detectors expect 0..1.",
     remedy="Convert once: image = torchvision.transforms.v2.functional.to_dtype(image, torch.float32, scale=True).",
     overturned_by="The first layer of the model rescales its input (a BatchNorm at the entrance, or x / 255 in "

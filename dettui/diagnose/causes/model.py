@@ -20,7 +20,7 @@ INIT_TOO_LARGE: Final = CauseRecord(
         Clue(
             "start",
             2,
-            Seen("config_smell", "fit/loss_mean"),
+            Seen("config_smell", "fit/confidently_wrong"),
             "the untrained network was sure of wrong answers, whatever the size of its inputs",
         ),
         Clue(
@@ -52,7 +52,7 @@ INIT_DEGENERATE: Final = CauseRecord(
         Clue(
             "size",
             2,
-            at_least("weights_near_zero", 0.5),
+            over("weights_near_zero", 0.5),
             "{weights_near_zero:.0%} of the weights had a norm under 0.001 at the first step: nothing passes them",
         ),
     ),
@@ -66,13 +66,19 @@ VANISHING_GRADIENTS: Final = CauseRecord(
     group="model",
     meaning="Gradients shrink layer by layer on their way to the input.",
     symptoms=("gradient_vanishing", "not_learning", "loss_floor", "slow_descent", "collapse"),
-    explains_away=("lr_too_low",),
+    explains_away=("lr_too_low", "lr_too_high"),
     clues=(
         Clue(
             "depth",
             2,
-            under("grad_first_over_last_log10", -3),
+            both(under("grad_first_over_last_log10", -3), over("grad_depth_straightness", 0.6)),
             "the first layer's relative gradient is 10^{grad_first_over_last_log10:.1f} of the last layer's",
+        ),
+        Clue(
+            "profile",
+            1,
+            Seen("gradient_vanishing", "layer/grad_norm/"),
+            "from layer to layer they shrink by an even factor",
         ),
         Clue(
             "depth",
@@ -97,7 +103,7 @@ EXPLODING_GRADIENTS: Final = CauseRecord(
         Clue(
             "depth",
             2,
-            over("grad_first_over_last_log10", 3),
+            both(over("grad_first_over_last_log10", 3), over("grad_depth_straightness", 0.6)),
             "the first layer's relative gradient is 10^{grad_first_over_last_log10:.1f} times the last layer's",
         ),
         Clue(

@@ -144,18 +144,36 @@ def test_an_optimizer_that_is_no_longer_reached_is_told(usual: float, newest: fl
     assert [(s.key, s.exact) for s in found] == ([("idle", True)] if told else [])
 
 
-@pytest.mark.parametrize(("decades", "steps", "told"), [(5.0, 120, True), (3.5, 120, False), (3.5, 240, True)])
-def test_a_steep_profile_of_gradients_is_told_before_a_moderate_one(decades: float, steps: int, told: bool) -> None:
+def profile_at(steps: int, decades: float, jitter: float = 0.1, **changes: Values) -> list[str]:
+    """Kinds told of seven layers whose relative gradients span *decades*, one layer *jitter* off the line."""
     rng = np.random.default_rng(0)
     layers = {
-        f"{tags.LAYER_GRAD_NORM}{i}.weight": noisy(np.full(STEPS, 10 ** (-decades * (1 - i / 6))), rng, 0.1)
-        for i in range(7)
+        f"{tags.LAYER_GRAD_NORM}{i}.weight": noisy(np.full(STEPS, 10 ** (off - decades * (1 - i / 6))), rng, 0.1)
+        for i, off in enumerate((0, 0, 0, jitter, 0, 0, 0))
     }
     norms: dict[str, Values] = {f"{tags.LAYER_WEIGHT_NORM}{i}.weight": 1.0 for i in range(7)}
-    messages = run_messages(STEPS, **{**layers, **norms, tags.LOSS_TOTAL: flat()})
+    messages = run_messages(STEPS, **{**layers, **norms, tags.LOSS_TOTAL: flat(), **changes})
     found = GradientDepth().evaluate(Context(store_of(messages), steps))
     assert not isinstance(found, Abstention)
-    assert [s.kind for s in found] == (["gradient_vanishing"] if told else [])
+    return [s.kind for s in found]
+
+
+@pytest.mark.parametrize(
+    ("decades", "steps", "told"), [(5.0, 70, True), (5.0, 50, False), (3.5, 120, False), (3.5, 240, True)]
+)
+def test_a_steep_profile_of_gradients_is_told_before_a_moderate_one(decades: float, steps: int, told: bool) -> None:
+    assert profile_at(steps, decades) == (["gradient_vanishing"] if told else [])
+
+
+def test_a_single_layer_apart_is_no_profile() -> None:
+    assert profile_at(120, 4.5, jitter=-4.0) == []
+
+
+@pytest.mark.parametrize(("spread", "told"), [(1e-6, True), (0.4, False)])
+def test_a_loss_that_fell_to_that_of_one_answer_has_not_learnt(spread: float, told: bool) -> None:
+    """The bias of the last layer alone takes it there."""
+    falls = {tags.LOSS_TOTAL: decay(STEPS, 1.4, 0.5, 10.0), tags.FIT_SPREAD: spread}
+    assert profile_at(240, 5.0, **falls) == (["gradient_vanishing"] if told else [])
 
 
 @pytest.mark.parametrize(("passes", "told"), [(256, True), (128, False)])

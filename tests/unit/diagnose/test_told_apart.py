@@ -239,7 +239,7 @@ def test_without_a_penalty_the_same_signs_speak_for_weight_decay() -> None:
     assert first_cause(diagnosis_of(finding("plateau"), model=CLASSIFIER, **signals)) == "weight_decay_too_strong"
 
 
-CONFIDENT = finding("config_smell", tag="fit/loss_mean")
+CONFIDENT = finding("config_smell", tag="fit/confidently_wrong")
 
 
 def test_sure_and_wrong_answers_of_an_untrained_network_speak_for_its_initialisation() -> None:
@@ -328,3 +328,25 @@ def test_a_burst_of_the_rate_and_violent_steps_are_not_explained_away(turn: dict
     diagnosis = diagnosis_of(finding("spike"), **{**OUTLIERS, **turn})
     assert first_cause(diagnosis) != "outlier_batches"
     assert "lr_too_high" in causes_of(diagnosis, "spike")
+
+
+def test_inputs_that_are_far_too_large_stand_behind_the_units_and_the_first_answers_that_they_spoil() -> None:
+    raw = {"input_mean": 1000.0, "input_std": 62.0, "input_max": 1260.0, "grad_zero_share": 0.96}
+    dead = finding("dead_units", tag="grad/zero_share")
+    diagnosis = diagnosis_of(finding("bad_inputs", tag="batch/mean"), dead, CONFIDENT, model=CLASSIFIER, **raw)
+    assert {cause.id for cause in diagnosis.causes} == {"inputs_not_normalised"}
+    assert first_cause(diagnosis_of(dead, model=CLASSIFIER, grad_zero_share=0.96)) == "dead_relu"
+
+
+def test_an_even_profile_explains_steps_that_look_too_large_and_a_single_odd_layer_explains_nothing() -> None:
+    profile = finding("gradient_vanishing", tag="layer/grad_norm/0.weight")
+    large = {"log10_update_ratio": -1.2, "grad_first_over_last_log10": -6.0}
+    even = diagnosis_of(profile, finding("collapse"), grad_depth_straightness=0.98, **large)
+    assert {cause.id for cause in even.causes} == {"vanishing_gradients"}
+    odd = diagnosis_of(finding("collapse"), grad_depth_straightness=0.15, **large)
+    assert "vanishing_gradients" not in {cause.id for cause in odd.causes}
+
+
+def test_statistics_that_became_extreme_are_named_for_evaluations_that_suffer() -> None:
+    smell = finding("bad_evaluation", tag="norm/extreme_channels")
+    assert first_cause(diagnosis_of(smell, finding("overfit", tag="eval/loss"))) == "batchnorm_poisoned"

@@ -121,8 +121,14 @@ CASES = {
         },
     ),
     "overfitting": (("overfit",), {"eval_best": 0.8, "eval_last": 1.1, "loss_drop_share": 0.8}),
-    "vanishing_gradients": (("gradient_vanishing",), {"grad_first_over_last_log10": -5.0, "grad_zero_share": 0.0}),
-    "exploding_gradients": (("gradient_exploding",), {**USUAL_STEPS, "grad_first_over_last_log10": 4.0}),
+    "vanishing_gradients": (
+        ("gradient_vanishing",),
+        {"grad_first_over_last_log10": -5.0, "grad_depth_straightness": 0.9, "grad_zero_share": 0.0},
+    ),
+    "exploding_gradients": (
+        ("gradient_exploding",),
+        {**USUAL_STEPS, "grad_first_over_last_log10": 4.0, "grad_depth_straightness": 0.9},
+    ),
     "gradients_not_zeroed": (
         ("gradient_exploding",),
         {"grad_agreement": 0.98, "grad_norm_ratio": 40.0, "log10_update_ratio": -1.4},
