@@ -107,7 +107,7 @@ PROGRAM = Program(
     "ssd",
     "detection",
     len(CLASSES),
-    Recipe(steps=320, batch=6, optimizer="sgd", lr=0.01, schedule="step", warmup=20, weight_decay=5e-4, evaluations=10),
+    Recipe(steps=320, batch=6, optimizer="sgd", lr=0.03, schedule="step", warmup=20, weight_decay=5e-4, evaluations=10),
     data,
     model,
     detection.loss,

@@ -65,7 +65,7 @@ PROGRAM = Program(
     "tcn",
     "classification",
     CLASSES,
-    Recipe(steps=360, batch=24, optimizer="sgd", lr=0.05, schedule="cosine", weight_decay=1e-4),
+    Recipe(steps=360, batch=24, optimizer="sgd", lr=0.08, schedule="cosine", weight_decay=1e-4),
     data,
     model,
     cross_entropy,
