@@ -10,6 +10,7 @@ from dettui.detect.assignment import AssignmentPolicy, read_matches
 from dettui.detect.classes import foreground, named_background
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
+from dettui.detect.targets.checks import is_another_format
 from dettui.detect.targets.pairing import learnt, mirrors, own_place, same_batch, swapped
 from dettui.detect.targets.policy import DEFAULT_POLICY
 from dettui.detect.targets.reading import read_targets
@@ -25,15 +26,16 @@ def add_boxes(context: Context, known: Signals) -> Signals:
     legal = reading.legal_shares()
     others = {name: share for name, share in legal.items() if name != (reading.declared_format or "xyxy")}
     images, empty = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
+    misread = is_another_format(reading, DEFAULT_POLICY)  # then they have other sizes than it seems
     return replace(
         known,
         boxes_seen=reading.boxes,
         images_seen=images,
         share_empty=empty / images if images and empty is not None else None,
-        share_degenerate=reading.share(tags.TARGET_DEGENERATE),
+        share_degenerate=None if misread else reading.share(tags.TARGET_DEGENERATE),
         share_nonfinite_boxes=reading.share(tags.TARGET_NONFINITE),
-        share_outside=reading.share(tags.TARGET_OUTSIDE),
-        share_tiny=reading.share(tags.TARGET_TINY),
+        share_outside=None if misread else reading.share(tags.TARGET_OUTSIDE),
+        share_tiny=None if misread else reading.share(tags.TARGET_TINY),
         share_top_left=reading.share(tags.TARGET_TOP_LEFT),
         share_legal_xyxy=legal.get("xyxy"),
         share_legal_xywh=legal.get("xywh"),

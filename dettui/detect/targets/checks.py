@@ -56,6 +56,13 @@ def _fits_another_format(reading: TargetReading, policy: TargetPolicy) -> bool:
     return any(share >= policy.other_legal for name, share in shares.items() if name != "xyxy")
 
 
+def is_another_format(reading: TargetReading, policy: TargetPolicy) -> bool:
+    """Whether boxes of a format that nobody told are surely not xyxy, as which they are read."""
+    legal = reading.legal_shares().get("xyxy")
+    unlike = legal is not None and legal < policy.declared_legal
+    return unlike and not reading.declared_format and _fits_another_format(reading, policy)
+
+
 def non_finite(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
     """NaN or infinity in a box [A12]."""
     return _any(reading, "nonfinite", tags.TARGET_NONFINITE, "boxes hold NaN or infinity")
@@ -239,14 +246,14 @@ def empty(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 
 
 def tiny(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Slivers [A7, G4]."""
+    """Slivers [A7, G4].  Left out where boxes of an unknown format have sizes that nobody knows."""
     share = reading.share(tags.TARGET_TINY)
     if share is None or share <= policy.tiny_share or reading.boxes < policy.format_hint:
         return None
     plain = share > policy.mostly_tiny
     if not plain and reading.boxes < policy.format_proof:
         return None
-    if scale(reading, policy) is not None:
+    if scale(reading, policy) is not None or is_another_format(reading, policy):
         return None
     text = f"{share:.1%} of {reading.boxes:.0f} boxes have a side of 2 pixels or less"
     proof = Evidence(tags.TARGET_TINY, reading.window, share, policy.tiny_share, ">", text)

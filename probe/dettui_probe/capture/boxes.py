@@ -12,6 +12,7 @@ from dettui_probe.capture.torchlib import Tensor, torch
 from dettui_probe.contract import UNKNOWN, BoxFormat, Contract
 
 TOLERANCE_PX: Final = 1.0  # rounding of annotation tools; beyond it a box sticks out (catalogue A5)
+LARGEST_SHARE: Final = 1.5  # boxes may reach out of their image (catalogue A3)
 TINY_PX: Final = 2.001  # a side of 2 pixels or less [catalogue A7], as float32 subtracts it
 OFFENCES_TOLD: Final = 3  # events per kind of offence and run: the rows count all of them
 
@@ -32,8 +33,15 @@ def place(snapshot: Snapshot, boxes: Tensor, contract: Contract = UNKNOWN) -> Pl
     image = torch.repeat_interleave(torch.arange(len(counts)), counts)
     sizes = torch.tensor(snapshot.sizes, dtype=torch.float32)[image]
     height, width = sizes.unbind(1)
-    raw = boxes * torch.stack([width, height, width, height], dim=1) if contract.box_scale == "unit" else boxes
+    raw = boxes * torch.stack([width, height, width, height], dim=1) if are_shares(boxes, contract) else boxes
     return Placed(raw, corners(raw, contract.box_format), width, height, image)
+
+
+def are_shares(boxes: Tensor, contract: Contract) -> bool:
+    """Whether *boxes* are shares of their images' sides: as *contract* says, else as no box of pixels could be."""
+    if contract.box_scale is not None:
+        return contract.box_scale == "unit"
+    return len(boxes) > 0 and bool((boxes <= LARGEST_SHARE).all())
 
 
 def corners(boxes: Tensor, box_format: BoxFormat | None) -> Tensor:
@@ -45,7 +53,7 @@ def corners(boxes: Tensor, box_format: BoxFormat | None) -> Tensor:
 def shares_of_image(boxes: Tensor, size: tuple[int, int], contract: Contract) -> Tensor:
     """Corners of *boxes* (n, 4), read as *contract* says, as shares of the (height, width) *size* of their image."""
     read, (height, width) = corners(boxes.float(), contract.box_format), size
-    return read if contract.box_scale == "unit" else read / torch.tensor([width, height] * 2)
+    return read if are_shares(boxes, contract) else read / torch.tensor([width, height] * 2)
 
 
 def legal(placed: Placed, xyxy: Tensor) -> Tensor:

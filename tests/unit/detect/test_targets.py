@@ -82,6 +82,13 @@ def test_swapped_axes_are_named_on_images_that_are_not_square() -> None:
     assert "yxyx" in found.title
 
 
+@pytest.mark.parametrize(("legal_as_read", "told"), [(10.0, True), (3.0, False)])
+def test_sizes_are_not_judged_where_boxes_are_surely_of_another_format(legal_as_read: float, told: bool) -> None:
+    """Centres and sizes, read as corners, leave some boxes a sliver."""
+    series = boxes(10.0, tiny=2.0, legal_xyxy=legal_as_read, legal_cxcywh=10.0)
+    assert ("tiny" in judge(series, family="unknown", background=None)) is told
+
+
 @pytest.mark.parametrize("family", ["unknown", "DetrForObjectDetection"])
 def test_formats_are_not_judged_where_the_contract_is_unknown(family: str) -> None:
     suspicious = boxes(10.0, legal_xyxy=6.0, legal_cxcywh=10.0, degenerate=4.0, outside=2.0)
