@@ -11,12 +11,26 @@ from dettui_probe.capture.boxes import TargetChecks
 from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.contracts import contract_of
+from dettui_probe.capture.criterion import SEARCHED
 from dettui_probe.capture.exhibits import Exhibits
 from dettui_probe.capture.loss import LossTerms, TotalLoss
 from dettui_probe.capture.norms import READ_EVERY, Norms
 from dettui_probe.capture.pixels import Pixels, sample
 from dettui_probe.capture.record import Reading, Sheet, Signed
-from dettui_probe.capture.targets import Batch, Snapshot, find_batch, find_images, flat_snapshot, snapshot
+from dettui_probe.capture.targets import (
+    Batch,
+    Size,
+    Snapshot,
+    are_rows_of_targets,
+    find_batch,
+    find_images,
+    find_sizes,
+    find_targets,
+    flat_snapshot,
+    row_snapshot,
+    snapshot,
+    snapshot_of,
+)
 from dettui_probe.capture.torchlib import Tensor, nn
 from dettui_probe.contract import CLASSIFICATION, Contract
 
@@ -56,7 +70,10 @@ class Inputs:
         self._labels: list[ClassLabels] = []
         self._exhibit: Reading | None = None  # the picture of a bad target, taken in the current step
         self._contract: Contract | None = None
-        self._targets_found = False  # the model is given its targets: no need to look for labels in its losses
+        self._targets_found = False  # no need to look for labels in the losses
+        self.loss_has_targets = False  # a module that is called after the model is given them, and not the model
+        self._rows_refused = False  # a tensor had the shape of targets, and other values
+        self._sizes: Sequence[Size] = ()  # of the images of the newest forward pass, where it was given no targets
 
     @property
     def contract(self) -> Contract:
@@ -68,7 +85,7 @@ class Inputs:
     def forward_begins(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any], *, first: bool) -> None:
         """The model is called with *args* and *kwargs*; *first*: for the first time in the step."""
         if self._targets.due(step) and len(self._snapshots) < MAX_SNAPSHOTS:
-            found = self._targets.run(self._take_targets, args, kwargs)
+            found = self._targets.run(self._take_targets, step, args, kwargs)
             if found is not None and self._exhibits.wanted and self._exhibiting.works:
                 self._exhibiting.run(self._take_exhibit, *found)
         if first and self._pixels.due(step):
@@ -81,6 +98,14 @@ class Inputs:
             self._recognising.run(self._take_rows, args, kwargs)
         if first and self._summing.due(step):
             self._summing.run(self._take_sums, args, kwargs)
+
+    def wants_targets_of_loss(self, step: int) -> bool:
+        """Whether the model was called without its targets, so that ``loss_begins`` may find them."""
+        return bool(self._sizes) and len(self._snapshots) < MAX_SNAPSHOTS and self._targets.due(step)
+
+    def loss_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """A module is called with *args* and *kwargs* after the model has answered, and before backward."""
+        self._targets.run(self._take_targets_of_loss, [*args, *kwargs.values()])
 
     def evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """The model is called with *args* and *kwargs* in an evaluation."""
@@ -162,13 +187,38 @@ class Inputs:
             (self._fitting, Reading((), lambda _, sheet: self._fit.flush(sheet))),
         ]
 
-    def _take_targets(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Batch, Snapshot] | None:
+    def _take_targets(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Batch, Snapshot] | None:
         batch = find_batch(args, kwargs)
-        taken = flat_snapshot(args) if batch is None else snapshot(batch)
+        taken = self._without_dicts([*args, *kwargs.values()]) if batch is None else snapshot(batch)
+        self._sizes = ()
         if taken is not None:
-            self._targets_found = True
-            self._snapshots.append(taken)
+            self._note_targets(taken)
+        elif step <= SEARCHED or self.loss_has_targets:
+            self._sizes = find_sizes([*args, *kwargs.values()])
         return None if batch is None or taken is None else (batch, taken)
+
+    def _without_dicts(self, values: Sequence[object]) -> Snapshot | None:
+        """Targets that do not come as a dict for each image."""
+        return flat_snapshot(values) or self._rows_among(values, find_sizes(values))
+
+    def _rows_among(self, values: Sequence[object], sizes: Sequence[Size]) -> Snapshot | None:
+        return None if self._rows_refused else row_snapshot(values, sizes)
+
+    def _take_targets_of_loss(self, values: Sequence[object]) -> None:
+        sizes, targets = self._sizes, find_targets(values)
+        known = targets is not None and len(targets) == len(sizes)
+        taken = snapshot_of(targets, sizes) if targets is not None and known else self._rows_among(values, sizes)
+        if taken is not None:
+            self._sizes, self.loss_has_targets = (), True
+            self._note_targets(taken)
+
+    def _note_targets(self, taken: Snapshot) -> None:
+        self._targets_found = True
+        self._snapshots.append(taken)
+
+    def _refuse_rows(self) -> None:
+        """What looked like targets in one tensor is something else.  On the writer thread."""
+        self._rows_refused, self._targets_found = True, False
 
     def _take_exhibit(self, batch: Batch, taken: Snapshot) -> None:
         self._exhibit = self._exhibits.look(batch, taken, self.contract) or self._exhibit
@@ -237,6 +287,9 @@ class Inputs:
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
             for taken, tensors in _dealt(snapshots, iter(arrived)):
+                if taken.is_guess and not are_rows_of_targets(tensors, len(taken.sizes)):
+                    self._refuse_rows()
+                    continue
                 self._checks.check(sheet, taken, tensors, contract)
                 if taken.labels is not None:
                     self._counts.add(tensors[taken.boxes is not None], sheet)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
 
 LABEL_KEYS: Final = ("labels", "class_labels", "classes", "gt_classes")
 FLAT_KEYS: Final = ("img", "bboxes", "cls", "batch_idx")
 NAME_KEYS: Final = ("file_name", "filename", "path", "image_path", "image_id")
+
+
+Size: TypeAlias = tuple[int, int]
+"""Height and width."""
 
 
 class Batch(NamedTuple):
@@ -26,10 +30,11 @@ class Snapshot(NamedTuple):
     labels: Tensor | None  # (m,)
     box_counts: tuple[int, ...]  # by image; -1 where the boxes have no legal shape
     label_counts: tuple[int, ...]
-    sizes: tuple[tuple[int, int], ...]  # (height, width) by image
+    sizes: tuple[Size, ...]  # by image
     mismatched: tuple[bool, ...]  # by image: per-box fields of different lengths
     names: tuple[object, ...]  # by image: file name, or image id (a tensor), or None
     owners: Tensor | None = None  # (n,) image of each box, where only a tensor tells it; the counts are then unknown
+    is_guess: bool = False  # known by its shape alone: whether it holds targets its values will tell
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -40,11 +45,21 @@ class Snapshot(NamedTuple):
 def find_batch(args: Sequence[object], kwargs: Mapping[str, object]) -> Batch | None:
     """Images and targets among the arguments of a detector; None where there are none."""
     values = [*args, *kwargs.values()]
-    targets = next((value for value in values if _is_target_list(value)), None)
-    images = find_images(values)
-    if targets is None or images is None:
-        return None
-    return Batch(images, list(targets))  # type: ignore[call-overload]
+    targets, images = find_targets(values), find_images(values)
+    return None if targets is None or images is None else Batch(images, targets)
+
+
+def find_targets(values: Sequence[object]) -> Sequence[Mapping[Any, Any]] | None:
+    """The targets among the arguments of a model or of its loss: one dict with boxes for each image."""
+    return next((list(value) for value in values if _is_target_list(value)), None)  # type: ignore[call-overload]
+
+
+def find_sizes(values: Sequence[object]) -> Sequence[Size]:
+    """(height, width) of each image among the arguments of a model; also of those that DETR pads into one batch."""
+    images = next((value for value in (getattr(v, "tensors", v) for v in values) if _is_image_list(value)), ())
+    if isinstance(images, Tensor):
+        return [(images.shape[-2], images.shape[-1])] * len(images)
+    return [(image.shape[-2], image.shape[-1]) for image in images]  # type: ignore[attr-defined]
 
 
 def find_images(values: Sequence[object]) -> Sequence[Tensor] | None:
@@ -54,16 +69,21 @@ def find_images(values: Sequence[object]) -> Sequence[Tensor] | None:
 
 def snapshot(batch: Batch) -> Snapshot:
     """Copies of the boxes and labels of *batch*, with what their shapes tell."""
-    boxes = [boxes_of(target) for target in batch.targets]
-    labels = [labels_of(target) for target in batch.targets]
+    return snapshot_of(batch.targets, [(image.shape[-2], image.shape[-1]) for image in batch.images])
+
+
+def snapshot_of(targets: Sequence[Mapping[Any, Any]], sizes: Sequence[Size]) -> Snapshot:
+    """The same of *targets* of images of these *sizes*."""
+    boxes = [boxes_of(target) for target in targets]
+    labels = [labels_of(target) for target in targets]
     return Snapshot(
         _joined([box.float() for box in boxes if box is not None]),
         _joined([label for label in labels if label is not None]),
         tuple(-1 if box is None else box.shape[0] for box in boxes),
         tuple(0 if label is None else label.shape[0] for label in labels),
-        tuple((image.shape[-2], image.shape[-1]) for image in batch.images),
-        tuple(_is_mismatched(target) for target in batch.targets),
-        tuple(_name_of(target) for target in batch.targets),
+        tuple(sizes),
+        tuple(_is_mismatched(target) for target in targets),
+        tuple(_name_of(target) for target in targets),
     )
 
 
@@ -90,6 +110,38 @@ def flat_snapshot(args: Sequence[object]) -> Snapshot | None:
     )
 
 
+def row_snapshot(values: Sequence[object], sizes: Sequence[Size]) -> Snapshot | None:
+    """The targets of a batch in one tensor, as YOLO's losses take them: a row for each box, (image, class, box); None
+    where nothing has such a shape.  Whether it holds that, ``are_rows_of_targets`` tells once it has arrived."""
+    rows = next((value for value in values if _has_rows(value)), None)
+    count = len(sizes)
+    if not isinstance(rows, Tensor) or not count:
+        return None
+    columns = rows.detach().float()
+    unknown, nobody = (0,) * count, (None,) * count
+    return Snapshot(
+        columns[:, 2:].clone(), columns[:, 1].clone(), unknown, unknown, tuple(sizes), (False,) * count, nobody,
+        columns[:, 0].clone(), is_guess=True,
+    )  # fmt: skip
+
+
+def _has_rows(value: object) -> bool:
+    if not isinstance(value, Tensor) or value.dim() != 2 or value.shape[1] != 6:
+        return False
+    return value.is_floating_point() and not value.requires_grad
+
+
+def are_rows_of_targets(columns: Sequence[Tensor], count: int) -> bool:
+    """Whether *columns* are boxes (n, 4), labels (n,) and owners (n,), which are indices of *count* images in order: no
+    further numbers of something else."""
+    boxes, labels, owners = columns
+    if not len(owners):
+        return True
+    whole = bool((owners == owners.floor()).all()) and bool((labels == labels.floor()).all())
+    in_order = bool((owners.diff() >= 0).all()) and float(owners[0]) >= 0 and float(owners[-1]) < count
+    return whole and in_order and bool((boxes != boxes.floor()).any())
+
+
 def sorted_by_image(snapshot: Snapshot, arrived: Sequence[Tensor]) -> tuple[Snapshot, Tensor, Tensor | None]:
     """*snapshot* with its counts, its boxes (n, 4) and its labels (m,), from the *arrived* tensors."""
     rest = iter(arrived)
@@ -106,10 +158,11 @@ def sorted_by_image(snapshot: Snapshot, arrived: Sequence[Tensor]) -> tuple[Snap
 
 
 def _is_target_list(value: object) -> bool:
+    """A dict with boxes for each image, and no predictions, which look the same but for their scores."""
     if not isinstance(value, list | tuple) or not value:
         return False
     first = as_mapping(value[0])
-    return first is not None and "boxes" in first
+    return first is not None and "boxes" in first and "scores" not in first
 
 
 def _is_image_list(value: object) -> bool:

@@ -18,6 +18,7 @@ from dettui_probe.capture.assignment import Site
 from dettui_probe.capture.budget import Budget
 from dettui_probe.capture.clock import Phase, StepClock
 from dettui_probe.capture.collector import Collector
+from dettui_probe.capture.criterion import SEARCHED, Criterion
 from dettui_probe.capture.inputs import Inputs
 from dettui_probe.capture.memory import MEMORY
 from dettui_probe.capture.parameters import Parameters
@@ -62,6 +63,8 @@ class Watcher:
         self._hearing = self._collector.instrument("warnings")
         self._warnings: Reading | None = None
         self._inputs = Inputs(model, self._collector, wishes.contract)
+        self._criterion = Criterion(self.loss_begins)
+        self._awaits_loss = False  # the model has answered, and nothing was propagated back yet
         self._eval_passes = self._eval_passes_in_training_mode = (
             0  # forward passes without gradients since the last step
         )
@@ -115,6 +118,13 @@ class Watcher:
         """After the forward pass of a sigmoid or tanh *layer*."""
         if self._in_forward and self._lit and self._forwards == 1 and self._inputs.wants_activations(self._coming_step):
             self._call(self._activated, name, layer, output)
+
+    def loss_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Before a module is called that may be the loss; whether it was given targets that the model was not."""
+        if not self._awaits_loss or not self._lit or not self._inputs.wants_targets_of_loss(self._coming_step):
+            return False
+        self._call(self._loss_begins, args, kwargs)
+        return self._inputs.loss_has_targets
 
     def backward_begins(self, tensors: Sequence[Tensor]) -> None:
         """Before ``torch.autograd.backward``."""
@@ -205,6 +215,7 @@ class Watcher:
         return self._steps_done + 1
 
     def _forward_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any], with_grad: bool) -> None:
+        self._await_loss(False)
         self._complete_pending_step()
         training = self._model.training
         if not with_grad or (self._trained_before and not training):
@@ -263,8 +274,20 @@ class Watcher:
         self._in_forward = False
         if self._lit:
             self._inputs.forward_ended(self._coming_step, output, first=self._forwards == 1)
+            self._await_loss(self._inputs.wants_targets_of_loss(self._coming_step))
+
+    def _await_loss(self, awaits: bool) -> None:
+        self._awaits_loss = awaits
+        if awaits and self._coming_step <= SEARCHED:
+            self._criterion.open()
+        else:
+            self._criterion.close()
+
+    def _loss_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self._inputs.loss_begins(args, kwargs)
 
     def _backward_begins(self, tensors: Sequence[Tensor]) -> None:
+        self._await_loss(False)
         scaled, self._scaled = self._scaled, None
         if self._unclaimed and not self._forwards:
             self._forwards, self._unclaimed, self._in_eval_mode = self._unclaimed, 0, True
@@ -410,6 +433,7 @@ class Watcher:
         if self._closed:
             return
         self._closed = True
+        self._criterion.detach()
         self._complete_pending_step()
         if self._forwards:  # a pass that never got to its step: where the script raised in it, it tells why
             self._introduce(self._steps_done)
