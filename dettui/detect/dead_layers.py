@@ -9,6 +9,7 @@ import numpy as np
 
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
+from dettui.detect.layers import is_weight
 from dettui.domain.finding import Abstention, Evidence
 from dettui_probe import tags
 
@@ -33,7 +34,7 @@ class DeadLayers:
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom."""
         curve = context.loss
-        layers = [tag for tag in context.tags_under(tags.LAYER_GRAD_ZERO) if tag.endswith(".weight")]
+        layers = [tag for tag in context.tags_under(tags.LAYER_GRAD_ZERO) if is_weight(tag)]
         if not layers or curve is None:
             return Abstention(self.name, (tags.LAYER_GRAD_ZERO + "*",))
         if context.step < self.policy.after_step or curve.now <= self.policy.stalled * curve.start:

@@ -9,12 +9,11 @@ import numpy as np
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
+from dettui.detect.layers import is_weight
 from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
 from dettui_probe import tags
-
-_WEIGHT = ".weight"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def depth_profile(context: Context, policy: GradientPolicy) -> DepthProfile | No
     """Relative gradients of the weights in order of first arrival, None where too few layers are measured."""
     found: list[tuple[str, float]] = []
     for tag in context.tags_under(tags.LAYER_GRAD_NORM):
-        if not tag.endswith(_WEIGHT):
+        if not is_weight(tag):
             continue
         layer = tag.removeprefix(tags.LAYER_GRAD_NORM)
         grad = context.median(tag, policy.window, policy.at_least)

@@ -12,6 +12,7 @@ import numpy as np
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.chance import guess_of
 from dettui.detect.context import Context
+from dettui.detect.layers import is_weight
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Series
 from dettui.numerics.robust import is_usable, median
@@ -157,9 +158,7 @@ def share_near_zero(context: Context) -> float | None:
     if context.is_resumed:
         return None
     layers = (tag.removeprefix(tags.LAYER_WEIGHT_NORM) for tag in context.tags_under(tags.LAYER_WEIGHT_NORM))
-    first = [
-        norm for layer in layers if layer.endswith(".weight") and (norm := _norm_before(context, layer)) is not None
-    ]
+    first = [norm for layer in layers if is_weight(layer) and (norm := _norm_before(context, layer)) is not None]
     return sum(norm < OpeningPolicy().next_to_nothing for norm in first) / len(first) if first else None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from dettui.detect.context import Context
 from dettui.detect.gradients import GradientPolicy, depth_profile
+from dettui.detect.layers import is_bias, is_weight
 from dettui.detect.opening import OpeningPolicy, read_opening, share_near_zero
 from dettui.detect.resume import LostState
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
@@ -93,8 +94,8 @@ def _second_moment_lag(context: Context) -> float | None:
 def add_layers(context: Context, known: Signals) -> Signals:
     """Layers that are copies, dead or pinned."""
     zeros = context.tags_under(tags.LAYER_GRAD_ZERO)
-    weights = [least for tag in zeros if tag.endswith(".weight") and (least := _least(context, tag)) is not None]
-    biases = [least for tag in zeros if tag.endswith(".bias") and (least := _least(context, tag)) is not None]
+    weights = [least for tag in zeros if is_weight(tag) and (least := _least(context, tag)) is not None]
+    biases = [least for tag in zeros if is_bias(tag) and (least := _least(context, tag)) is not None]
     pinned = [context.median(tag, 20) or 0.0 for tag in context.tags_under(tags.SATURATED)]
     return replace(
         known,
