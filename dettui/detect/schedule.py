@@ -25,6 +25,7 @@ class Schedule:
     now: float
     first: float
     peak: float
+    held_peak: float  # the peak outside bursts: an LR that jumped up and back again did not decay
     warmup_end: int  # step at which the LR first came near its first peak
     rising: bool  # still on its way to the first peak
     drops: tuple[int, ...]  # steps at which the LR fell by DROP_FACTOR or more at once
@@ -35,8 +36,8 @@ class Schedule:
 
     @property
     def decayed_share(self) -> float:
-        """LR as a share of its peak; 1 where it never rose above zero."""
-        return self.now / self.peak if self.peak > 0 else 1.0
+        """LR as a share of its peak, bursts left out; 1 where it never rose above zero."""
+        return self.now / self.held_peak if self.held_peak > 0 else 1.0
 
 
 def read_schedule(lr: Series) -> Schedule | None:
@@ -57,6 +58,7 @@ def read_schedule(lr: Series) -> Schedule | None:
         now=float(values[-1]),
         first=float(values[0]),
         peak=float(values.max()),
+        held_peak=_held_peak(values, changes),
         warmup_end=int(steps[warm]) if warm > 0 else int(steps[0]),
         rising=top == len(values) - 1 and _rose_lately(values, changes),
         drops=drops,
@@ -74,6 +76,7 @@ def _constant(lr: Series) -> Schedule:
         now=value,
         first=value,
         peak=value,
+        held_peak=value,
         warmup_end=first,
         rising=False,
         drops=(),
@@ -92,6 +95,19 @@ def _first_peak(values: Floats, changes: Steps) -> int:
         (behind < before) | (settled & (np.diff(changes, prepend=0) >= BURST_AFTER) & (behind >= BURST_FACTOR * before))
     ]
     return int(ends[0]) if len(ends) else len(values) - 1
+
+
+def _held_peak(values: Floats, changes: Steps) -> float:
+    """The greatest value outside bursts; the greatest of all where the newest point lies in one."""
+    before, behind = values[changes], values[changes + 1]
+    rises = changes[(changes >= BURST_AFTER) & (behind >= BURST_FACTOR * before)]
+    falls = changes[before >= BURST_FACTOR * behind]
+    held = np.ones(len(values), dtype=np.bool_)
+    for rise in rises:
+        back = falls[falls > rise]
+        if len(back) and back[0] - rise <= max(BURST_AFTER, len(values) // 10):
+            held[rise + 1 : back[0] + 1] = False
+    return float(values[held].max())
 
 
 def _rose_lately(values: Floats, changes: Steps) -> bool:

@@ -66,8 +66,8 @@ def add_schedule(context: Context, known: Signals) -> Signals:
     return replace(
         known,
         lr_now=schedule.now,
-        lr_peak=schedule.peak,
-        lr_first_over_peak=schedule.first / schedule.peak if schedule.peak > 0 else None,
+        lr_peak=schedule.held_peak,
+        lr_first_over_peak=schedule.first / schedule.held_peak if schedule.held_peak > 0 else None,
         amp_scale=context.last(tags.AMP_SCALE),
         lr_drops=len(schedule.drops),
         lr_rising=schedule.rising,

@@ -7,6 +7,7 @@ import pytest
 from scenarios.build import Setting, run_messages
 from scenarios.play import store_of
 from scenarios.shapes import decay, step_lr
+from unit.detect.judging import context_of
 
 from dettui.detect.context import Context
 from dettui.detect.decayed_lr import DecayedLr
@@ -30,3 +31,20 @@ def test_an_lr_that_fell_in_drops_is_given_more_credit(level: float, smoothly: b
     store = store_of(run_messages(STEPS, setting=Setting(total_steps=1000), **series))
     found = DecayedLr().evaluate(Context(store, STEPS))
     assert [symptom.kind for symptom in found] == (["config_smell"] if told else [])  # type: ignore[union-attr]
+
+
+def test_an_lr_that_jumped_up_and_back_again_did_not_decay() -> None:
+    burst = np.full(400, 1e-3)
+    burst[150:170] = 0.3
+    schedule = context_of(400, {tags.LR + "0": burst}).schedule
+    assert schedule is not None
+    assert schedule.peak == pytest.approx(0.3)
+    assert schedule.held_peak == pytest.approx(1e-3)
+    assert schedule.decayed_share == pytest.approx(1.0)
+
+
+def test_warm_restarts_are_no_bursts() -> None:
+    wave = np.tile(0.5 * (1 + np.cos(np.linspace(0, np.pi, 100))) * 0.1 + 1e-4, 4)
+    schedule = context_of(400, {tags.LR + "0": wave}).schedule
+    assert schedule is not None
+    assert schedule.held_peak == pytest.approx(schedule.peak)
