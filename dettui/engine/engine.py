@@ -155,13 +155,13 @@ def _worst_first(frame: RunFrame) -> tuple[int, int, str, str]:
     return -severity, _STATE_ORDER[frame.liveness.state], frame.info.name, frame.info.id
 
 
-def replay(feed: Feed, run: str | None = None, at_step: int | None = None) -> RunFrame:
+def replay(feed: Feed, run: str | None = None, at_step: int | None = None, *, grid: EvaluationGrid = GRID) -> RunFrame:
     """Read *feed* to its end, or to *at_step*, and say what was known then.
 
     *run* is an id or a name.  Raises NotARun where nothing came, RunNotFound where *run* is not among what came, and
     BadUsage where several runs came and *run* does not choose one.
     """
-    engine = Engine(feed, until=at_step)
+    engine = Engine(feed, until=at_step, grid=grid)
     while not feed.exhausted():
         engine.pump(wait_s=0.1)
     engine.pump()
