@@ -13,7 +13,7 @@ from dettui.detect.chance import guess_of
 from dettui.detect.context import Context
 from dettui.detect.eval_loss import eval_loss
 from dettui.detect.evaluation_inputs import EvaluationPolicy, read_shift
-from dettui.detect.loss_curve import LossCurve
+from dettui.detect.evaluations import usual_change
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Series
 from dettui_probe import tags
@@ -26,6 +26,7 @@ class ContradictionPolicy:
     """Training is easier than evaluation, unless its labels are wrong or its inputs were made harder."""
 
     evaluations: int = 4
+    pairs: int = 3  # of an evaluation and the answers after it
     most_evaluations: int = 8
     after_step: int = 150
     answers_a_step: float = 32.0  # sampled by the probe, and inputs of an evaluation at least
@@ -36,7 +37,6 @@ class ContradictionPolicy:
     dropout: float = 0.25
     steadier: float = 0.85  # deviation of the inputs in evaluation over that in training
     too_much_dropout: float = 0.75
-    without_it: float = 0.8  # share of the training loss that evaluations, which drop nothing, cost at most
     unlearnt: float = 0.5  # share of the first loss
     penalty_after: int = 100  # steps
     penalty_points: int = 12  # measured
@@ -68,8 +68,12 @@ class BetterInEvaluation:
         newest = answers.values[answers.steps >= since]
         if len(newest) < 4:
             return ()
-        theirs, ours = float(np.median(scores.values[-count:])), float(np.mean(newest))
-        error = sqrt(0.25 / self._answers(context, len(newest)) + 0.25 / self._inputs(context))
+        pairs = _paired(scores, answers, count)
+        if len(pairs) < policy.pairs:
+            return ()
+        theirs, ours = (float(side) for side in np.mean(pairs, axis=0))
+        swings = usual_change(scores.values[-count:]) / sqrt(2)  # of evaluations, with the weights of the moment
+        error = sqrt(0.25 / self._answers(context, len(newest)) + 0.25 / self._inputs(context) + swings**2 / len(pairs))
         gap = theirs - ours
         if not 0 <= theirs <= 1 or gap < max(policy.gap, policy.z * error) or not self._loss_agrees(context, since):
             return ()
@@ -93,7 +97,7 @@ class BetterInEvaluation:
         if series is None or curve is None:
             return True
         ours = curve.values[curve.steps >= since]
-        theirs = float(np.median(series.values[-self.policy.evaluations :]))
+        theirs = float(np.median(series.values[-self.policy.evaluations : -1]))
         return len(ours) > 0 and theirs < self.policy.loss_share * float(np.mean(ours))
 
     def _kind(self, context: Context, gap: float) -> tuple[str, Severity]:
@@ -105,6 +109,18 @@ class BetterInEvaluation:
         if shift is not None and shift.ratio < self.policy.steadier:
             return "bad_augmentation", severity
         return "bad_targets", "warning"
+
+
+def _paired(scores: Series, answers: Series, count: int) -> list[tuple[float, float]]:
+    """Each of the newest *count* evaluations but the last, with the mean of the answers up to the next one: those are
+    of a network that has learnt more, so that one which is still learning cannot look better in evaluations."""
+    bounds = scores.steps[-count:]
+    cuts = np.searchsorted(answers.steps, bounds, side="right")
+    return [
+        (float(score), float(np.mean(answers.values[start:end])))
+        for score, start, end in zip(scores.values[-count:-1], cuts[:-1], cuts[1:], strict=True)
+        if end > start
+    ]
 
 
 @dataclass(frozen=True)
@@ -121,20 +137,11 @@ class HeavyDropout:
             return Abstention(self.name, (tags.DROPOUT,))
         if rate < self.policy.too_much_dropout or context.step < self.policy.after_step:
             return ()
-        if curve.now <= self.policy.unlearnt * curve.start and not self._costs(context, curve):
+        if curve.now <= self.policy.unlearnt * curve.start:
             return ()
         text = f"a dropout layer drops {rate:.0%} of what it is given"
         proof = Evidence(tags.DROPOUT, context.span(tags.DROPOUT, 1), rate, self.policy.too_much_dropout, ">", text)
         return (told_by([proof], "config_smell", "warning", f"Dropout drops {rate:.0%}", key="dropout"),)
-
-    def _costs(self, context: Context, curve: LossCurve) -> bool:
-        """True where every one of the newest evaluations is far better than training."""
-        series = eval_loss(context)
-        if series is None or len(series) < self.policy.evaluations:
-            return False
-        newest = series.values[-self.policy.evaluations :]
-        ours = curve.values[curve.steps >= series.steps[-self.policy.evaluations]]
-        return len(ours) > 0 and float(newest.max()) < self.policy.without_it * float(np.mean(ours))
 
 
 def penalty_share(context: Context, points: int) -> float | None:

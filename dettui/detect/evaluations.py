@@ -29,6 +29,7 @@ class OverfitPolicy:
     of_gain: float = 0.10
     of_first: float = 0.03
     train_fall: float = 0.02  # of the training loss since the best evaluation
+    least_loss: float = 0.1  # of the first training loss: below it an evaluation loss is small, however it moves
     least_score: float = 0.02  # of one between 0 and 1: what never was there cannot be lost
 
 
@@ -55,7 +56,7 @@ class Overfit:
             return Abstention(self.name, (PREFIX + "*",))
         for tag in judged:
             found = self._judge(context, context.series(tag))
-            if found is not None:
+            if found is not None and not self._is_small(context, found):
                 return (found,)
         return ()
 
@@ -75,6 +76,14 @@ class Overfit:
         if rise <= limit or not self._training_improved(context, int(series.steps[best])):
             return None
         return _symptom(series, best, rise, limit)
+
+    def _is_small(self, context: Context, found: Symptom) -> bool:
+        """True for a loss that is still next to nothing: on an easy task it doubles by one hard example."""
+        curve, tag = context.loss, found.evidence[0].tag
+        if curve is None or "loss" not in tag.lower():
+            return False
+        newest = context.median(tag, 3)
+        return newest is not None and newest < self.policy.least_loss * curve.start
 
     def _training_improved(self, context: Context, since: int) -> bool:
         curve = context.loss

@@ -25,7 +25,7 @@ class GeneralisationPolicy:
     learnt: float = 0.9  # share of H that the training loss fell below
     by_heart: float = 0.05  # share of its start to which the training loss fell
     far_above: float = 10.0  # times the training loss
-    of_guess: float = 0.2  # share of H: below it, evaluations are fine whatever the training loss
+    of_guess: float = 0.25  # share of H: below it, evaluations are fine whatever the training loss
     fresh: float = 0.9  # share of the inputs of a step that training had not met before
     fresh_evaluations: int = 3
     agreeing: int = 2  # newest evaluations that say the same
@@ -113,7 +113,7 @@ def read_fresh_gap(context: Context, policy: GeneralisationPolicy) -> FreshGap |
     if len(early) < policy.fresh_evaluations:
         return None
     places = np.searchsorted(curve.steps, early.steps)
-    levels = np.array([np.median(curve.values[max(0, at - 20) : at + 1]) for at in places])
+    levels = np.array([np.mean(curve.values[max(0, at - 20) : at + 1]) for at in places])
     if levels.min() <= 0 or levels[-1] > policy.moved * curve.start:
         return None
     ratios = early.values / levels
