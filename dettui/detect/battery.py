@@ -46,6 +46,7 @@ from dettui.detect.resources import MemoryGrowth, SlowStep
 from dettui.detect.resume import LostState
 from dettui.detect.saturation import Saturated
 from dettui.detect.setup import Setup
+from dettui.detect.sizes import SmallNetwork, TinyBatch
 from dettui.detect.spike import Spike
 from dettui.detect.targets.rules import BadTargets
 from dettui.detect.term_weights import UnbalancedTerms
@@ -85,6 +86,8 @@ STATISTICAL: tuple[Rule, ...] = (
     PlateauAfterLrDrop(),
     SlowDescent(),
     ShortSteps(),
+    SmallNetwork(),
+    TinyBatch(),
     Oscillation(),
     UpdateSize(),
     ViolentOpening(),

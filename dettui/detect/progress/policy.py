@@ -42,6 +42,11 @@ class ProgressPolicy:
     strong: float = 0.5  # agreement
     strong_points: int = 120  # after warm-up, where agreement is strong
     much_shorter: float = -0.58  # cosine of a gradient with the step before; healthy runs end between -0.5 and 0.1
+    few_steps: int = 10  # an epoch: where it holds no more, each may as well be longer
+    large_batch: float = 32  # inputs of a step
+    few_steps_agree: float = 0.15  # the two cosines where an epoch has few steps, and both together
+    few_steps_shorter: float = -0.25
+    few_steps_ask: float = 0.6
     mostly_done: float = 0.15  # share of the first level
     grad_kept: float = 0.8  # newest gradient norm as a share of the first [S3]
     grad_kept_equal: float = 0.5  # the same where gradients are nearly equal: it shrinks along the way and still leads

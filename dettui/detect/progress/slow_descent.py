@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dettui.detect.amounts import inputs_of_update
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.detect.loss_curve import LossCurve
@@ -104,18 +105,38 @@ class ShortSteps:
             return Abstention(self.name, missing or (tags.LOSS_TOTAL,))
         if context.lr_is_rising or (schedule is not None and schedule.decayed_share < policy.decayed):
             return ()
-        if context.points_past_warmup < policy.strong_points or curve.now <= policy.mostly_done * curve.start:
+        if context.points_past_warmup < self._patience(context) or curve.now <= policy.mostly_done * curve.start:
             return ()
         agreement = context.median(tags.GRAD_AGREEMENT, 100, at_least=policy.agreements) or 0.0
         overshoot = context.median(tags.UPDATE_OVERSHOOT, 100, at_least=policy.agreements) or 0.0
-        if agreement < policy.strong or overshoot > policy.much_shorter:
+        limits = self._limits(context, agreement, overshoot)
+        if limits is None:
             return ()
         newest = context.span(tags.UPDATE_OVERSHOOT, 100)
         evidence = [
-            Evidence(tags.UPDATE_OVERSHOOT, newest, overshoot, policy.much_shorter, "<",
+            Evidence(tags.UPDATE_OVERSHOOT, newest, overshoot, limits[1], "<",
                      f"each gradient asks for more of the step before: cosine {overshoot:.2f}"),
-            Evidence(tags.GRAD_AGREEMENT, newest, agreement, policy.strong, ">",
+            Evidence(tags.GRAD_AGREEMENT, newest, agreement, limits[0], ">",
                      f"successive gradients agree: cosine {agreement:.2f}"),
         ]  # fmt: skip
         title = "Every step is much shorter than the gradients ask for"
         return (told_by(evidence, "slow_descent", "warning", title, key="short"),)
+
+    def _limits(self, context: Context, agreement: float, overshoot: float) -> tuple[float, float] | None:
+        """The limits on the two cosines that both are beyond, else None; wider ones where a large batch makes an epoch
+        of a few steps, for then the batch, too, may be what is wrong."""
+        policy = self.policy
+        if agreement >= policy.strong and overshoot <= policy.much_shorter:
+            return policy.strong, policy.much_shorter
+        if not self._has_few_steps(context):
+            return None
+        least, most = policy.few_steps_agree, policy.few_steps_shorter
+        beyond = agreement >= least and overshoot <= most and agreement - overshoot >= policy.few_steps_ask
+        return (least, most) if beyond else None
+
+    def _patience(self, context: Context) -> int:
+        return self.policy.firm_points if self._has_few_steps(context) else self.policy.strong_points
+
+    def _has_few_steps(self, context: Context) -> bool:
+        epoch, inputs = context.steps_per_epoch, inputs_of_update(context)
+        return bool(epoch and epoch <= self.policy.few_steps and inputs and inputs >= self.policy.large_batch)

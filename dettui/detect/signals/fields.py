@@ -120,7 +120,6 @@ class Signals:
     output_spread: float | None = None  # over a batch, as a share of the size of the output [S18]
     softmax_twice: float | None = None  # in the graph of the loss [S27]
     loss_summed: float | None = None  # [E14]
-    loss_has_penalty: float | None = None  # 1 where the size of the weights is added to the loss
     penalty_share: float | None = None  # of the loss, what the size of the weights adds to it
     loss_negated: float | None = None  # [E13]
     top_term_share: float | None = None  # of the greatest loss term in their sum [S29]
@@ -148,6 +147,9 @@ class Signals:
     eval_standing: float | None = None  # of the newest: 0 at the worst so far or never above nothing, 1 at the best
     # set-up
     batch_size: float | None = None  # images per step, median over the newest 200
+    inputs_of_update: float | None = None  # inputs that a step of the optimizer follows, at most 32 of a pass counted
+    steps_of_epoch: int | None = None  # as declared
+    weights_per_example: float | None = None  # weights of the network over examples of the training set, at most
     momentum: float | None = None  # of the first param group
     weight_decay: float | None = None  # of the first param group
     beta2: float | None = None  # of the first param group

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dettui.detect.amounts import inputs_of_update, weights_per_example
 from dettui.detect.context import Context
 from dettui.detect.gradients import GradientPolicy, depth_profile
 from dettui.detect.layers import is_bias, is_weight
@@ -42,7 +43,7 @@ def add_gradients(context: Context, known: Signals) -> Signals:
     return replace(
         known,
         grad_norm_ratio=median(norms) / first if len(norms) and first else None,
-        grad_norm_cv=_variation(norms),
+        grad_norm_cv=float(norms.std() / norms.mean()) if len(norms) > 1 and norms.mean() > 0 else None,
         grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
         grad_zero_share_first=context.early_median(tags.GRAD_ZERO, 3),
@@ -53,16 +54,6 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         clip_ratio=median(clipped) if len(clipped) else None,
         noise_over_batch=_noise_over_batch(context),
     )
-
-
-USUAL_SHARE = 0.98
-"""Of the norms whose variation is told: one outlier is no noise of all batches."""
-
-
-def _variation(norms: Floats) -> float | None:
-    """Deviation over mean, without the greatest norms."""
-    usual = np.sort(norms)[: max(int(USUAL_SHARE * len(norms)), 1)]
-    return float(usual.std() / usual.mean()) if len(usual) > 1 and usual.mean() > 0 else None
 
 
 def add_directions(context: Context, known: Signals) -> Signals:
@@ -155,6 +146,9 @@ def add_setup(context: Context, known: Signals) -> Signals:
     return replace(
         known,
         batch_size=context.median(tags.BATCH_SIZE, 200),
+        inputs_of_update=inputs_of_update(context),
+        steps_of_epoch=context.steps_per_epoch,
+        weights_per_example=weights_per_example(context),
         momentum=context.last(tags.MOMENTUM + "0"),
         weight_decay=context.last(tags.WEIGHT_DECAY + "0"),
         beta2=context.last(tags.BETA2 + "0"),

@@ -7,6 +7,7 @@ from typing import Final
 from dettui.detect.ending import BOX_WITHOUT_AREA, LABEL_BEYOND
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Family, Says, Seen, Unless, at_least, at_most, both, either, over, under
+from dettui_probe import tags
 
 _TARGETS: Final = ("targets/",)
 
@@ -389,6 +390,7 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "inputs reach the output and steps are of usual size, and still nothing can be learnt of the labels",
         ),
         Clue("chance", -2, under("eval_loss_over_guess", 0.9), "evaluations are better than guessing"),
+        Clue("size", -1, Seen("plateau", tags.ROWS), "the network has fewer weights than there are examples"),
         Clue(
             "first",
             -2,
@@ -404,13 +406,6 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "({first_epoch_over_guess:.2f} of a guesser's loss)",
         ),
         Clue("memorised", -1, over("loss_drop_share", 0.95), "the training set was learnt in no time: it is small"),
-        Clue(
-            "inputs",
-            -2,
-            both(under("eval_std_ratio", 0.5), under("eval_means_apart", 0.5)),
-            "inputs vary so much more in training than in evaluation (ratio {eval_std_ratio:.2f}) that little of them "
-            "is left to learn from",
-        ),
         Clue(
             "pairing",
             2,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Seen, at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, over, under
+from dettui_probe import tags
 
 NORM_LAGS: Final = Clue(
     "lag",
@@ -19,7 +20,7 @@ BATCH_TOO_SMALL: Final = CauseRecord(
     id="batch_too_small",
     group="batch",
     meaning="Noise from few images dominates the gradient.",
-    symptoms=("oscillation", "spike", "plateau", "slow_descent"),
+    symptoms=("config_smell", "oscillation", "spike", "plateau", "slow_descent"),
     prior=0.03,
     clues=(
         Clue(
@@ -43,6 +44,12 @@ BATCH_TOO_SMALL: Final = CauseRecord(
         ),
         Clue("size", 1, at_most("batch_size", 2), "a step sees {batch_size:.0f} images"),
         Clue(
+            "size",
+            2,
+            both(at_most("inputs_of_update", 2), Seen("config_smell", tags.ROWS)),
+            "a step follows {inputs_of_update:.0f} examples",
+        ),
+        Clue(
             "agreement",
             0.5,
             between("grad_agreement", -0.1, 0.1),
@@ -52,7 +59,9 @@ BATCH_TOO_SMALL: Final = CauseRecord(
         Clue("agreement", -2, under("grad_agreement", -0.2), "successive gradients oppose each other; noise would not"),
         Clue("agreement", -2, over("grad_agreement", 0.3), "successive gradients agree; noise would not"),
         Clue("alternation", -2, under("residual_r1", -0.3), "the swings alternate from step to step; noise is random"),
+        Clue("learnt", -2, under("loss_drop_share", 0.1), "the loss never fell: noise slows learning, it hides none"),
     ),
+    tags=(tags.ROWS, "loss/", "grad/"),
     check="Accumulate four batches per step for 100 steps: noise halves, other causes stay.",
     remedy="Accumulate: loss = loss / 4, and call optimizer.step() every fourth batch.",
     overturned_by="With four times the batch the loss swings as much as now.",
@@ -83,7 +92,18 @@ BATCH_TOO_LARGE: Final = CauseRecord(
             both(over("grad_agreement", 0.5), under("update_overshoot", -0.55)),
             "gradients of successive batches are nearly the same (cosine {grad_agreement:.2f})",
         ),
-        Clue("noise", -2, over("grad_norm_cv", 0.3), "gradients vary by {grad_norm_cv:.0%} from step to step"),
+        Clue(
+            "steps",
+            2,
+            both(at_most("steps_of_epoch", 10), at_least("inputs_of_update", 32)),
+            "an epoch is {steps_of_epoch:.0f} steps",
+        ),
+        Clue(
+            "noise",
+            -2,
+            both(over("grad_norm_cv", 0.3), Unless(at_most("steps_of_epoch", 10))),
+            "gradients vary by {grad_norm_cv:.0%} from step to step",
+        ),
         Clue("update", -1, under("log10_update_ratio", -4), "updates are so small that the learning rate comes first"),
     ),
     check="Train one epoch with a quarter of the batch at the same learning rate and compare the loss after it.",

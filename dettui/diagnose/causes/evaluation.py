@@ -7,6 +7,7 @@ from typing import Final
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
 from dettui.diagnose.causes.batch import NORM_LAGS
 from dettui.diagnose.conditions import Seen, at_least, at_most, both, either, over, under
+from dettui_probe import tags
 
 EVALUATOR_BROKEN: Final = CauseRecord(
     id="evaluator_broken",
@@ -110,6 +111,8 @@ CONVERGED: Final = CauseRecord(
         Seen("divergence"),
         under("eval_standing", 0.25),
         both(under("update_overshoot", -0.55), over("grad_agreement", 0.45)),
+        Seen("plateau", tags.ROWS),  # the network is too small
+        Seen("slow_descent", tags.UPDATE_OVERSHOOT),  # every step is too short
     ),
     clues=(
         Clue("learnt", 1, over("loss_drop_share", 0.7), "the loss fell by {loss_drop_share:.0%} before it flattened"),

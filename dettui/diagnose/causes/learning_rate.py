@@ -106,7 +106,7 @@ LR_TOO_HIGH: Final = CauseRecord(
         Clue(
             "agreement",
             -2,
-            both(over("grad_agreement", 0.3), Unless(_BURST)),
+            over("grad_agreement", 0.3),
             "successive gradients agree (cosine {grad_agreement:.2f}): steps do not overshoot",
         ),
     ),

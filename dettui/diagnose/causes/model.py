@@ -6,6 +6,7 @@ from typing import Final
 
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Family, Seen, Unless, at_least, at_most, between, both, over, under
+from dettui_probe import tags
 
 _CLASSIFICATION: Final = Family("classification")
 """Only there is the total loss a single cross-entropy that ln K bounds."""
@@ -294,9 +295,16 @@ CAPACITY_TOO_SMALL: Final = CauseRecord(
     id="capacity_too_small",
     group="model",
     meaning="The network cannot represent the task: what is left when everything else is ruled out.",
-    symptoms=("plateau", "plateau_after_lr_drop"),
-    prior=0.01,
+    symptoms=("plateau", "plateau_after_lr_drop", "loss_floor"),
+    prior=0.02,
+    explains_away=("batch_too_small", "schedule_needs_decay"),
     clues=(
+        Clue(
+            "size",
+            2,
+            Seen("plateau", tags.ROWS),
+            "the network has {weights_per_example:.2f} weights for each training example",
+        ),
         Clue("survives", 1, Seen("plateau_after_lr_drop"), "the plateau outlived a drop of the learning rate"),
         Clue("learnt", -1, under("loss_drop_share", 0.1), "the loss never fell: something is broken, not small"),
     ),
@@ -313,13 +321,6 @@ REGULARISATION_TOO_STRONG: Final = CauseRecord(
     explains_away=("weight_decay_too_strong", "lr_too_low", "lr_too_high", "init_too_large"),
     tags=("model/dropout", "fit/", "loss/", "eval/", "weight/", "update/"),
     clues=(
-        Clue(
-            "penalty",
-            2,
-            both(Seen("config_smell", "update/decay"), at_most("weight_decay", 1e-4), at_least("loss_has_penalty", 1)),
-            "steps shrink the weights, the optimizer decays them by {weight_decay:g} only, and the loss holds their "
-            "size",
-        ),
         Clue(
             "penalty",
             2,
