@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dettui.detect.base import Symptom
+from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Series
@@ -23,6 +23,7 @@ class AssignmentPolicy:
     window: int = 50  # rows
     only_themselves: float = 1.05  # foreground per object: each object is a proposal of its own [R2; healthy: 3.5]
     settled: int = 200  # the step from which on an RPN proposes well
+    points_apart: float = 2.5  # factor between the size of FCOS points and their distance; torchvision's own: 1
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Unassigned:
             return Abstention(self.name, (tags.ASSIGN_OBJECTS, *watched))
         symptoms = [self._nothing(matches) for matches in found.values() if matches is not None]
         symptoms.append(self._only_themselves(context, found[tags.ASSIGN_ROI]))
+        symptoms.append(self._points_of_another_size(context))
         return tuple(symptom for symptom in symptoms if symptom is not None)
 
     def _nothing(self, matches: Matches) -> Symptom | None:
@@ -103,6 +105,20 @@ class Unassigned:
         title = "No proposal of the network meets an object"
         measured = (matches.per_object, self.policy.only_themselves, "<")
         return _symptom("warning", title, matches, measured, text, exact=False)
+
+    def _points_of_another_size(self, context: Context) -> Symptom | None:
+        """FCOS answers boxes in units of the size of its points, and assigns objects to levels by it."""
+        size, apart = context.last(tags.ASSIGN_POINT_SIZE), self.policy.points_apart
+        if size is None or 1 / apart < size < apart:
+            return None
+        window = context.span(tags.ASSIGN_POINT_SIZE, 1)
+        text = f"the head takes its points to be {size:.3g} times as large as they are far apart; they should be alike"
+        limit = (apart, ">") if size > 1 else (1 / apart, "<")
+        proof = Evidence(tags.ASSIGN_POINT_SIZE, window, size, *limit, text)
+        return told_by(
+            [proof], "bad_targets", "warning", "The anchor sizes are not the strides of the levels", exact=True,
+            key=tags.ASSIGN_POINT_SIZE,
+        )  # fmt: skip
 
 
 _WHERE = {

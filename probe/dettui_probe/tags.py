@@ -103,6 +103,7 @@ ASSIGN_RPN: Final = "assign/rpn_positives"
 ASSIGN_ROI: Final = "assign/roi_foreground"
 ASSIGN_ROI_CANDIDATES: Final = "assign/roi_candidates"
 ASSIGN_POSITIVES: Final = "assign/positives"
+ASSIGN_POINT_SIZE: Final = "assign/point_size"
 
 # --- what a detector is surest of in training (torchvision detectors; sampled) ---------------------------------
 SUREST: Final = "surest/places"
@@ -257,6 +258,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(ASSIGN_ROI, "proposals", "proposals of the RoI head that are foreground; each object is one of them"),
     Tag(ASSIGN_ROI_CANDIDATES, "proposals", "proposals of the RoI head, each object among them"),
     Tag(ASSIGN_POSITIVES, "anchors", "anchors, or points, of a one-stage head that are positives"),
+    Tag(ASSIGN_POINT_SIZE, "", "size that an FCOS head takes its finest points for, over the distance between them"),
     Tag(SUREST, "places", "surest answers that were looked at: a quarter as many as there are positives"),
     Tag(SUREST_UNEXPLAINED, "places", "of these, answers whose box meets no object of their image (IoU below 0.3)"),
     Tag(SUREST_OVERLAP, "", "sum of the IoU of the others with the objects that they meet"),

@@ -8,6 +8,7 @@ objects stays unexplained, however long the training goes on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -41,6 +42,7 @@ class Answers(NamedTuple):
 
     overlap: Tensor  # (k,) greatest IoU with an object of the image; 0 on an image without one
     positives: Tensor  # () places that the targets make positives
+    point_size: Tensor  # () size of a point of FCOS over the distance to the next one; NaN for other heads
 
 
 Read: TypeAlias = Callable[[], Answers | None]
@@ -134,7 +136,15 @@ def dense_answers(
     coder = attrgetter(next(_DENSE[kind] for kind in _kinds(head) & _DENSE.keys()))(head)
     boxes = _decoded(coder, deltas[image, place], torch.stack(list(anchors))[image, place])
     positives = torch.stack([(match >= 0).sum() for match in matches]).sum()
-    return Answers(_overlap(boxes, image, targets), positives)
+    return Answers(_overlap(boxes, image, targets), positives, _point_size(head, anchors[0]))
+
+
+def _point_size(head: Any, anchors: Tensor) -> Tensor:
+    """FCOS decodes boxes in units of the size of its points, which it takes for the stride.  The first two of *anchors*
+    (A, 4) are neighbours in the first row of the finest level."""
+    if "FCOSHead" not in _kinds(head) or len(anchors) < 2:
+        return anchors.new_full((), torch.nan)
+    return (anchors[0, 2] - anchors[0, 0]) / (anchors[1, 0] - anchors[0, 0])
 
 
 def _sureness(logits: Tensor, centreness: Tensor | None, *, has_background: bool) -> Tensor:
@@ -160,7 +170,7 @@ def roi_answers(
     columns = (classes[top] + 1).clamp(max=deltas.shape[1] - 1)
     boxes = _decoded(heads.box_coder, deltas[top, columns], places[top])
     positives = ((meets >= FOREGROUND) & (meets < THE_OBJECT_ITSELF)).sum()
-    return Answers(_overlap(boxes, image[top], targets), positives)
+    return Answers(_overlap(boxes, image[top], targets), positives, places.new_full((), torch.nan))
 
 
 def _decoded(coder: Any, deltas: Tensor, places: Tensor) -> Tensor:
@@ -211,7 +221,10 @@ class Surest:
         taken, self._taken = self._taken, []
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            passes = zip(arrived[::2], arrived[1::2], strict=True)
+            passes = zip(arrived[::3], arrived[1::3], strict=True)
+            size = float(arrived[2])
+            if 0 < size < math.inf:  # a map of one column has no neighbours
+                sheet.values[tags.ASSIGN_POINT_SIZE] = size
             met = [iou for overlap, positives in passes for iou in _surest(overlap.tolist(), int(positives))]
             if not met:
                 return

@@ -121,9 +121,9 @@ def test_overlap_is_that_of_torchvision() -> None:
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
-def told_of(overlap: list[float], positives: int) -> dict[str, float]:
+def told_of(overlap: list[float], positives: int, size: float = torch.nan) -> dict[str, float]:
     surest, sheet = Surest(), Sheet(2, 0.0, {}, False)
-    surest.take(lambda: Answers(torch.tensor(overlap), torch.tensor(positives)))
+    surest.take(lambda: Answers(torch.tensor(overlap), torch.tensor(positives), torch.tensor(size)))
     reading = surest.close_step()
     assert reading is not None
     reading.decode(reading.tensors, sheet)
@@ -138,6 +138,12 @@ def test_a_quarter_as_many_answers_as_positives_are_told() -> None:
 def test_nothing_is_told_without_a_positive() -> None:
     assert told_of([0.9, 0.2], positives=0) == {}
     assert Surest().close_step() is None
+
+
+@pytest.mark.parametrize(("size", "told"), [(4.0, [4.0]), (torch.nan, []), (torch.inf, []), (-0.2, [])])
+def test_the_size_of_points_is_told_where_it_has_one(size: float, told: list[float]) -> None:
+    values = told_of([0.9], positives=0, size=size)
+    assert [value for tag, value in values.items() if tag == tags.ASSIGN_POINT_SIZE] == told
 
 
 # --- in torchvision's detectors ---------------------------------------------------------------------------------------
@@ -193,6 +199,15 @@ def test_every_detector_of_torchvision_is_read_at_every_second_step(
     assert "probe_fault" not in now.kinds()
     assert [None in row for row in rows] == [True, False, True, False]
     assert all(0 <= row[1] <= row[0] for row in rows[1::2])
+
+
+@pytest.mark.parametrize(("size", "told_size"), [(8, 1.0), (32, 4.0)])
+def test_points_of_an_fcos_are_held_against_its_stride(run: Run, told: ToldReader, size: int, told_size: float) -> None:
+    model = FCOS(backbone(), 3, min_size=SIDE, max_size=SIDE, anchor_generator=AnchorGenerator(((size,),), ((1.0,),)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+    attach(run, model, optimizer, budget=1.0)
+    train(model, optimizer, 2)
+    assert told().values(tags.ASSIGN_POINT_SIZE) == [told_size]
 
 
 def test_an_evaluation_is_not_read(run: Run, told: ToldReader) -> None:

@@ -88,3 +88,12 @@ def test_a_silent_term_of_an_unknown_loss_is_only_news() -> None:
     (found,) = judge(ZeroTerms(), 20, "unknown", **series)
     assert (found.key, found.severity) == ("zero:loss/aux", "info")
     assert judge(ZeroTerms(), 19, "unknown", **series) == []
+
+
+@pytest.mark.parametrize(("size", "told"), [(1.0, False), (2.0, False), (4.0, True), (0.25, True)])
+def test_points_of_an_fcos_are_to_be_as_large_as_their_stride(size: float, told: bool) -> None:
+    series = {tags.ASSIGN_OBJECTS: 8.0, tags.ASSIGN_POSITIVES: 30.0, tags.ASSIGN_POINT_SIZE: size}
+    found = judge(Unassigned(), 20, family="torchvision.FCOS", **series)
+    assert [(one.key, one.severity, one.exact) for one in found] == (
+        [(tags.ASSIGN_POINT_SIZE, "warning", True)] if told else []
+    )
