@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,10 +15,23 @@ from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Series
 from dettui_probe import tags
 
+_ALL: Final = 10_000  # evaluations
+
 
 def _is_of_places(tag: str) -> bool:
     """True for a score that is 0 until something is found where it is: guessing a class brings nothing."""
     return any(word in tag.lower() for word in ("ap", "iou", "dice"))
+
+
+def scores_of_places(context: Context) -> tuple[str, ...]:
+    """Tags of such scores, of which more is better."""
+    return tuple(tag for tag in context.tags_under(PREFIX) if direction(tag) > 0 and _is_of_places(tag))
+
+
+def best_score(context: Context) -> float | None:
+    """The greatest value that any of them ever had; None where there is none."""
+    values = (context.window(tag, _ALL) for tag in scores_of_places(context))
+    return max((float(seen.max()) for seen in values if len(seen)), default=None)
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ class NoScore:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """One symptom for the first score of detection or segmentation that stays at nothing."""
-        scores = [tag for tag in context.tags_under(PREFIX) if direction(tag) > 0 and _is_of_places(tag)]
+        scores = scores_of_places(context)
         if not scores:
             return Abstention(self.name, (PREFIX + "mAP",))
         total = context.total_steps

@@ -169,3 +169,4 @@ class Signals:
     rpn_positives: float | None = None
     roi_foreground: float | None = None
     head_positives: float | None = None
+    point_size: float | None = None  # of an FCOS, over the distance between its points

@@ -119,4 +119,5 @@ def add_assignment(context: Context, known: Signals) -> Signals:
         rpn_positives=per_object(tags.ASSIGN_RPN),
         roi_foreground=per_object(tags.ASSIGN_ROI),
         head_positives=per_object(tags.ASSIGN_POSITIVES),
+        point_size=context.last(tags.ASSIGN_POINT_SIZE),
     )

@@ -15,6 +15,7 @@ from typing import Final
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
+from dettui.detect.no_score import best_score
 from dettui.detect.targets import checks
 from dettui.detect.targets.pairing import pairing
 from dettui.detect.targets.policy import DEFAULT_POLICY, TargetPolicy
@@ -86,8 +87,22 @@ def surest(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     read = read_surest(reading.context, policy)
     if read is None:
         return None
+    if not _is_sparse(reading, policy) and _is_weak(reading.context, policy):
+        return None
     found = _loose(reading, read, policy) or _unexplained(read, policy)
     return None if found is None or _is_explained(reading, policy) else found
+
+
+def _is_weak(context: Context, policy: TargetPolicy) -> bool:
+    """Whether no evaluation found much, so that answers tell of the detector and not of its targets."""
+    best = best_score(context)
+    return best is not None and best < policy.weak_score
+
+
+def _is_sparse(reading: TargetReading, policy: TargetPolicy) -> bool:
+    """Whether hardly an image has a box to learn from."""
+    images, empty = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
+    return bool(images) and (empty or 0.0) > policy.empty_share * (images or 0.0)
 
 
 def _unexplained(read: Surest, policy: TargetPolicy) -> Symptom | None:
@@ -107,9 +122,11 @@ def _unexplained(read: Surest, policy: TargetPolicy) -> Symptom | None:
 
 
 def _loose(reading: TargetReading, read: Surest, policy: TargetPolicy) -> Symptom | None:
-    images, empty = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
-    is_sparse = bool(images) and (empty or 0.0) > policy.empty_share * (images or 0.0)  # hardly any box to learn from
-    if is_sparse or read.explained < policy.surest_explained or read.share_unexplained > policy.nearly_all:
+    if (
+        _is_sparse(reading, policy)
+        or read.explained < policy.surest_explained
+        or read.share_unexplained > policy.nearly_all
+    ):
         return None
     if read.overlap >= policy.loose:
         return None

@@ -302,14 +302,14 @@ MISSING_ANNOTATIONS: Final = CauseRecord(
         Clue(
             "unexplained",
             2,
-            both(over("surest_unexplained", 0.15), at_least("surest_overlap", 0.58)),
+            both(over("surest_unexplained", 0.2), at_least("surest_overlap", 0.58)),
             "{surest_unexplained:.0%} of what the detector is surest of meets no box, and where it meets one its boxes "
             "are right ({surest_overlap:.0%} overlap)",
         ),
         Clue(
             "unexplained",
             1,
-            both(over("surest_unexplained", 0.15), under("surest_overlap", 0.58)),
+            both(over("surest_unexplained", 0.2), under("surest_overlap", 0.58)),
             "{surest_unexplained:.0%} of what the detector is surest of meets no box",
         ),
         Clue(
@@ -320,6 +320,9 @@ MISSING_ANNOTATIONS: Final = CauseRecord(
         ),
         Clue("survives", 1, Seen("plateau_after_lr_drop"), "the plateau outlived a drop of the learning rate"),
         Clue("learnt", -1, under("loss_drop_share", 0.1), "the loss never fell, as it would on mostly right labels"),
+        Clue(
+            "learnt", -2, Seen("not_learning"), "nothing is learnt so far: then it is surest of nothing in particular"
+        ),
     ),
     tags=("surest/",),
     check="Look at 20 confident predictions without a matching box: are they objects?",
@@ -335,7 +338,7 @@ LABEL_NOISE: Final = CauseRecord(
     clues=(
         Clue(
             "boxes",
-            2,
+            1.5,
             under("surest_overlap", 0.58),
             "boxes that the detector is sure of overlap their targets by {surest_overlap:.0%}, as the best answer to "
             "boxes that scatter would",

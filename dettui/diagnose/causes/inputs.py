@@ -155,6 +155,7 @@ BOXES_NOT_TRANSFORMED: Final = CauseRecord(
         ),
     ),
     tags=("pairing/", "loss/", "grad/", "update/"),
+    explains_away=("missing_annotations", "label_noise"),
     check="Draw boxes on ten augmented samples. On the flipped ones they sit on the wrong side.",
     remedy="Pass the boxes through the transform: A.Compose([...], bbox_params=A.BboxParams(format='pascal_voc', "
     "label_fields=['labels'])) and call it with bboxes=, labels=.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Family, Seen, Unless, at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Family, Seen, Unless, at_least, at_most, between, both, either, over, under
 from dettui_probe import tags
 
 _CLASSIFICATION: Final = Family("classification")
@@ -215,6 +215,7 @@ LOSS_TERMS_UNBALANCED: Final = CauseRecord(
         Clue("share", -2, under("top_term_share", 0.8), "the largest term makes up {top_term_share:.0%} of the loss"),
     ),
     tags=("loss/",),
+    explains_away=("missing_annotations", "label_noise"),
     check="Take the gradient norm of each term alone on one batch: they should lie within a factor of 10.",
     remedy="Weight the terms so that each brings a like share: loss = sum(w[k] * v for k, v in losses.items()).",
     overturned_by="The gradient norms of the terms, one by one, lie within a factor of 10.",
@@ -255,6 +256,13 @@ ANCHORS_MISMATCH: Final = CauseRecord(
     group="model",
     meaning="No anchor fits the objects at the network's scale, so that nothing is learnt about boxes.",
     symptoms=("bad_targets", "not_learning", "loss_floor", "plateau"),
+    proofs=(
+        Proof(
+            either(over("point_size", 2.5), under("point_size", 0.4)),
+            "the head takes its points to be {point_size:.3g} times as large as they are far apart, and answers boxes "
+            "in that unit",
+        ),
+    ),
     clues=(
         Clue("positives", 2, at_most("head_positives", 0), "no anchor or point of the head is a positive"),
         Clue("positives", 1, under("head_positives", 0.5), "{head_positives:.2f} positives for each object"),
@@ -267,10 +275,12 @@ ANCHORS_MISMATCH: Final = CauseRecord(
         Clue("positives", -2, over("roi_foreground", 2), "{roi_foreground:.1f} proposals meet each object"),
         Clue("positives", -1, over("head_positives", 2), "{head_positives:.1f} positives for each object"),
     ),
+    explains_away=("label_noise", "missing_annotations"),  # boxes that are answered in the wrong unit scatter
     tags=("assign/", "loss/"),
     check="Take the best anchor IoU of every box after the model's resize: below 0.5 for over 2% of them is a "
     "mismatch.",
-    remedy="AnchorGenerator(sizes=((8,), (16,), (32,), (64,), (128,)), ...): sizes near the quantiles of sqrt(area).",
+    remedy="AnchorGenerator(sizes=((8,), (16,), (32,), (64,), (128,)), ...): sizes near the quantiles of sqrt(area); "
+    "for FCOS the strides of the levels.",
     overturned_by="The best anchor of nearly every box overlaps it by more than 0.5.",
 )
 

@@ -66,6 +66,7 @@ CASES = {
     "boxes_wrong_scale": (("bad_targets",), {**HEALTHY_BOXES, "max_coord": 0.98}),
     "boxes_outside_image": (("bad_targets",), {**HEALTHY_BOXES, "share_outside": 0.04}),
     "degenerate_boxes": (("bad_targets",), {**HEALTHY_BOXES, "share_degenerate": 0.001}),
+    "anchors_mismatch": (("bad_targets",), {**HEALTHY_BOXES, "head_positives": 4.0, "point_size": 4.0}),
     "missing_annotations": (("bad_targets",), {**HEALTHY_BOXES, "surest_unexplained": 0.4, "surest_overlap": 0.75}),
     "label_noise": (("bad_targets",), {**HEALTHY_BOXES, "surest_unexplained": 0.2, "surest_overlap": 0.5}),
     "labels_out_of_range": (("bad_targets",), {**HEALTHY_BOXES, "labels_illegal": 7.0, "label_max": 9.0}),
@@ -322,6 +323,17 @@ def test_frozen_weights_that_nothing_trained_come_before_the_learning_rate() -> 
     ours = diagnosis_of(finding("not_learning"), **violent, **frozen, frozen_untrained_share=0.4)
     pretrained = diagnosis_of(finding("not_learning"), **violent, **frozen, frozen_untrained_share=0.02)
     assert (first_cause(ours), first_cause(pretrained)) == ("frozen_params", "lr_too_high")
+
+
+@pytest.mark.parametrize("overlap", [0.5, 0.7])
+def test_a_detector_that_is_kept_from_learning_accuses_no_annotation(overlap: float) -> None:
+    surest = {"surest_unexplained": 0.4, "surest_overlap": overlap}
+    found = finding("bad_targets", tag="surest/unexplained")
+    points = diagnosis_of(found, finding("bad_targets", tag="assign/point_size"), point_size=4.0, **surest)
+    frozen = {"frozen_share": 0.9, "frozen_untrained": 2.0, "frozen_untrained_share": 0.4}
+    weak = diagnosis_of(found, finding("not_learning"), **frozen, **surest)
+    accused = {"missing_annotations", "label_noise"}
+    assert not accused & {cause.id for cause in (*points.causes, *weak.causes)}
 
 
 def test_few_boxes_explain_what_is_not_labelled_before_single_ones_that_are_missing() -> None:
