@@ -57,8 +57,9 @@ INPUTS_NORMALISED_TWICE: Final = CauseRecord(
     id="inputs_normalised_twice",
     group="inputs",
     meaning="Images are normalised, or divided by 255, before a model that does it itself.",
-    symptoms=("bad_inputs", *STUCK),
+    symptoms=("bad_inputs", "gradient_vanishing", *STUCK),
     prior=0.05,
+    explains_away=("vanishing_gradients",),  # the first layer's gradient is as small as what it is given
     proofs=(
         Proof(
             both(either(_TWICE, both(_DIVIDED_TWICE, _NOT_BLACK)), _TORCHVISION),
