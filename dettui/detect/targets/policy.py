@@ -43,6 +43,7 @@ class TargetPolicy:
     settled_lr: float = 0.3  # share of its peak to which the LR has fallen
     settled_epochs: float = 4.0  # where nothing tells how long the training is
     weak_score: float = 0.1  # best mAP or the like of a detector that answers by chance for a good part
+    weak_loss: float = 0.7  # share of the first loss above which a detector without a score has learnt little
     unexplained: float = 0.2  # share of the surest answers; at most 0.02 in the healthy detectors of the fault bench
     unexplained_surely: float = 0.08
     nearly_all: float = 0.9  # then it answers nothing that can be held against an object

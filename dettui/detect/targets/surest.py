@@ -94,9 +94,12 @@ def surest(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 
 
 def _is_weak(context: Context, policy: TargetPolicy) -> bool:
-    """Whether no evaluation found much, so that answers tell of the detector and not of its targets."""
-    best = best_score(context)
-    return best is not None and best < policy.weak_score
+    """Whether no evaluation found much, or, where none scores, little was learnt: answers then tell of the detector
+    and not of its targets."""
+    best, curve = best_score(context), context.loss
+    if best is not None:
+        return best < policy.weak_score
+    return curve is None or curve.now > policy.weak_loss * curve.start
 
 
 def _is_sparse(reading: TargetReading, policy: TargetPolicy) -> bool:

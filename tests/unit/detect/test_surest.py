@@ -118,3 +118,10 @@ def test_the_diagnosis_is_given_both_numbers() -> None:
     known = signals_of(context_of(answers(1.0, 0.7)))
     assert known.surest_unexplained == pytest.approx(0.25)
     assert known.surest_overlap == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("ends_at", "told"), [(0.5, True), (0.9, False)])
+def test_without_a_score_a_detector_that_learnt_little_proves_nothing(ends_at: float, told: bool) -> None:
+    loss = np.linspace(2.0, 2.0 * ends_at, STEPS)
+    unscored = {**answers(2.0), tags.LOSS_TOTAL: loss}
+    assert list(judge(unscored)) == (["surest"] if told else [])
