@@ -14,6 +14,7 @@ from dettui.detect.context import Context
 from dettui.detect.eval_loss import eval_loss
 from dettui.detect.evaluation_inputs import EvaluationPolicy, read_shift
 from dettui.detect.evaluations import usual_change
+from dettui.detect.loss_curve import LossCurve
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Series
 from dettui_probe import tags
@@ -37,6 +38,7 @@ class ContradictionPolicy:
     dropout: float = 0.25
     steadier: float = 0.85  # deviation of the inputs in evaluation over that in training
     too_much_dropout: float = 0.75
+    without_it: float = 0.8  # share of the training loss that evaluations, which drop nothing, cost at most
     unlearnt: float = 0.5  # share of the first loss
     penalty_after: int = 100  # steps
     penalty_points: int = 12  # measured
@@ -137,11 +139,20 @@ class HeavyDropout:
             return Abstention(self.name, (tags.DROPOUT,))
         if rate < self.policy.too_much_dropout or context.step < self.policy.after_step:
             return ()
-        if curve.now <= self.policy.unlearnt * curve.start:
+        if curve.now <= self.policy.unlearnt * curve.start and not self._costs(context, curve):
             return ()
         text = f"a dropout layer drops {rate:.0%} of what it is given"
         proof = Evidence(tags.DROPOUT, context.span(tags.DROPOUT, 1), rate, self.policy.too_much_dropout, ">", text)
         return (told_by([proof], "config_smell", "warning", f"Dropout drops {rate:.0%}", key="dropout"),)
+
+    def _costs(self, context: Context, curve: LossCurve) -> bool:
+        """True where every one of the newest evaluations is far better than training."""
+        series = eval_loss(context)
+        if series is None or len(series) < self.policy.evaluations:
+            return False
+        newest = series.values[-self.policy.evaluations :]
+        ours = curve.values[curve.steps >= series.steps[-self.policy.evaluations]]
+        return len(ours) > 0 and float(newest.max()) < self.policy.without_it * float(np.mean(ours))
 
 
 def penalty_share(context: Context, points: int) -> float | None:

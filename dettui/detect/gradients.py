@@ -29,7 +29,7 @@ class GradientPolicy:
     wait_points: int = 200
     steep: float = 4.0  # decades beyond which no usual network begins, whatever comes later
     steep_straight: float = 0.9
-    wait_points_steep: int = 60
+    wait_points_steep: int = 40
     constant: float = 1e-3  # spread of the output over a batch, as a share of its size: only a bias is learnt
     constant_points: int = 16
 

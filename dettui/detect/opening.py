@@ -10,6 +10,7 @@ from math import log
 import numpy as np
 
 from dettui.detect.base import Symptom, told_by
+from dettui.detect.chance import guess_of
 from dettui.detect.context import Context
 from dettui.detect.layers import is_weight
 from dettui.domain.finding import Abstention, Evidence
@@ -33,8 +34,9 @@ class OpeningPolicy:
     growth: float = 2.0  # of the norm of all weights
     dying: float = 0.3  # rise of the share of gradient elements that are exactly zero; 0.1 on a healthy detector
     newest: int = 8  # measured shares
-    patience_points: int = 200  # before a loss that hardly moved is held against the opening [3.1]
-    hardly_moved: float = 0.8  # share of the first loss
+    patience_points: int = 120  # before a loss that hardly moved is held against the opening
+    hardly_moved: float = 0.8  # share of the first loss, or of a guesser's
+    answers: int = 12  # newest ones that are compared with a guesser's
     sure_and_wrong: float = 0.25  # share of the very first answers: of a network that knows nothing, none is sure
     confident: float = 2.0  # times ln K: logits of deviation s cost ln K + s^2 / 2, those of a usual head s < 1 [S8]
     answer_points: int = 3  # first measured steps, by which one lucky update may have mended it
@@ -113,12 +115,22 @@ class ViolentOpening:
         curve = context.loss
         if curve is None or len(curve) < self.policy.patience_points or context.lr_is_rising:
             return None
-        share = curve.now / curve.start if curve.start > 0 else 0.0
-        if share <= self.policy.hardly_moved:
-            return None
         window = (int(curve.steps[0]), int(curve.steps[-1]))
-        text = f"the loss stands at {curve.now:.4g}, {share:.0%} of its first level {curve.start:.4g}"
-        return Evidence(curve.tag, window, share, self.policy.hardly_moved, ">", text)
+        share = curve.now / curve.start if curve.start > 0 else 0.0
+        if share > self.policy.hardly_moved:
+            text = f"the loss stands at {curve.now:.4g}, {share:.0%} of its first level {curve.start:.4g}"
+            return Evidence(curve.tag, window, share, self.policy.hardly_moved, ">", text)
+        return self._no_better_than_a_guess(context)
+
+    def _no_better_than_a_guess(self, context: Context) -> Evidence | None:
+        """The first steps may have raised the loss so far that a fall from there is no gain."""
+        policy, guess = self.policy, guess_of(context)
+        cost = context.median(tags.FIT_LOSS_MEAN, policy.answers, at_least=policy.answers)
+        if guess is None or cost is None or cost <= policy.hardly_moved * guess:
+            return None
+        text = f"the answers cost {cost:.4g}, and a guesser's {guess:.4g}"
+        window = context.span(tags.FIT_LOSS_MEAN, policy.answers)
+        return Evidence(tags.FIT_LOSS_MEAN, window, cost / guess, policy.hardly_moved, ">", text)
 
     def _symptom(self, context: Context, opening: Opening, harm: Evidence) -> Symptom:
         policy = self.policy

@@ -31,6 +31,7 @@ def add_answers(context: Context, known: Signals) -> Signals:
         output_spread=context.median(tags.FIT_SPREAD, 20, at_least=5),
         softmax_twice=context.last(tags.GRAPH_SOFTMAX_TWICE),
         loss_summed=context.last(tags.GRAPH_SUMMED),
+        loss_has_penalty=context.last(tags.GRAPH_PENALTY),
         penalty_share=penalty_share(context, ContradictionPolicy().penalty_points),
         loss_negated=context.last(tags.GRAPH_NEGATED),
         top_term_share=_top_term_share(context),

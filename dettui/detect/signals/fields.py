@@ -120,6 +120,7 @@ class Signals:
     output_spread: float | None = None  # over a batch, as a share of the size of the output [S18]
     softmax_twice: float | None = None  # in the graph of the loss [S27]
     loss_summed: float | None = None  # [E14]
+    loss_has_penalty: float | None = None  # 1 where the size of the weights is added to the loss
     penalty_share: float | None = None  # of the loss, what the size of the weights adds to it
     loss_negated: float | None = None  # [E13]
     top_term_share: float | None = None  # of the greatest loss term in their sum [S29]

@@ -43,7 +43,7 @@ def add_gradients(context: Context, known: Signals) -> Signals:
     return replace(
         known,
         grad_norm_ratio=median(norms) / first if len(norms) and first else None,
-        grad_norm_cv=float(norms.std() / norms.mean()) if len(norms) > 1 and norms.mean() > 0 else None,
+        grad_norm_cv=_variation(norms),
         grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
         grad_zero_share_first=context.early_median(tags.GRAD_ZERO, 3),
@@ -54,6 +54,16 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         clip_ratio=median(clipped) if len(clipped) else None,
         noise_over_batch=_noise_over_batch(context),
     )
+
+
+USUAL_SHARE = 0.98
+"""Of the norms whose variation is told: one outlier is no noise of all batches."""
+
+
+def _variation(norms: Floats) -> float | None:
+    """Deviation over mean, without the greatest norms."""
+    usual = np.sort(norms)[: max(int(USUAL_SHARE * len(norms)), 1)]
+    return float(usual.std() / usual.mean()) if len(usual) > 1 and usual.mean() > 0 else None
 
 
 def add_directions(context: Context, known: Signals) -> Signals:

@@ -410,6 +410,13 @@ LABELS_SHUFFLED: Final = CauseRecord(
         ),
         Clue("memorised", -1, over("loss_drop_share", 0.95), "the training set was learnt in no time: it is small"),
         Clue(
+            "inputs",
+            -2,
+            both(under("eval_std_ratio", 0.5), under("eval_means_apart", 0.5)),
+            "inputs vary so much more in training than in evaluation (ratio {eval_std_ratio:.2f}) that little of them "
+            "is left to learn from",
+        ),
+        Clue(
             "pairing",
             2,
             under("own_place_wins_at_most", 0.58),

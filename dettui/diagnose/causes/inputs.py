@@ -218,7 +218,12 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
             "inputs of training are {roughness_ratio:.2g} times as rough as those of evaluations: drowned in noise, or "
             "blurred",
         ),
-        Clue("gap", -1, over("eval_loss_over_train", 1.0), "training costs no more than evaluations do"),
+        Clue(
+            "gap",
+            -1,
+            both(over("eval_loss_over_train", 1.0), Unless(Seen("not_learning"))),
+            "training costs no more than evaluations do",
+        ),
     ),
     check="View 20 augmented crops without their labels: name the class. Where you cannot, neither can the model.",
     remedy="Halve the magnitudes and set p=0.3 for blur, noise and cut-out; A.GaussNoise(std_range=(0.02, 0.1)).",

@@ -106,7 +106,7 @@ LR_TOO_HIGH: Final = CauseRecord(
         Clue(
             "agreement",
             -2,
-            over("grad_agreement", 0.3),
+            both(over("grad_agreement", 0.3), Unless(_BURST)),
             "successive gradients agree (cosine {grad_agreement:.2f}): steps do not overshoot",
         ),
     ),

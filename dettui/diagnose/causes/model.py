@@ -334,6 +334,13 @@ REGULARISATION_TOO_STRONG: Final = CauseRecord(
         Clue(
             "penalty",
             2,
+            both(Seen("config_smell", "update/decay"), at_most("weight_decay", 1e-4), at_least("loss_has_penalty", 1)),
+            "steps shrink the weights, the optimizer decays them by {weight_decay:g} only, and the loss holds their "
+            "size",
+        ),
+        Clue(
+            "penalty",
+            2,
             over("penalty_share", 0.5),
             "{penalty_share:.0%} of the loss is a penalty on the size of the weights",
         ),

@@ -249,6 +249,12 @@ WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
         Clue(
             "direction",
             2,
+            Seen("config_smell", "update/decay"),
+            "steps pointed to zero while the weights shrank",
+        ),
+        Clue(
+            "direction",
+            2,
             over("update_decay_share", 0.5),
             "steps point to zero more than anywhere else (cosine {update_decay_share:.2f} with the weights reversed)",
         ),

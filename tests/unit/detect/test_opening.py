@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from scenarios.build import Values, run_messages
 from scenarios.play import Played, play
 from scenarios.shapes import decay, detector, noisy
+from unit.detect.judging import CLASSIFIER, judge
 
+from dettui.detect.opening import ViolentOpening
 from dettui_probe import tags
 
 STEPS = 400
@@ -68,6 +70,18 @@ def test_without_a_sign_of_death_a_violent_opening_is_told_where_the_loss_hardly
     stuck = {tags.GRAD_ZERO: 0.12, tags.LOSS_TOTAL: noisy(np.full(STEPS, 2.2), rng, 0.05)}
     assert played(**stuck).first("update_too_large") is not None
     assert played(**(stuck | {tags.LOSS_TOTAL: noisy(eased(2.4, 1.6), rng, 0.05)})).first("update_too_large") is None
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.97, True), (0.5, False)])
+def test_a_fall_from_where_the_first_steps_threw_the_loss_is_no_gain(share: float, told: bool) -> None:
+    """In units of what a guesser loses the answers tell whether anything was learnt."""
+    rng = np.random.default_rng(5)
+    thrown = noisy(eased(9.0, 2.2), rng, 0.05)
+    cost: Values = {step: share * float(np.log(10)) for step in range(1, STEPS + 1, 4)}
+    series = {tags.UPDATE_RATIO: eased(0.2, 0.006), tags.WEIGHT_NORM: eased(18.0, 75.0)}
+    series |= {tags.LOSS_TOTAL: thrown, tags.FIT_LOSS_MEAN: cost}
+    found = judge(ViolentOpening(), STEPS, series, **CLASSIFIER)
+    assert [s.key for s in found] == (["opening"] if told else [])
 
 
 def test_gradients_that_became_zero_are_dead_units() -> None:

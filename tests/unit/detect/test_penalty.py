@@ -11,7 +11,7 @@ from scenarios.build import Values
 from scenarios.shapes import decay, grid, noisy
 from unit.detect.judging import CLASSIFIER, context_of, judge
 
-from dettui.detect.contradiction import HeavyPenalty
+from dettui.detect.contradiction import HeavyDropout, HeavyPenalty
 from dettui.detect.signals import signals_of
 from dettui.domain.finding import Abstention
 from dettui_probe import tags
@@ -82,3 +82,27 @@ def test_the_signal_is_the_greater_share_of_start_and_now(graph: float, share: f
     penalty = np.where(grid(STEPS) < 50, 8.0, 0.5)
     series = run(np.full(STEPS, 2.0), penalty, **{tags.GRAPH_PENALTY: graph})
     assert signals_of(context_of(STEPS, series, **CLASSIFIER)).penalty_share == (share and pytest.approx(share))
+
+
+# --- dropout ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate", "loss", "evaluated", "told"),
+    [
+        (0.85, 1.6, 1.6, True),  # hardly anything was learnt
+        (0.85, 0.6, 0.36, True),  # it was learnt, and what is dropped costs training nearly twice as much
+        (0.85, 0.6, 0.66, False),
+        (0.5, 0.6, 0.36, False),  # a usual rate
+    ],
+)
+def test_dropping_nearly_everything_is_told_where_it_costs(
+    rate: float, loss: float, evaluated: float, told: bool
+) -> None:
+    series: dict[str, Values] = {
+        tags.LOSS_TOTAL: noisy(decay(300, 2.3, loss, 20.0), np.random.default_rng(1), 0.02),
+        tags.DROPOUT: {1: rate},
+        "eval/loss": dict.fromkeys(range(50, 301, 50), evaluated),
+    }
+    found = judge(HeavyDropout(), 300, series)
+    assert [(s.kind, s.key) for s in found] == ([("config_smell", "dropout")] if told else [])

@@ -159,7 +159,7 @@ def profile_at(steps: int, decades: float, jitter: float = 0.1, **changes: Value
 
 
 @pytest.mark.parametrize(
-    ("decades", "steps", "told"), [(5.0, 70, True), (5.0, 50, False), (3.5, 120, False), (3.5, 240, True)]
+    ("decades", "steps", "told"), [(5.0, 45, True), (5.0, 35, False), (3.5, 120, False), (3.5, 240, True)]
 )
 def test_a_steep_profile_of_gradients_is_told_before_a_moderate_one(decades: float, steps: int, told: bool) -> None:
     assert profile_at(steps, decades) == (["gradient_vanishing"] if told else [])

@@ -359,3 +359,32 @@ def test_inputs_of_next_to_nothing_stand_behind_the_small_gradient_of_the_first_
     assert first_cause(diagnosis_of(profile, **steep)) == "vanishing_gradients"
     diagnosis = diagnosis_of(profile, finding("not_learning"), **steep, **nothing)
     assert [first_cause(diagnosis, i) for i in range(2)] == ["inputs_normalised_twice"] * 2
+
+
+# --- what pulls the weights to zero -------------------------------------------------------------------------------
+
+PULLED = finding("config_smell", tag="update/decay_share")
+
+
+@pytest.mark.parametrize(
+    ("decay", "penalty", "first"), [(0.05, 0.0, "weight_decay_too_strong"), (0.0, 1.0, "regularisation_too_strong")]
+)
+def test_decay_and_a_penalty_in_the_loss_are_told_apart_by_the_setting(
+    decay: float, penalty: float, first: str
+) -> None:
+    """By the end the pull is in balance and no longer shows in the steps."""
+    signals = {"weight_decay": decay, "loss_has_penalty": penalty, "update_decay_share": 0.05}
+    assert first_cause(diagnosis_of(PULLED, **signals)) == first
+
+
+def test_a_burst_of_the_learning_rate_is_not_contradicted_by_the_calm_behind_it() -> None:
+    signals = {"log10_update_ratio": -3.0, "grad_agreement": 0.4}
+    assert first_cause(diagnosis_of(finding("spike"), **signals)) != "lr_too_high"
+    assert first_cause(diagnosis_of(finding("spike"), **signals, lr_burst=300.0)) == "lr_too_high"
+
+
+def test_inputs_drowned_in_training_only_say_nothing_of_the_labels() -> None:
+    stuck = {"output_spread": 0.2, "log10_update_ratio": -3.0, "first_epoch_over_guess": 1.0}
+    drowned = {"eval_std_ratio": 0.24, "eval_means_apart": 0.01, "eval_loss_over_train": 1.01}
+    assert first_cause(diagnosis_of(finding("not_learning"), **stuck)) == "labels_shuffled"
+    assert first_cause(diagnosis_of(finding("not_learning"), **stuck, **drowned)) == "augmentation_too_strong"
