@@ -44,6 +44,7 @@ class _Track:
             raised_at_step=self.raised_at_step,
             title=latest.title,
             evidence=latest.evidence,
+            exact=latest.exact,
         )
 
 

@@ -60,6 +60,12 @@ class Finding:
     title: str
     evidence: tuple[Evidence, ...] = ()
     causes: tuple[Cause, ...] = ()
+    exact: bool = False  # told by an exact check, not by statistics
+
+    @property
+    def is_proved(self) -> bool:
+        """No matter of chance: critical, told by an exact check, or of a cause that is certain."""
+        return self.severity == "critical" or self.exact or any(cause.certain for cause in self.causes)
 
     @property
     def tags(self) -> tuple[str, ...]:
