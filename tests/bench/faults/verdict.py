@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
+CHANCES = "chances.json"
+"""Counted from verdicts (count_chances.py); no verdict depends on it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Verdict:
     dropped: int = 0  # rows that the probe lost
     losses: int = 0  # points of the loss
     thinned: int = 1  # every how many steps the loss is measured at the end, by the choice of the probe
+    first_warning: str = ""  # the kind of the first one that statistics raised; "" where they raised none
+    is_proved: bool = False  # a warning or worse is no matter of chance
 
     def warnings_since(self, step: int) -> list[Seen]:
         """Findings of warning or worse that were raised at *step* or later, first ones first."""
@@ -57,12 +61,13 @@ class Verdict:
 
 
 def code_revision() -> str:
-    """Digest of everything that a verdict depends on beside the recording."""
+    """Digest of everything that a verdict depends on beside the recording; not of what is counted from verdicts."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for folder in ("dettui/domain", "dettui/numerics", "dettui/store", "dettui/detect", "dettui/diagnose",
                    "dettui/engine", "dettui/feed", "probe/dettui_probe"):  # fmt: skip
         for path in sorted((*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.json"))):
-            digest.update(path.read_bytes())
+            if path.name != CHANCES:
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -70,6 +75,7 @@ def judge(path: str) -> dict[str, Any]:
     """Replay the recording at *path*, evaluated as densely as a run of ten steps a second is, which detectors on a GPU
     come to: a pace that spares runs of a hundred steps a second would leave out most of the looks that a false warning
     may come from."""
+    from dettui.diagnose.across_runs import first_warning
     from dettui.engine import replay
     from dettui.engine.grid import GRID, EvaluationGrid
     from dettui.feed.opening import open_recording
@@ -84,7 +90,16 @@ def judge(path: str) -> dict[str, Any]:
     loss, thinned = frame.series.get(tags.LOSS_TOTAL), frame.vitals.thinned
     every = max(thinned.get("loss", 1), thinned.get("row", 1))
     return asdict(
-        Verdict(frame.vitals.step, findings, causes, frame.vitals.dropped, 0 if loss is None else len(loss), every)
+        Verdict(
+            frame.vitals.step,
+            findings,
+            causes,
+            frame.vitals.dropped,
+            0 if loss is None else len(loss),
+            every,
+            first_warning(frame.diagnosis.findings),
+            any(f.is_proved and f.severity != "info" for f in frame.diagnosis.findings),
+        )
     )
 
 
@@ -119,7 +134,7 @@ def _read(book: Path) -> Iterable[tuple[str, dict[str, Any]]]:
 def _verdict(found: dict[str, Any]) -> Verdict:
     findings = tuple(Seen(**{**seen, "causes": tuple(seen["causes"])}) for seen in found["findings"])
     causes = tuple(Named(**named) for named in found["causes"])
-    rest = {name: found[name] for name in ("dropped", "losses", "thinned") if name in found}
+    rest = {name: value for name, value in found.items() if name not in ("steps", "findings", "causes")}
     return Verdict(found["steps"], findings, causes, **rest)
 
 
