@@ -72,3 +72,4 @@ class Frame:
     runs: tuple[RunFrame, ...] = ()
     notices: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()  # to every host that is watched, in the order in which they were typed
+    by_chance: frozenset[str] = frozenset()  # runs whose warnings chance may bring among so many (diagnose.across_runs)

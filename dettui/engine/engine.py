@@ -10,6 +10,7 @@ from dettui.domain.finding import SEVERITY_ORDER, Diagnosis
 from dettui.domain.frame import Frame, RunFrame
 from dettui.domain.link import Link
 from dettui.domain.run import RunState
+from dettui.engine.chance import ChanceBook
 from dettui.engine.grid import GRID, EvaluationGrid
 from dettui.engine.tracker import RunTracker
 from dettui.errors import BadUsage, NotARun, RunNotFound
@@ -75,6 +76,7 @@ class Engine:
         self._ended = False
         self._ticks = 0
         self._shown: dict[str, RunFrame] = {}  # by the newest frame
+        self._chances = ChanceBook()
 
     def pump(self, wait_s: float = 0.0) -> bool:
         """Take in what the feed has; True where anything came, or was judged meanwhile."""
@@ -97,12 +99,14 @@ class Engine:
         return has_judged
 
     def frame(self) -> Frame:
-        """The picture as of now: runs worst first, by their worst active finding, then by state, then by name."""
+        """The picture as of now: runs worst first, by their worst active finding, what may be chance among so many
+        behind what stands, then by state, then by name."""
         now = self._clock()
         self._ticks += 1
         self._shown = {run: self._frame_of(turn, run, now) for turn, run in enumerate(self._runs)}
-        runs = sorted(self._shown.values(), key=_worst_first)
-        return Frame(self._ticks, now, tuple(runs), tuple(self._notices), tuple(self._links.values()))
+        by_chance = self._chances.among(self._shown.values())
+        runs = sorted(self._shown.values(), key=lambda run: _worst_first(run, by_chance))
+        return Frame(self._ticks, now, tuple(runs), tuple(self._notices), tuple(self._links.values()), by_chance)
 
     def _frame_of(self, turn: int, run: str, now: float) -> RunFrame:
         """The picture of one run; of many, that of the frame before where its turn is the next and it has no news."""
@@ -149,10 +153,10 @@ class Engine:
             tracker.finish()
 
 
-def _worst_first(frame: RunFrame) -> tuple[int, int, str, str]:
-    worst = frame.diagnosis.worst
+def _worst_first(frame: RunFrame, by_chance: frozenset[str]) -> tuple[int, bool, int, str, str]:
+    worst, info = frame.diagnosis.worst, frame.info
     severity = SEVERITY_ORDER[worst.severity] if worst is not None else -1
-    return -severity, _STATE_ORDER[frame.liveness.state], frame.info.name, frame.info.id
+    return -severity, info.id in by_chance, _STATE_ORDER[frame.liveness.state], info.name, info.id
 
 
 def replay(feed: Feed, run: str | None = None, at_step: int | None = None, *, grid: EvaluationGrid = GRID) -> RunFrame:

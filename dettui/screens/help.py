@@ -11,7 +11,9 @@ from dettui.screens.base import DashboardScreen
 from dettui.screens.keys import WHERES, Where, bindings_of, keys_of
 from dettui.widgets.lines import LinesView
 from dettui.widgets.text import BLANK, Line, Span, left, paragraph
-from dettui.widgets.words import SEVERITIES, STATES, TIERS, Sign
+from dettui.widgets.words import BY_CHANCE, SEVERITIES, STATES, TIERS, Sign
+
+ONE_OF_MANY = BY_CHANCE._replace(word="in the list: a warning that may be chance among so many runs")
 
 
 class HelpScreen(DashboardScreen):
@@ -49,7 +51,7 @@ def help_lines(width: int) -> tuple[Line, ...]:
     return (
         *keys,
         *_signs("States", STATES.values()),
-        *_signs("Findings", SEVERITIES.values()),
+        *_signs("Findings", (*SEVERITIES.values(), ONE_OF_MANY)),
         *_signs("How sure a cause is", TIERS),
     )
 

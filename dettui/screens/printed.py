@@ -49,7 +49,7 @@ def _body(frame: Frame, width: int, height: int, glyphs: Glyphs) -> tuple[Line, 
         return EMPTY
     if len(frame.runs) == 1:
         return tuple(_run(frame.runs[0], width, height, glyphs))
-    return (column_heads(width), *rows(frame.runs, None, width, Sparks()))
+    return (column_heads(width), *rows(frame, width, Sparks()))
 
 
 def _notices(frame: Frame, width: int) -> Iterator[Line]:

@@ -87,7 +87,7 @@ class RunsScreen(DashboardScreen):
         )
         hosts = len({host_of(run) for run in frame.runs}) > 1
         self.query_one("#heads", LinesView).show((column_heads(view.columns, hosts) if frame.runs else BLANK,))
-        view.show(self._rows(frame, items, Look(view.columns, self.selected, self.picked, hosts)))
+        view.show(self._rows(frame, items, Look(view.columns, self.selected, self.picked, hosts, frame.by_chance)))
         if self.selected is not None:
             at = ids.index(self.selected)
             first = sum(lines_of(item, view.columns) for item in items[:at])

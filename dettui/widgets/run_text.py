@@ -11,7 +11,7 @@ from dettui.domain.run import RunState
 from dettui.domain.series import Series
 from dettui.widgets.checks_text import failures
 from dettui.widgets.text import Line, Span, harmless, shorten, spread, width_of
-from dettui.widgets.words import SEVERITIES, age_of, cause_name, is_stale, state_of, tier_of
+from dettui.widgets.words import BY_CHANCE, SEVERITIES, age_of, cause_name, is_stale, state_of, tier_of
 from dettui_probe import tags
 
 
@@ -56,12 +56,13 @@ def epoch(run: RunFrame) -> str:
     return f"epoch {now}/{-(-run.info.total_steps // per_epoch)}" if run.info.total_steps else f"epoch {now}"
 
 
-def headline(run: RunFrame) -> Line:
-    """The answer to "what is wrong with it" in one line."""
+def headline(run: RunFrame, is_by_chance: bool = False) -> Line:
+    """The answer to "what is wrong with it" in one line; *is_by_chance*: so many runs are listed that it may be."""
     diagnosis = run.diagnosis
     worst = diagnosis.worst
     if worst is not None:
-        return _finding_headline(worst, others=sum(f.state == "active" for f in diagnosis.findings) - 1)
+        told = _may_be_chance(worst) if is_by_chance else _told(worst)
+        return _headline_of(worst, told, others=sum(f.state == "active" for f in diagnosis.findings) - 1)
     if diagnosis.findings:
         return (Span("✓ ", "good"), Span(f"nothing now; {len(diagnosis.findings)} resolved", "muted"))
     if diagnosis.enough_data:
@@ -71,9 +72,21 @@ def headline(run: RunFrame) -> Line:
     return (Span("… ", "muted"), Span("too early to say", "muted"))
 
 
-def _finding_headline(finding: Finding, others: int) -> Line:
+def _told(finding: Finding) -> Line:
     sign = SEVERITIES[finding.severity]
-    line: Line = (Span(f"{sign.glyph} ", sign.role), Span(harmless(finding.title), sign.role))
+    return Span(f"{sign.glyph} ", sign.role), Span(harmless(finding.title), sign.role)
+
+
+def _may_be_chance(finding: Finding) -> Line:
+    return (
+        Span(f"{BY_CHANCE.glyph} ", BY_CHANCE.role),
+        Span(f"{BY_CHANCE.word}: ", "muted"),
+        Span(harmless(finding.title), BY_CHANCE.role),
+    )
+
+
+def _headline_of(finding: Finding, told: Line, others: int) -> Line:
+    line = told
     if finding.causes:
         cause = finding.causes[0]
         line = (*line, Span(f" ← {cause_name(cause.id)} ({tier_of(cause).word})"))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from dettui.charts.numbers import number
 from dettui.charts.sparkline import sparkline
 from dettui.detect.evaluations import PREFIX, direction
-from dettui.domain.finding import SEVERITY_ORDER
 from dettui.domain.frame import Frame, RunFrame
 from dettui.numerics.extremes import best_of
 from dettui.widgets.link_text import badges
@@ -28,7 +27,7 @@ from dettui.widgets.text import (
     spread,
     width_of,
 )
-from dettui.widgets.words import SEVERITIES, STATES, age_of, is_stale, state_of
+from dettui.widgets.words import BY_CHANCE, SEVERITIES, STATES, Sign, age_of, is_stale, state_of
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 """Of runs that were picked, in charts and in lists: colour is never the only sign."""
@@ -114,6 +113,7 @@ class Look(NamedTuple):
     selected: str | None = None  # the id of the item under the cursor
     picked: Mapping[str, int] = {}  # id of a run -> its place among those that were picked
     has_hosts: bool = False  # the runs are of several hosts
+    by_chance: Collection[str] = frozenset()  # ids of runs whose warnings may be chance among so many
 
 
 def item_lines(item: Item, look: Look, sparks: Sparks) -> tuple[Line, ...]:
@@ -123,20 +123,31 @@ def item_lines(item: Item, look: Look, sparks: Sparks) -> tuple[Line, ...]:
     return _run_rows(item, look, Span(sparks.of(item.run, widths(look.width).spark), "accent"))
 
 
-def rows(runs: Sequence[RunFrame], selected: str | None, width: int, sparks: Sparks) -> tuple[Line, ...]:
-    """The list of *runs* without groups; *selected* is the id of the run under the cursor."""
-    look = Look(width, selected, has_hosts=len({host_of(run) for run in runs}) > 1)
-    return tuple(line for run in runs for line in item_lines(Row(run), look, sparks))
+def rows(frame: Frame, width: int, sparks: Sparks) -> tuple[Line, ...]:
+    """The runs of *frame* as a list without groups and cursor."""
+    has_hosts = len({host_of(run) for run in frame.runs}) > 1
+    look = Look(width, has_hosts=has_hosts, by_chance=frame.by_chance)
+    return tuple(line for run in frame.runs for line in item_lines(Row(run), look, sparks))
+
+
+SIGNS = (SEVERITIES["critical"], SEVERITIES["warning"], BY_CHANCE, SEVERITIES["info"])
+"""Of the worst finding of a run in a list, worst first."""
+
+
+def _signs_of(runs: Iterable[RunFrame], by_chance: Collection[str]) -> Counter[Sign]:
+    """How many of *runs* have a worst finding of each sign."""
+    worst = ((run.info.id, run.diagnosis.worst) for run in runs)
+    return Counter(BY_CHANCE if id in by_chance else SEVERITIES[f.severity] for id, f in worst if f is not None)
 
 
 def _head_line(head: Head, look: Look) -> Line:
     is_selected = head.id == look.selected
-    severities = [worst.severity for run in head.runs if (worst := run.diagnosis.worst) is not None]
+    signs = _signs_of(head.runs, look.by_chance)
     states = Counter(run.liveness.state for run in head.runs)
     told = [Span(f"  {n} {STATES[state].word}", STATES[state].role) for state, n in states.items()]
-    if severities:
-        sign = SEVERITIES[max(severities, key=SEVERITY_ORDER.__getitem__)]
-        told.append(Span(f"  {sign.glyph} {len(severities)} with findings", sign.role))
+    if signs:
+        sign = next(sign for sign in SIGNS if signs[sign])
+        told.append(Span(f"  {sign.glyph} {signs.total()} with findings", sign.role))
     count = f"  {len(head.runs)} run{'s' if len(head.runs) != 1 else ''}"
     return crop(
         (
@@ -155,7 +166,7 @@ def _run_rows(row: Row, look: Look, spark: Span) -> tuple[Line, ...]:
     w, age = widths(width, look.has_hosts), age_of(run)
     lead: Line = (_pointer(row, look), _letter(row, look), Span(" "))
     facts = (*lead, *_facts(row, look, w))
-    verdict: Line = (spark, Span(" "), *_ending(run), *headline(run))
+    verdict: Line = (spark, Span(" "), *_ending(run), *headline(run, row.id in look.by_chance))
     if rows_per_run(width) == 1:
         return (crop((*facts, Span(f" {left(f'{age.glyph}{age.word}', w.age)} ", age.role), *verdict), width),)
     stale: Line = (Span(f"{age.glyph}{age.word}  ", age.role),) if is_stale(run) else ()
@@ -226,12 +237,15 @@ def summary(frame: Frame, listed: int, grouping: Grouping, picked: int, width: i
         for state, sign in STATES.items()
         if states[state]
     ]
-    severities = Counter(worst.severity for run in runs if (worst := run.diagnosis.worst) is not None)
+    signs = _signs_of(runs, frame.by_chance)
     many += [
-        Span(f"  {sign.glyph} {severities[severity]}", sign.role)
-        for severity, sign in SEVERITIES.items()
-        if severities[severity] and severity != "info"
+        Span(f"  {sign.glyph} {signs[sign]}", sign.role)
+        for sign in (SEVERITIES["critical"], SEVERITIES["warning"])
+        if signs[sign]
     ]
+    if signs[BY_CHANCE]:
+        told = f" {signs[BY_CHANCE]} {BY_CHANCE.word} among {len(runs)} runs"
+        many += [Span(f"  {BY_CHANCE.glyph}", BY_CHANCE.role), Span(told, "muted")]
     seen: list[Span] = []
     if listed < len(runs):
         seen.append(Span(f"  {listed} of {len(runs)} shown", "warning"))

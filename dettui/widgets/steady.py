@@ -79,6 +79,7 @@ def _key(row: Row, look: Look) -> tuple[object, ...]:
         look.has_hosts,
         row.id == look.selected,
         look.picked.get(row.id),
+        row.id in look.by_chance,
         run.liveness,
         run.diagnosis.worst,
         run.info.name,

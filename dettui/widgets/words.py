@@ -44,6 +44,9 @@ SEVERITIES: dict[Severity, Sign] = {
 
 RESOLVED = Sign("✓", "resolved", "muted")
 
+BY_CHANCE = Sign("△", "may be chance", "plain")
+"""A warning that does not stand out from what chance brings among so many runs."""
+
 BEFORE = "before the first step"
 
 STRONG_FROM, LIKELY_FROM = 0.66, 0.33

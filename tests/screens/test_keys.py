@@ -42,6 +42,11 @@ def bound(screen: type[Screen[Any]]) -> dict[str, str]:
     return {binding.key: binding.action for binding in screen.BINDINGS}  # type: ignore[union-attr]
 
 
+def test_the_help_says_what_a_hollow_warning_means() -> None:
+    said = [text_of(line) for line in help_lines(80)]
+    assert any(line.lstrip().startswith("△") and "may be chance among so many runs" in line for line in said)
+
+
 def test_every_key_in_the_table_is_bound_and_in_the_help() -> None:
     said = "\n".join(text_of(line) for line in help_lines(200))
     for key in KEYS:

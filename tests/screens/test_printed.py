@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from screens.frames import frame, run_frame, sick_run
+from screens.frames import OSCILLATION, frame, run_frame, sick_run
 
 from dettui.app import render_once
 from dettui.domain.finding import Diagnosis
@@ -33,6 +33,15 @@ def test_several_runs_are_printed_as_a_list() -> None:
     text = render_once(frame(run_frame("a", "alpha"), run_frame("b", "beta")), 100, 40, colour=False)
     assert "alpha" in text
     assert "beta" in text
+
+
+def test_a_warning_that_may_be_chance_is_printed_as_such() -> None:
+    runs = [run_frame(id, f"run {id}", findings=(OSCILLATION,)) for id in "ab"]
+    text = render_once(replace(frame(*runs), by_chance=frozenset("b")), 160, 40, colour=False)
+    told = {row[: row.index("Loss swings")][-20:].strip() for row in text.splitlines() if "Loss swings" in row}
+    assert len(told) == 2
+    assert any(lead.endswith("△ may be chance:") for lead in told)
+    assert any(lead.endswith("▲") for lead in told)
 
 
 def test_no_run_prints_how_to_attach_one() -> None:

@@ -159,6 +159,59 @@ async def test_a_frame_that_says_the_same_repaints_nothing() -> None:
         assert screen_text(stage.app) == before
 
 
+# --- warnings that may be chance ----------------------------------------------------------------------------------
+
+
+def sixty_four_runs() -> Frame:
+    """A critical run, a warning that stands, two that may be chance, and 60 without a finding."""
+    critical, standing, _ = three_runs()
+    chance = [run_frame(id, f"maybe {id}", findings=(OSCILLATION,), step=50) for id in ("x", "y")]
+    calm = [run_frame(f"r{i}", f"number {i:02d}", step=50) for i in range(60)]
+    return replace(frame(critical, standing, *chance, *calm), by_chance=frozenset(("x", "y")))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_warning_that_may_be_chance_is_hollow_and_says_so(size: tuple[int, int]) -> None:
+    async with on_stage(sixty_four_runs(), size=size) as stage:
+        assert "■ 1  ▲ 1  △ 2 may be chance among 64 runs" in stage.text.splitlines()[0]
+        assert stage.text.count("△ may be chance: Loss swings by") == 2
+        assert stage.text.count("▲ Loss swings by") == 1
+
+
+async def test_a_warning_that_may_be_chance_is_told_without_unicode() -> None:
+    async with on_stage(sixty_four_runs(), ascii_only=True) as stage:
+        assert "! 1  ^ 2 may be chance among 64 runs" in stage.text.splitlines()[0]
+        assert stage.text.count("^ may be chance: Loss swings by") == 2
+        assert stage.text.count("! Loss swings by") == 1
+
+
+async def test_a_warning_that_comes_to_stand_is_full_at_once() -> None:
+    shown = sixty_four_runs()
+    async with on_stage(shown) as stage:
+        await stage.show(replace(shown, tick=2, by_chance=frozenset("x")))
+        assert stage.text.count("△ may be chance: Loss swings by") == 1
+        assert stage.text.count("▲ Loss swings by") == 2
+
+
+async def test_a_group_is_as_bad_as_its_worst_warning_that_stands() -> None:
+    shown = sixty_four_runs()
+    on_other_host = [replace(run, info=replace(run.info, host="gpu02")) for run in shown.runs[2:]]
+    async with on_stage(replace(shown, runs=(*shown.runs[:2], *on_other_host))) as stage:
+        await stage.press("o")
+        heads = [row for row in stage.text.splitlines() if "▼" in row]
+        assert "■ 2 with findings" in heads[0]
+        assert "△ 2 with findings" in heads[1]
+
+
+async def test_the_run_itself_says_what_was_found_as_ever() -> None:
+    shown = sixty_four_runs()
+    async with on_stage(shown) as stage:
+        await stage.press("j", "j", "enter")
+        assert isinstance(stage.app.screen, RunScreen)
+        assert "▲ Loss swings by" in stage.text
+        assert "chance" not in stage.text
+
+
 # --- groups, picks, filters ---------------------------------------------------------------------------------------
 
 
