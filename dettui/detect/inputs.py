@@ -26,6 +26,7 @@ class InputPolicy:
     """
 
     window: int = 50  # measured steps
+    first_rows: int = 8  # measured steps that tell how the inputs began
     at_least: int = 1  # for ranges that no image of a known head can have
     at_least_unknown: int = 3  # for what is only unusual
     ok_mean: float = 1.5
@@ -186,7 +187,11 @@ class BadInputs:
     def _range(self, context: Context, given: Pixels | None, inside: Pixels | None) -> Symptom | None:
         family = "unknown" if context.model is None else context.model.family
         if family.startswith("torchvision."):
-            return None if inside is None else self._torchvision(given, inside)
+            return (
+                None
+                if inside is None
+                else self._torchvision(given, inside, began_well=self._began_well(context, inside))
+            )
         pixels = given or inside
         return None if pixels is None else self._unnormalised(pixels, self._is_unexpected(context, family, pixels))
 
@@ -195,7 +200,13 @@ class BadInputs:
         plain_numbers = pixels.prefix == tags.BATCH and not context.last(tags.NORM_TRAINING)
         return family == "classification" or plain_numbers
 
-    def _torchvision(self, given: Pixels | None, inside: Pixels) -> Symptom | None:
+    def _began_well(self, context: Context, inside: Pixels) -> bool:
+        """True where the first inputs were as they should be: what is wrong now came midway, and is no set-up."""
+        first = context.early_median(inside.prefix + "std", self.policy.first_rows)
+        low, high = self.policy.ok_std
+        return first is not None and low <= first <= high
+
+    def _torchvision(self, given: Pixels | None, inside: Pixels, *, began_well: bool) -> Symptom | None:
         """Verdict on what the backbone of a torchvision detector receives."""
         policy = self.policy
         low, high = policy.ok_std
@@ -205,7 +216,7 @@ class BadInputs:
             return _pixels(
                 "range_255", "Pixels of 0-255 reach a network that expects 0-1", inside, (policy.raw_mean, ">")
             )
-        if inside.std > policy.twice_std and inside.least < policy.twice_min:
+        if inside.std > policy.twice_std and inside.least < policy.twice_min and not began_well:
             return _pixels("normalised_twice", "Images are normalised twice", inside, (policy.twice_min, "<"))
         first, last = policy.faint_mean
         if (

@@ -32,6 +32,10 @@ class SpikePolicy:
     margin: float = 0.03  # plus this share of the first level
     grad_growth: float = 2.0  # of the gradient norm, where it is known
     candidates: int = 12  # the highest points that are tested
+    back: int = 16  # points within which a spike that is back where it began was a catapult, as healthy runs have
+    back_points: int = 8  # over which that is judged
+    one: int = 10  # points apart from which on two spikes are two
+    lag: float = 3.0  # second-moment lag beyond which a step was too large for Adam [S38]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Spike:
         found = [
             i for i in self._candidates(curve) if self._is_confirmed(curve, i) and not _restarted(context, curve, i)
         ]
-        return (self._symptom(context, curve, min(found)),) if found else ()
+        return (self._symptom(context, curve, found),) if found else ()
 
     def _candidates(self, curve: LossCurve) -> Sequence[int]:
         """Indices that stand out from the whole horizon: cheap, and all that can pass."""
@@ -78,10 +82,27 @@ class Spike:
         residual = even - (expected - slope * np.arange(len(even), 0, -1))
         return (float(curve.even(curve.values[at : at + 1])[0]) - expected) / mad_sigma(residual)
 
-    def _severity(self, context: Context, step: int) -> Severity:
-        """News only where the gradient is known and hardly grew: harder data, not a step that went wrong."""
-        grad = context.series(tags.GRAD_NORM)
-        if grad is None or _lr_rose(context, step):
+    def _is_over(self, context: Context, curve: LossCurve, found: Sequence[int]) -> bool:
+        """One spike only, which was soon back where it began and left no trace in Adam's second moments; or too young
+        for more than news."""
+        at, lag = min(found), context.window(tags.UPDATE_LAG, self.policy.horizon)
+        if max(found) - at >= self.policy.one or (len(lag) > 0 and lag.max() > self.policy.lag):
+            return False
+        since = curve.values[at + self.policy.back - self.policy.back_points : at + self.policy.back]
+        if len(since) < self.policy.back_points:
+            return True
+        height = self.policy.factor * median(curve.values[at - 20 : at]) + self.policy.margin * abs(curve.start)
+        return median(since) <= height
+
+    def _severity(self, context: Context, curve: LossCurve, found: Sequence[int]) -> Severity:
+        """News only where it is over, and where the gradient is known and hardly grew: harder data, not a step that
+        went wrong."""
+        grad, step = context.series(tags.GRAD_NORM), int(curve.steps[min(found)])
+        if _lr_rose(context, step):
+            return "warning"
+        if self._is_over(context, curve, found):
+            return "info"
+        if grad is None:
             return "warning"
         before = grad.between(step - 20, step - 1).values
         after = grad.between(step, step + self.policy.confirm_points).values
@@ -89,7 +110,8 @@ class Spike:
             return "warning"
         return "info" if np.median(after) < self.policy.grad_growth * np.median(before) else "warning"
 
-    def _symptom(self, context: Context, curve: LossCurve, at: int) -> Symptom:
+    def _symptom(self, context: Context, curve: LossCurve, found: Sequence[int]) -> Symptom:
+        at = min(found)
         usual = median(curve.values[at - 20 : at])
         peak = float(curve.values[at : at + self.policy.confirm_points].max())
         step = int(curve.steps[at])
@@ -97,7 +119,7 @@ class Spike:
         z = self._z(curve, curve.values[at - self.policy.baseline : at], at)
         return Symptom(
             kind="spike",
-            severity=self._severity(context, step),
+            severity=self._severity(context, curve, found),
             first_step=step,
             last_step=window[1],
             title=f"Loss jumped from {usual:.3g} to {peak:.3g} at step {step}",

@@ -60,6 +60,7 @@ INPUTS_NORMALISED_TWICE: Final = CauseRecord(
     symptoms=("bad_inputs", "gradient_vanishing", *STUCK),
     prior=0.05,
     explains_away=("vanishing_gradients",),  # the first layer's gradient is as small as what it is given
+    ruled_out=Seen("distribution_shift"),  # what came midway is no set-up
     proofs=(
         Proof(
             both(either(_TWICE, both(_DIVIDED_TWICE, _NOT_BLACK)), _TORCHVISION),

@@ -133,6 +133,34 @@ def test_a_spike_must_last_four_of_five_steps(length: int, found: int) -> None:
     assert len(judge(Spike(), 400, loss(values))) == found
 
 
+@pytest.mark.parametrize(("length", "severity"), [(6, "info"), (12, "warning"), (40, "warning")])
+def test_a_spike_that_is_soon_back_is_news_only(length: int, severity: str) -> None:
+    values = noisy(np.full(400, 1.0), rng(), 0.03)
+    values[300 : 300 + length] += 1.5
+    (found,) = judge(Spike(), 400, loss(values))
+    assert found.severity == severity
+
+
+def test_a_spike_is_no_more_than_news_until_it_had_time_to_pass() -> None:
+    values = noisy(np.full(400, 1.0), rng(), 0.03)
+    values[390:] += 1.5
+    assert [s.severity for s in judge(Spike(), 400, loss(values))] == ["info"]
+    values[380:] = values[395]
+    assert [s.severity for s in judge(Spike(), 400, loss(values))] == ["warning"]
+
+
+@pytest.mark.parametrize("changed", [{"second": True}, {"lag": True}])
+def test_a_second_spike_and_a_lag_of_second_moments_warn_of_one_that_is_over(changed: dict[str, bool]) -> None:
+    values = noisy(np.full(400, 1.0), rng(), 0.03)
+    values[300:306] += 1.5
+    if "second" in changed:
+        values[340:346] += 1.5
+    lag = np.ones(400)
+    lag[300] = 4.0 if "lag" in changed else 1.0
+    (found,) = judge(Spike(), 400, {**loss(values), tags.UPDATE_LAG: lag})
+    assert found.severity == "warning"
+
+
 def test_a_spike_is_found_before_the_twentieth_step_after_it() -> None:
     values = noisy(np.full(400, 1.0), rng(), 0.03)
     values[380:] += 1.5
@@ -322,6 +350,14 @@ def test_the_backbone_of_torchvision_must_see_normalised_pixels(
     inside = {"inputs/mean": mean, "inputs/std": std, "inputs/min": low, "inputs/max": high}
     found = judge(BadInputs(), 10, {**given, **inside})
     assert [s.key for s in found] == ([key] if key else [])
+
+
+def test_inputs_that_were_right_at_first_are_not_normalised_twice() -> None:
+    """Noise that comes midway has the spread of a second normalisation."""
+    midway = {"inputs/mean": -0.2, "inputs/min": -9.0, "inputs/max": 9.0}
+    spread = np.where(grid(100) < 40, 1.1, 3.4)
+    assert judge(BadInputs(), 100, {**midway, "inputs/std": spread}) == ()
+    assert [s.key for s in judge(BadInputs(), 100, {**midway, "inputs/std": 3.4})] == ["normalised_twice"]
 
 
 def test_pixels_of_0_255_are_a_warning_for_a_classifier_and_news_for_the_unknown() -> None:
