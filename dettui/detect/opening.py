@@ -36,6 +36,7 @@ class OpeningPolicy:
     newest: int = 8  # measured shares
     patience_points: int = 120  # before a loss that hardly moved is held against the opening
     hardly_moved: float = 0.8  # share of the first loss, or of a guesser's
+    learns: float = 0.35  # share of the first loss, and of a guesser's, below which units that died are not missed
     answers: int = 12  # newest ones that are compared with a guesser's
     sure_and_wrong: float = 0.25  # share of the very first answers: of a network that knows nothing, none is sure
     confident: float = 2.0  # times ln K: logits of deviation s cost ln K + s^2 / 2, those of a usual head s < 1 [S8]
@@ -99,8 +100,15 @@ class ViolentOpening:
             return ()
         if opening.update <= self.policy.violent or min(opening.growth, opening.kept) < self.policy.growth:
             return ()
-        harm = self._dying(context) or self._stuck(context)
+        harm = None if self._learns(context) else self._dying(context) or self._stuck(context)
         return () if harm is None else (self._symptom(context, opening, harm),)
+
+    def _learns(self, context: Context) -> bool:
+        """True where the loss fell to a third of its start and of a guesser's: a new head on trained layers grows."""
+        curve = context.loss
+        if curve is None:
+            return False
+        return curve.now < self.policy.learns * min(curve.start, guess_of(context) or curve.start)
 
     def _dying(self, context: Context) -> Evidence | None:
         now = context.median(tags.GRAD_ZERO, self.policy.newest, at_least=3)

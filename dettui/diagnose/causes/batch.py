@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, either, over, under
 from dettui_probe import tags
 
 NORM_LAGS: Final = Clue(
@@ -150,6 +150,7 @@ BATCHNORM_POISONED: Final = CauseRecord(
     ),
     tags=("norm/", "eval/"),
     explains_away=("lr_too_high", "exploding_gradients", "train_eval_mismatch", "overfitting"),
+    ruled_out=either(Seen("update_too_large"), Seen("gradient_exploding")),  # they broke with everything else
     check="Print (~m.running_var.isfinite()).any() and m.running_var.max() for every BatchNorm module.",
     remedy="Call m.reset_running_stats() on the affected layers, or load the last checkpoint with finite statistics.",
     overturned_by="The layer is never used in evaluation, or its statistics are finite in the checkpoint.",

@@ -211,8 +211,9 @@ MOMENTUM_TOO_HIGH: Final = CauseRecord(
     id="momentum_too_high",
     group="optimizer",
     meaning="The optimizer overshoots and returns in slow waves.",
-    symptoms=("oscillation", "divergence", "plateau", "not_learning", "bad_evaluation", "collapse"),
+    symptoms=("oscillation", "divergence", "plateau", "not_learning", "bad_evaluation", "collapse", "dead_units"),
     prior=0.015,
+    explains_away=("dead_relu",),  # long steps kill units
     clues=(
         Clue(
             "waves",

@@ -103,3 +103,11 @@ def test_a_solved_task_leaves_no_gradient_and_no_dead_units() -> None:
     rng = np.random.default_rng(5)
     solved = {tags.LOSS_TOTAL: noisy(eased(2.4, 0.01), rng, 0.1), tags.GRAD_ZERO: eased(0.12, 0.97, 30.0)}
     assert "dead_units" not in played(**solved).kinds(info=True)
+
+
+@pytest.mark.parametrize(("ends_at", "told"), [(1.1, True), (0.5, False)])
+def test_units_that_die_are_not_missed_where_the_loss_falls_to_a_third(ends_at: float, told: bool) -> None:
+    """A head made anew on trained layers grows, and kills units, and learns."""
+    learning = noisy(eased(2.4, ends_at), np.random.default_rng(5), 0.05)
+    found = played(**{tags.LOSS_TOTAL: learning}).first("update_too_large")
+    assert (found is not None) is told

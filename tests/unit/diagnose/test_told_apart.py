@@ -388,3 +388,16 @@ def test_inputs_drowned_in_training_only_say_nothing_of_the_labels() -> None:
     drowned = {"eval_std_ratio": 0.24, "eval_means_apart": 0.01, "eval_loss_over_train": 1.01}
     assert first_cause(diagnosis_of(finding("not_learning"), **stuck)) == "labels_shuffled"
     assert first_cause(diagnosis_of(finding("not_learning"), **stuck, **drowned)) == "augmentation_too_strong"
+
+
+def test_statistics_that_broke_with_everything_else_are_not_what_broke() -> None:
+    broken = finding("non_finite", tag="norm/poisoned_channels")
+    assert first_cause(diagnosis_of(broken, poisoned_channels=3.0)) == "batchnorm_poisoned"
+    violent = diagnosis_of(broken, finding("update_too_large"), poisoned_channels=3.0, log10_update_ratio=-0.9)
+    assert "batchnorm_poisoned" not in {cause.id for cause in violent.causes}
+
+
+def test_units_that_a_long_momentum_killed_are_put_down_to_it() -> None:
+    dead = finding("dead_units", tag="grad/zero_share")
+    assert first_cause(diagnosis_of(dead, grad_zero_share=0.96, momentum=0.9)) == "dead_relu"
+    assert first_cause(diagnosis_of(dead, grad_zero_share=0.96, momentum=0.995)) == "momentum_too_high"
