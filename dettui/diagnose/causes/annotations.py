@@ -394,6 +394,7 @@ LABELS_SHUFFLED: Final = CauseRecord(
         ),
         Clue("chance", -2, under("eval_loss_over_guess", 0.9), "evaluations are better than guessing"),
         Clue("size", -1, Seen("plateau", tags.ROWS), "the network has fewer weights than there are examples"),
+        Clue("rate", -2, Seen("config_smell", tags.LR), "the learning rate fell away before much could be learnt"),
         Clue(
             "first",
             -2,

@@ -328,7 +328,7 @@ REGULARISATION_TOO_STRONG: Final = CauseRecord(
     group="model",
     meaning="Dropout, augmentation or a penalty holds the fit down.",
     symptoms=("config_smell", "plateau", "slow_descent", "not_learning", "plateau_after_lr_drop"),
-    explains_away=("weight_decay_too_strong", "lr_too_low", "lr_too_high", "init_too_large"),
+    explains_away=("weight_decay_too_strong", "lr_too_low", "lr_too_high", "init_too_large", "dead_relu"),
     tags=("model/dropout", "fit/", "loss/", "eval/", "weight/", "update/"),
     clues=(
         Clue(

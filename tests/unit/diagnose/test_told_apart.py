@@ -401,3 +401,17 @@ def test_units_that_a_long_momentum_killed_are_put_down_to_it() -> None:
     dead = finding("dead_units", tag="grad/zero_share")
     assert first_cause(diagnosis_of(dead, grad_zero_share=0.96, momentum=0.9)) == "dead_relu"
     assert first_cause(diagnosis_of(dead, grad_zero_share=0.96, momentum=0.995)) == "momentum_too_high"
+
+
+def test_a_learning_rate_that_fell_away_speaks_against_shuffled_labels() -> None:
+    chance = {"output_spread": 0.3, "log10_update_ratio": -3.0}
+    assert first_cause(diagnosis_of(finding("not_learning"), **chance)) == "labels_shuffled"
+    gone = diagnosis_of(finding("not_learning"), finding("config_smell", tag="lr/pg0"), **chance)
+    assert first_cause(gone) != "labels_shuffled"
+
+
+def test_heavy_dropout_explains_gradients_of_zero() -> None:
+    dead = finding("not_learning")
+    dropped = diagnosis_of(dead, dropout=0.9, grad_zero_share=0.95)
+    assert first_cause(dropped) == "regularisation_too_strong"
+    assert "dead_relu" not in {cause.id for cause in dropped.causes}
