@@ -60,9 +60,9 @@ def read_schedule(lr: Series) -> Schedule | None:
         peak=float(values.max()),
         held_peak=_held_peak(values, changes),
         warmup_end=int(steps[warm]) if warm > 0 else int(steps[0]),
-        rising=top == len(values) - 1 and _rose_lately(values, changes),
+        rising=top == len(values) - 1 and _rose_lately(steps, changes),
         drops=drops,
-        decaying=_falls_lately(values, changes),
+        decaying=_falls_lately(steps, values, changes),
         restarts=restarts,
         zero_since=_zero_since(steps, values),
         constant=len(changes) == 0,
@@ -110,14 +110,21 @@ def _held_peak(values: Floats, changes: Steps) -> float:
     return float(values[held].max())
 
 
-def _rose_lately(values: Floats, changes: Steps) -> bool:
-    """True where the newest rise lies within the newest 5 % of the points (at least 20)."""
-    return bool(len(changes) and len(values) - changes[-1] <= max(20, len(values) // 20))
+def _lately(steps: Steps) -> int:
+    """How many of the newest points are late: 5 % of them, or those of the newest 20 steps, of which a thinned series
+    has few."""
+    stride = (int(steps[-1]) - int(steps[0])) / max(len(steps) - 1, 1)
+    return max(3, round(20 / max(stride, 1.0)), len(steps) // 20)
 
 
-def _falls_lately(values: Floats, changes: Steps) -> bool:
-    """True where the LR fell twice or more, by less than a drop, within the newest 5 % of the points."""
-    newest = changes[changes >= len(values) - max(20, len(values) // 20)]
+def _rose_lately(steps: Steps, changes: Steps) -> bool:
+    """True where the newest rise is late."""
+    return bool(len(changes) and len(steps) - changes[-1] <= _lately(steps))
+
+
+def _falls_lately(steps: Steps, values: Floats, changes: Steps) -> bool:
+    """True where the LR fell twice or more of late, by less than a drop."""
+    newest = changes[changes >= len(values) - _lately(steps)]
     gentle = (values[newest + 1] < values[newest]) & (values[newest + 1] * DROP_FACTOR > values[newest])
     return int(np.count_nonzero(gentle)) >= 2
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scenarios.build import Setting, run_messages
 from scenarios.play import store_of
-from scenarios.shapes import decay, step_lr
+from scenarios.shapes import decay, grid, step_lr
 from unit.detect.judging import context_of
 
 from dettui.detect.context import Context
@@ -48,3 +48,15 @@ def test_warm_restarts_are_no_bursts() -> None:
     schedule = context_of(400, {tags.LR + "0": wave}).schedule
     assert schedule is not None
     assert schedule.held_peak == pytest.approx(schedule.peak)
+
+
+def test_a_warm_up_that_is_long_over_rises_no_more_though_few_of_its_points_were_kept() -> None:
+    warmed = np.minimum(grid(220) / 80, 1.0) * 0.03
+    kept = {step: float(warmed[step - 1]) for step in range(4, 221, 8)}
+    schedule = context_of(220, {tags.LR + "0": kept}).schedule
+    assert schedule is not None
+    assert not schedule.rising
+    still = {step: 0.03 * step / 220 for step in range(4, 221, 8)}
+    rising = context_of(220, {tags.LR + "0": still}).schedule
+    assert rising is not None
+    assert rising.rising
