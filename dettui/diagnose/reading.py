@@ -179,6 +179,7 @@ DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
     "loss_first_over_batch_sum": _ratio("loss_first", "sum_over_batch"),
     "effective_class_share": _effective_classes,
     "unseen_share": _ratio("classes_unseen", "num_classes"),
+    "coord_over_side": _ratio("max_coord", "min_image_side"),
 }
 """Numbers computed from the signals, in an order in which each finds what it needs."""
 

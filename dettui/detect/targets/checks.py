@@ -124,8 +124,10 @@ def _any(reading: TargetReading, key: str, tag: str, what: str) -> Symptom | Non
 
 
 def scale(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Normalised boxes for a head that takes pixels [A3], or the reverse [A4]."""
-    return _pixels_for_shares(reading, policy) if reading.expects_shares else _shares_for_pixels(reading, policy)
+    """Normalised boxes for a head that takes pixels [A3], or the reverse [A4]; boxes of a smaller image."""
+    if reading.expects_shares:
+        return _pixels_for_shares(reading, policy)
+    return _shares_for_pixels(reading, policy) or _of_a_smaller_image(reading, policy)
 
 
 def _pixels_for_shares(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
@@ -148,6 +150,20 @@ def _shares_for_pixels(reading: TargetReading, policy: TargetPolicy) -> Symptom 
     proof = Evidence(tags.TARGET_MAX_COORD, reading.window, largest, policy.normalised_max, "<", text)
     title = "Boxes are normalised, the head takes pixels"
     return bad_targets("scale", "critical", title, (proof,), facts={"ratio": largest / side})
+
+
+def _of_a_smaller_image(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """Every box in the top left quarter, as in another format, and no coordinate beyond the middle: boxes of another
+    format would have their corners anywhere."""
+    largest, side = reading.greatest(tags.TARGET_MAX_COORD), reading.least(tags.TARGET_IMAGE_SIDE)
+    if not reading.expects_pixels or largest is None or not side or reading.boxes < policy.format_proof:
+        return None
+    if largest > policy.within_half * side or (reading.share(tags.TARGET_TOP_LEFT) or 0.0) < 1.0:
+        return None
+    text = f"no coordinate of {reading.boxes:.0f} boxes is beyond {largest:.4g}, on images of {side:.0f} pixels"
+    proof = Evidence(tags.TARGET_MAX_COORD, reading.window, largest / side, policy.within_half, "<", text)
+    title = "No box reaches beyond the middle of its image: boxes of a smaller one"
+    return bad_targets("scale", "warning", title, (proof,), exact=False, facts={"ratio": largest / side})
 
 
 def box_format(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:

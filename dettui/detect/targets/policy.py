@@ -40,6 +40,7 @@ class TargetPolicy:
     surest_explained: float = 10.0  # places that meet an object
     surest_z: float = 2.5
     settled_step: int = 120
+    within_half: float = 0.55  # of the side of an image: what boxes of one of half the size reach
     settled_lr: float = 0.3  # share of its peak to which the LR has fallen
     settled_epochs: float = 4.0  # where nothing tells how long the training is
     weak_score: float = 0.1  # best mAP or the like of a detector that answers by chance for a good part

@@ -18,7 +18,14 @@ _OTHER_FORMAT_FITS: Final = both(
     under("share_legal_declared", 0.98),
     at_least("share_legal_other", 0.995),
 )
-_ALL_TOP_LEFT: Final = both(at_least("share_top_left", 0.9999), Unless(Says("declared_format", ("xywh", "cxcywh"))))
+_OF_A_SMALLER_IMAGE: Final = both(
+    at_least("share_top_left", 0.9999), at_most("coord_over_side", 0.55), at_least("boxes_seen", 200)
+)
+_ALL_TOP_LEFT: Final = both(
+    at_least("share_top_left", 0.9999),
+    Unless(Says("declared_format", ("xywh", "cxcywh"))),
+    Unless(at_most("coord_over_side", 0.55)),  # then it is the scale
+)
 _IN_PIXELS: Final = over("max_coord", 1.5)
 _WANTS_SHARES: Final = Says("box_scale", ("unit",))
 _IN_THE_RIGHT_SCALE: Final = either(
@@ -122,6 +129,12 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
         ),
     ),
     clues=(
+        Clue(
+            "scale",
+            2,
+            both(_IN_PIXELS, _OF_A_SMALLER_IMAGE),
+            "no coordinate of {boxes_seen:.0f} boxes is beyond {coord_over_side:.0%} of the side of its image",
+        ),
         Clue(
             "scale",
             2,

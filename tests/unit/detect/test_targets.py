@@ -56,6 +56,16 @@ def test_many_degenerate_boxes_are_critical() -> None:
     assert judge(boxes(10.0, degenerate=1.0))["degenerate"].severity == "critical"
 
 
+@pytest.mark.parametrize(("largest", "key"), [(50.0, "scale"), (70.0, "format")])
+def test_boxes_that_end_at_the_middle_are_of_a_smaller_image_and_others_in_the_quarter_of_another_format(
+    largest: float, key: str
+) -> None:
+    quarter = boxes(10.0, centre_top_left=10.0, legal_xyxy=10.0, legal_xywh=10.0)
+    found = judge({**quarter, tags.TARGET_MAX_COORD: largest, tags.TARGET_IMAGE_SIDE: 100.0})
+    assert list(found) == [key]
+    assert found[key].exact == (key == "format")
+
+
 def test_a_format_is_named_when_it_explains_every_box() -> None:
     found = judge(boxes(10.0, legal_xyxy=6.0, legal_xywh=10.0, legal_cxcywh=5.0))["format"]
     assert found.exact

@@ -415,3 +415,12 @@ def test_heavy_dropout_explains_gradients_of_zero() -> None:
     dropped = diagnosis_of(dead, dropout=0.9, grad_zero_share=0.95)
     assert first_cause(dropped) == "regularisation_too_strong"
     assert "dead_relu" not in {cause.id for cause in dropped.causes}
+
+
+def test_boxes_of_a_smaller_image_are_told_from_boxes_of_another_format() -> None:
+    quarter = {"boxes_seen": 500.0, "share_top_left": 1.0, "min_image_side": 100.0, "share_legal_declared": 1.0}
+    bad = finding("bad_targets", tag="targets/max_coord")
+    half = diagnosis_of(bad, max_coord=50.0, share_outside=0.0, share_tiny=0.0, **quarter)
+    assert first_cause(half) == "boxes_wrong_scale"
+    assert "boxes_wrong_format" not in {cause.id for cause in half.causes}
+    assert first_cause(diagnosis_of(bad, max_coord=90.0, **quarter)) == "boxes_wrong_format"
