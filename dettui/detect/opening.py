@@ -36,7 +36,8 @@ class OpeningPolicy:
     newest: int = 8  # measured shares
     patience_points: int = 120  # before a loss that hardly moved is held against the opening
     hardly_moved: float = 0.8  # share of the first loss, or of a guesser's
-    learns: float = 0.35  # share of the first loss, and of a guesser's, below which units that died are not missed
+    learns_of_guess: float = 0.5  # share of a guesser's loss below which units that died are not missed
+    learns: float = 0.35  # the same of the first loss, where no guesser is known
     answers: int = 12  # newest ones that are compared with a guesser's
     sure_and_wrong: float = 0.25  # share of the very first answers: of a network that knows nothing, none is sure
     confident: float = 2.0  # times ln K: logits of deviation s cost ln K + s^2 / 2, those of a usual head s < 1 [S8]
@@ -104,11 +105,15 @@ class ViolentOpening:
         return () if harm is None else (self._symptom(context, opening, harm),)
 
     def _learns(self, context: Context) -> bool:
-        """True where the loss fell to a third of its start and of a guesser's: a new head on trained layers grows."""
+        """True where the loss fell to half of a guesser's, or to a third of its start: a new head on trained layers
+        grows."""
         curve = context.loss
         if curve is None:
             return False
-        return curve.now < self.policy.learns * min(curve.start, guess_of(context) or curve.start)
+        guess = guess_of(context)
+        if guess is None:
+            return curve.now < self.policy.learns * curve.start
+        return curve.now < min(self.policy.learns_of_guess * guess, curve.start)
 
     def _dying(self, context: Context) -> Evidence | None:
         now = context.median(tags.GRAD_ZERO, self.policy.newest, at_least=3)
@@ -193,6 +198,8 @@ class ConfidentOpening:
         policy, model = self.policy, context.model
         if model is None or not model.num_classes or model.num_classes < 2 or context.is_resumed:
             return ()
+        if context.last(tags.FROZEN_SHARE) and not context.last(tags.FROZEN_UNTRAINED):
+            return ()  # a new head on the large outputs of trained layers
         guess = log(model.num_classes)
         wrong, cost = context.early_median(tags.FIT_WRONG, 1), context.early_median(tags.FIT_LOSS_MEAN, 1)
         still = context.early_median(tags.FIT_LOSS_MEAN, policy.answer_points)

@@ -64,6 +64,12 @@ def test_a_resumed_run_and_an_unknown_head_have_no_untrained_answers(setting: di
     assert keys_of_answers(answers(8.0, 1.5), **setting) == []
 
 
+@pytest.mark.parametrize(("untrained", "told"), [(0.0, False), (3.0, True)])
+def test_a_new_head_on_frozen_layers_that_were_trained_is_no_untrained_network(untrained: float, told: bool) -> None:
+    frozen = {tags.FROZEN_SHARE: 0.5, tags.FROZEN_UNTRAINED: untrained}
+    assert bool(keys_of_answers({**answers(8.0, 0.2), **frozen})) is told
+
+
 # --- nothing passes -----------------------------------------------------------------------------------------------
 
 
