@@ -29,6 +29,7 @@ class OpeningPolicy:
 
     update_steps: int = 20  # of the run, over which the median update is taken
     update_points: int = 3
+    settle_steps: int = 32  # before the opening is judged: by then one that learns all the same has shown it
     violent: float = 10**-1.5  # ||dw||/||w|| of one step [S1]
     growth_steps: int = 100
     growth: float = 2.0  # of the norm of all weights
@@ -97,7 +98,7 @@ class ViolentOpening:
         if missing:
             return Abstention(self.name, missing)
         opening = None if context.is_resumed else read_opening(context, self.policy)
-        if opening is None or context.step < opening.growth_span[0] + self.policy.update_steps:
+        if opening is None or context.step < opening.growth_span[0] + self.policy.settle_steps:
             return ()
         if opening.update <= self.policy.violent or min(opening.growth, opening.kept) < self.policy.growth:
             return ()
