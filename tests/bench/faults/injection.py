@@ -20,6 +20,13 @@ EVERY: Final = (
     "mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *LATER,
     *THIRD,
 )  # fmt: skip
+
+
+def all_but(*programs: str) -> tuple[str, ...]:
+    """Every program without *programs*."""
+    return tuple(name for name in EVERY if name not in programs)
+
+
 IMAGES: Final = ("cnn_bn", "cnn", "resnet", "mobile", "mixer", "convnext")
 WITH_LAYERNORM: Final = ("chars", "vit", "mixer", "convnext")  # transformers, and what is trained like them
 DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from bench.faults.injection import CLASSIFIERS, IMAGES, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, injection
+from bench.faults.injection import CLASSIFIERS, IMAGES, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, all_but, injection
 from bench.faults.plan import Examples, Plan, Sets
 from torch import Tensor
 
@@ -234,22 +234,7 @@ def evaluated_unnormalised(plan: Plan, factor: float) -> None:
 @injection(
     "train_eval_mismatch",
     also=("class_names_mismatch",),
-    on=(
-        "mlp",
-        "cnn_bn",
-        "two_stage",
-        "cnn",
-        "vit",
-        "one_stage",
-        "gru",
-        "mobile",
-        "mixer",
-        "fcos",
-        "convnext",
-        "tcn",
-        "ssd",
-        "centre",
-    ),
+    on=all_but("chars", "segmentation", "resnet", "regressor", "depth", "unet"),
     levels=(2, 3, 99),
 )
 def evaluated_by_other_names(plan: Plan, count: int) -> None:

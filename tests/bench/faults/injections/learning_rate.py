@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from bench.faults.injection import EVERY, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, WITH_LAYERNORM, injection
+from bench.faults.injection import EVERY, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, WITH_LAYERNORM, all_but, injection
 from bench.faults.plan import Gradients, Plan
 from torch.optim import Optimizer
 
@@ -97,21 +97,7 @@ def no_warmup(plan: Plan, factor: float) -> None:
 @injection(
     "schedule_too_fast",
     also=("lr_zero", "lr_too_low"),
-    on=(
-        "mlp",
-        "cnn_bn",
-        "two_stage",
-        "cnn",
-        "resnet",
-        "vit",
-        "gru",
-        "mobile",
-        "mixer",
-        "fcos",
-        "convnext",
-        "tcn",
-        "ssd",
-    ),
+    on=all_but("chars", "segmentation", "one_stage", "regressor", "depth", "unet", "centre"),
     levels=(0.2, 0.12, 0.06),
 )
 def schedule_fast(plan: Plan, share: float) -> None:
@@ -124,21 +110,7 @@ def schedule_fast(plan: Plan, share: float) -> None:
 @injection(
     "warmup_never_ends",
     also=("lr_too_low",),
-    on=(
-        "chars",
-        "two_stage",
-        "mlp",
-        "vit",
-        "cnn",
-        "one_stage",
-        "gru",
-        "mixer",
-        "fcos",
-        "convnext",
-        "tcn",
-        "ssd",
-        "centre",
-    ),
+    on=all_but("cnn_bn", "segmentation", "resnet", "regressor", "mobile", "depth", "unet"),
     levels=(1.5, 10, 100),
 )
 def warmup_long(plan: Plan, runs: float) -> None:

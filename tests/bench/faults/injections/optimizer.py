@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from bench.faults.injection import DETECTORS, LATER, THIRD, THIRD_PLAIN, WITH_BATCHNORM, WITH_SGD, injection
+from bench.faults.injection import DETECTORS, LATER, THIRD, THIRD_PLAIN, WITH_BATCHNORM, WITH_SGD, all_but, injection
 from bench.faults.plan import Gradients, Plan
 from bench.faults.recipe import make_optimizer
 from torch import nn
@@ -44,20 +44,7 @@ def stale_parameters(plan: Plan, share: float) -> None:
 
 @injection(
     "gradients_not_zeroed",
-    on=(
-        "mlp",
-        "cnn_bn",
-        "two_stage",
-        "cnn",
-        "resnet",
-        "regressor",
-        "mobile",
-        "mixer",
-        "depth",
-        "fcos",
-        *THIRD_PLAIN,
-        "ssd",
-    ),
+    on=all_but("chars", "segmentation", "vit", "one_stage", "gru", "centre"),
     levels=(8, 40, 0),
 )
 def no_zero_grad(plan: Plan, every: int) -> None:
@@ -137,21 +124,7 @@ def momentum_high(plan: Plan, momentum: float) -> None:
 @injection(
     "weight_decay_too_strong",
     also=("regularisation_too_strong",),
-    on=(
-        "cnn_bn",
-        "chars",
-        "two_stage",
-        "cnn",
-        "resnet",
-        "vit",
-        "one_stage",
-        "mobile",
-        "mixer",
-        "fcos",
-        "convnext",
-        "tcn",
-        "ssd",
-    ),
+    on=all_but("mlp", "segmentation", "regressor", "gru", "depth", "unet", "centre"),
     levels=(20, 100, 1000),
 )
 def decay_strong(plan: Plan, strength: float) -> None:
@@ -192,20 +165,7 @@ def batchnorm_batch(plan: Plan, batch: int) -> None:
 @injection(
     "batch_too_small",
     also=("lr_not_scaled_to_batch", "lr_too_high", "schedule_needs_decay"),
-    on=(
-        "mlp",
-        "chars",
-        "two_stage",
-        "cnn",
-        "vit",
-        "regressor",
-        "one_stage",
-        "gru",
-        "mixer",
-        "depth",
-        *THIRD_PLAIN,
-        "centre",
-    ),
+    on=all_but("cnn_bn", "segmentation", "resnet", "mobile", "fcos", "ssd"),
     levels=(4, 2, 1),
 )
 def batch_small(plan: Plan, batch: int) -> None:
