@@ -90,11 +90,8 @@ FROZEN_PARAMS: Final = CauseRecord(
             "{frozen_untrained:.0f} of the frozen weights are as a random initialisation drew them",
         ),
     ),
-    explains_away=(
-        "lr_too_high",
-        "missing_annotations",
-        "label_noise",
-    ),  # what is left to train grows fast and comes to nothing
+    # what is left to train grows fast and comes to nothing
+    explains_away=("lr_too_high", "missing_annotations", "label_noise"),
     tags=("optim/", "update/", "loss/"),
     check="Print [n for n, p in model.named_parameters() if not p.requires_grad]: is each of them pretrained?",
     remedy="Unfreeze more: fasterrcnn_resnet50_fpn(weights=..., trainable_backbone_layers=3), or "
