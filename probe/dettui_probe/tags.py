@@ -132,6 +132,8 @@ FIT_LOSS_MEAN: Final = "fit/loss_mean"
 FIT_WRONG: Final = "fit/confidently_wrong"
 FIT_TOP_SHARE: Final = "fit/top_class_share"
 FIT_SPREAD: Final = "fit/output_spread"
+FIT_PAIRS: Final = "fit/pairs"
+FIT_PAIRS_OWN: Final = "fit/pairs_own"
 SATURATED: Final = "layer/saturated/"
 
 # --- what is in a batch -------------------------------------------------------------------------------------
@@ -279,6 +281,8 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(FIT_WRONG, "share", "sampled targets that are given less than 10 % where another class is given over 80 %"),
     Tag(FIT_TOP_SHARE, "share", "sampled answers that name the class named most often"),
     Tag(FIT_SPREAD, "", "standard deviation of the output over the batch, as a share of the size of the output"),
+    Tag(FIT_PAIRS, "pairs", "pairs of inputs of a batch whose targets were swapped for a test (sampled)"),
+    Tag(FIT_PAIRS_OWN, "pairs", "of these, pairs whose answers fit their own targets better than each other's"),
     Tag(SATURATED + "{layer}", "share", "outputs of a sigmoid or tanh layer that are pinned to an end"),
     Tag(ROWS, "rows", "inputs of the batch that were fingerprinted"),
     Tag(ROWS_NEW, "rows", "of these, inputs that were not met before in this run"),

@@ -1,4 +1,4 @@
-"""How the model's answers fit: read off a cross-entropy before backward frees it, and off the model's output."""
+"""How the model's answers fit: read off the loss before backward frees it, and off the model's output."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from dettui_probe import tags, wire
+from dettui_probe.capture import swaps
 from dettui_probe.capture.cadence import Cadence
-from dettui_probe.capture.loss_graph import heads_of
+from dettui_probe.capture.loss_graph import Head
 from dettui_probe.capture.record import Reading, Sheet
 from dettui_probe.capture.torchlib import Tensor, as_mapping, tensors_in
 
@@ -31,11 +32,12 @@ class Answers(NamedTuple):
     log_shares: Tensor  # (n, K), a copy
     targets: Tensor  # (n,), a copy
     ignored: int
+    of_input: int = 1  # rows of one input, which stand together
 
 
-def answers_of(loss: Tensor) -> Answers | None:
-    """The answers behind *loss*; None where it is no cross-entropy."""
-    for head in heads_of(loss):
+def answers_of(heads: Sequence[Head]) -> Answers | None:
+    """The answers behind a loss of *heads*; None where it is no cross-entropy."""
+    for head in heads:
         if head.name == "NllLossBackward0" and head.node._saved_target.dim() == 1:
             return _sampled(head.node._saved_self, head.node._saved_target, _signed(head.node._saved_ignore_index))
         if head.name == "NllLoss2DBackward0":
@@ -69,7 +71,8 @@ def _sampled_pixels(log_shares: Tensor, targets: Tensor, ignored: int) -> Answer
     images = slice(None, None, -(-count // MOST_ANSWERS))
     taken = log_shares.detach()[images, :, down // 2 :: down, across // 2 :: across]
     wanted = targets.detach()[images, down // 2 :: down, across // 2 :: across]
-    return Answers(taken.movedim(1, -1).reshape(-1, classes).clone(), wanted.reshape(-1).clone(), ignored)
+    rows, targets = taken.movedim(1, -1).reshape(-1, classes).clone(), wanted.reshape(-1).clone()
+    return Answers(rows, targets, ignored, wanted[0].numel())
 
 
 class _Answer(NamedTuple):
@@ -104,8 +107,10 @@ class Fit:
         """What *answers* tell."""
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            pairs = zip(arrived[0].tolist(), arrived[1].tolist(), strict=True)
-            counted = [_answer(shares, target) for shares, target in pairs if target != answers.ignored]
+            shares, targets = arrived[0].tolist(), arrived[1].tolist()
+            swaps.tell(sheet, swaps.of_classes(shares, targets, answers.of_input))
+            pairs = zip(shares, targets, strict=True)
+            counted = [_answer(share, target) for share, target in pairs if target != answers.ignored]
             if counted:
                 self._judge(sheet, counted)
 

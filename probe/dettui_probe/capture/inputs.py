@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from dettui_probe.capture import activations, fit, loss_graph, rows, surest
+from dettui_probe.capture import activations, fit, loss_graph, rows, surest, swaps
 from dettui_probe.capture.assignment import Assignment, Site
 from dettui_probe.capture.boxes import TargetChecks
 from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
@@ -264,9 +264,14 @@ class Inputs:
         self._collector.values.update(loss_graph.anatomy(losses[0]))
 
     def _take_answers(self, losses: Sequence[Tensor]) -> None:
-        answers = fit.answers_of(losses[0])
+        heads = loss_graph.heads_of(losses[0])
+        answers = fit.answers_of(heads)
         if answers is not None:
             self._collector.keep(self._fitting, self._fit.reading(answers))
+            return
+        numbers = swaps.numbers_of(heads)
+        if numbers is not None:
+            self._collector.keep(self._fitting, swaps.reading(numbers))
 
     def _take_input(self, args: Sequence[Any]) -> None:
         batch = next((value for value in args if isinstance(value, Tensor)), None)

@@ -17,13 +17,15 @@ CADENCE: Final = Cadence(full=2, every=64)
 _NODES_SEARCHED: Final = 48
 _CROSS_ENTROPY: Final = ("NllLossBackward0", "NllLoss2DBackward0")
 _LOGISTIC: Final = ("BinaryCrossEntropyWithLogitsBackward0",)
-_OTHER_HEADS: Final = (
+OF_NUMBERS: Final = (
+    *_LOGISTIC,
     "MseLossBackward0",
     "SmoothL1LossBackward0",
     "HuberLossBackward0",
     "BinaryCrossEntropyBackward0",
 )
-_HEADS: Final = (*_CROSS_ENTROPY, *_LOGISTIC, *_OTHER_HEADS)
+"""Losses of one number against another."""
+_HEADS: Final = (*_CROSS_ENTROPY, *OF_NUMBERS)
 _NONE: Final = 0  # at::Reduction
 _SUM: Final = 2
 _RESHAPES: Final = frozenset(
