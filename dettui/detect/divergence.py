@@ -29,6 +29,8 @@ class DivergencePolicy:
     ratio: float = 1.3  # newest level over the best one
     of_gain: float = 0.15  # excess as a share of the whole gain
     of_start: float = 0.05  # excess as a share of the first level
+    come_back: float = 0.5  # share of the greatest excess that is gone again: what falls is not diverging
+    undone: int = 20  # points of descent before the best level that a swing may undo
     rank_z: float = 4.0
     noise_z: float = 4.0  # excess over what the best of many noisy blocks explains
     levels: int = 256  # medians of NOW_POINTS that tell how the level swings
@@ -107,9 +109,17 @@ class Divergence:
             return None
         size = len(usable) // blocks
         low = len(curve) - len(usable) + at * size
+        top = _highest_level(curve.values[low:])
+        if top - now > policy.come_back * (top - best) or now <= self._level_before(curve, low):
+            return None
         halves = (max(0, low - NOW_POINTS // 2), low)  # the best block may hold the first points of the climb
         z = max(mann_whitney_z(curve.values[at : at + NOW_POINTS], curve.values[-NOW_POINTS:]) for at in halves)
         return Rise(best, int(curve.steps[low]), now, z, blocks) if z > policy.rank_z else None
+
+    def _level_before(self, curve: LossCurve, low: int) -> float:
+        """Where the loss stood shortly before the point *low*: a rise that undoes the newest steps only is a swing."""
+        before = curve.values[max(0, low - self.policy.undone - NOW_POINTS) : max(0, low - self.policy.undone)]
+        return median(before) if len(before) == NOW_POINTS else 0.0
 
     def _comparable(self, context: Context, curve: LossCurve) -> Floats:
         """The newest stretch with an LR of at least half of today's: after a restart the loss may return to where
@@ -281,6 +291,12 @@ class Divergence:
                 facts={"height": height, "since": float(since)},
             ),
         )  # fmt: skip
+
+
+def _highest_level(values: Floats) -> float:
+    """The highest median of NOW_POINTS, wherever it begins, of at most the newest 2,000 of *values*."""
+    windows = np.lib.stride_tricks.sliding_window_view(values[-2000:], NOW_POINTS)[:: NOW_POINTS // 4]
+    return float(np.median(windows, axis=1).max())
 
 
 def _error_of_level(curve: LossCurve, tau: float, points: int) -> float:

@@ -37,8 +37,8 @@ class OpeningPolicy:
     newest: int = 8  # measured shares
     patience_points: int = 120  # before a loss that hardly moved is held against the opening
     hardly_moved: float = 0.8  # share of the first loss, or of a guesser's
-    learns_of_guess: float = 0.5  # share of a guesser's loss below which units that died are not missed
-    learns: float = 0.35  # the same of the first loss, where no guesser is known
+    learns_of_guess: float = 0.65  # share of a guesser's loss below which units that died are not missed
+    learns: float = 0.45  # the same of the first loss, where no guesser is known
     answers: int = 12  # newest ones that are compared with a guesser's
     sure_and_wrong: float = 0.25  # share of the very first answers: of a network that knows nothing, none is sure
     confident: float = 2.0  # times ln K: logits of deviation s cost ln K + s^2 / 2, those of a usual head s < 1 [S8]
@@ -106,8 +106,8 @@ class ViolentOpening:
         return () if harm is None else (self._symptom(context, opening, harm),)
 
     def _learns(self, context: Context) -> bool:
-        """True where the loss fell to half of a guesser's, or to a third of its start: a new head on trained layers
-        grows."""
+        """True where the loss fell well below a guesser's, or to less than half of its start: a new head on trained
+        layers grows."""
         curve = context.loss
         if curve is None:
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,9 +33,13 @@ class SpikePolicy:
     margin: float = 0.03  # plus this share of the first level
     grad_growth: float = 2.0  # of the gradient norm, where it is known
     candidates: int = 12  # the highest points that are tested
-    back: int = 16  # points within which a spike that is back where it began was a catapult, as healthy runs have
+    back: int = 16  # points before a spike is judged by where it has got to: healthy runs are catapulted now and then
     back_points: int = 8  # over which that is judged
+    regained: float = 0.5  # share of the jump, from which on the loss is on its way back
+    patience: int = 60  # points within which that is enough; later on it must also
+    relearnt: float = 0.2  # have won back this share of what had been learnt before
     one: int = 10  # points apart from which on two spikes are two
+    few: int = 2  # of them within the horizon may come and go
     lag: float = 3.0  # second-moment lag beyond which a step was too large for Adam [S38]
 
 
@@ -83,16 +88,27 @@ class Spike:
         return (float(curve.even(curve.values[at : at + 1])[0]) - expected) / mad_sigma(residual)
 
     def _is_over(self, context: Context, curve: LossCurve, found: Sequence[int]) -> bool:
-        """One spike only, which was soon back where it began and left no trace in Adam's second moments; or too young
+        """Few spikes, which left no trace in Adam's second moments, and from which the loss comes back; or too young
         for more than news."""
-        at, lag = min(found), context.window(tags.UPDATE_LAG, self.policy.horizon)
-        if max(found) - at >= self.policy.one or (len(lag) > 0 and lag.max() > self.policy.lag):
+        first = [at for before, at in pairwise([-self.policy.horizon, *found]) if at - before >= self.policy.one]
+        lag = context.window(tags.UPDATE_LAG, self.policy.horizon)
+        if len(first) > self.policy.few or (len(lag) > 0 and lag.max() > self.policy.lag):
             return False
-        since = curve.values[at + self.policy.back - self.policy.back_points : at + self.policy.back]
-        if len(since) < self.policy.back_points:
+        return all(len(curve) - at < self.policy.back or self._comes_back(curve, at) for at in first)
+
+    def _comes_back(self, curve: LossCurve, at: int) -> bool:
+        """True where the loss is back where it was before the point *at*, or on its way there: most of the jump is
+        regained, and before long also some of what it had learnt."""
+        policy, usual = self.policy, median(curve.values[at - 20 : at])
+        since = curve.values[at + policy.back - policy.back_points :]
+        now, peak = median(since[-policy.back_points :]), float(curve.values[at : at + policy.confirm_points].max())
+        first = median(since[: policy.back_points])
+        if min(first, now) <= policy.factor * usual + policy.margin * abs(curve.start):
             return True
-        height = self.policy.factor * median(curve.values[at - 20 : at]) + self.policy.margin * abs(curve.start)
-        return median(since) <= height
+        if peak - now < policy.regained * (peak - usual):
+            return False
+        is_young = len(curve) - at < policy.patience
+        return is_young or curve.start - now >= policy.relearnt * (curve.start - usual) > 0
 
     def _severity(self, context: Context, curve: LossCurve, found: Sequence[int]) -> Severity:
         """News only where it is over, and where the gradient is known and hardly grew: harder data, not a step that
