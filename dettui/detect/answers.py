@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dettui.detect.base import Symptom, told_by
+from dettui.detect.classes import are_of_parts
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
 from dettui.numerics.robust import quantile
@@ -22,6 +23,7 @@ class AnswersPolicy:
     spread: float = 1e-3  # of the output over a batch, as a share of its size
     one_class: float = 0.98  # share of the answers that name one class, at most steps
     of_targets: float = 0.8  # share of the most frequent class in the targets, from which naming it alone is no news
+    of_parts: float = 0.5  # the same of tokens or queries, where a young network names the most frequent class for long
     unlearnt: float = 0.5  # share of the first loss below which answers are no collapse
 
 
@@ -70,7 +72,8 @@ class SameAnswer:
         shares, common = context.window(tags.FIT_TOP_SHARE, policy.newest), common_share(context)
         if context.model is None or context.model.family != "classification":
             return None  # most proposals of a detector are background
-        if len(shares) < policy.at_least or common is None or common >= policy.of_targets:
+        usual = policy.of_parts if are_of_parts(context) else policy.of_targets
+        if len(shares) < policy.at_least or common is None or common >= usual:
             return None
         least = quantile(shares, 0.25)
         if least < policy.one_class:

@@ -14,6 +14,7 @@ from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.run import ModelInfo
 from dettui.domain.series import ClassCounts
 from dettui.numerics.proportions import wilson_bounds
+from dettui_probe import tags
 
 TARGET_COUNTS = "counts/targets"
 """Named by abstentions: class counts are no series."""
@@ -30,6 +31,7 @@ class ClassPolicy:
     z: float = 2.5
     unseen_expected: float = 100.0  # objects of a class expected under even odds before its absence is news
     coco_heads: tuple[int, ...] = (90, 91)  # COCO leaves holes in its ids
+    many_per_row: float = 4.0  # class targets of one input, from which on they are no classes of inputs
 
 
 BACKGROUND_NAMES = ("background", "bg", "none", "void", "unlabeled", "n/a")
@@ -74,9 +76,17 @@ def named_background(counts: ClassCounts) -> int:
     return int(counts.seen[0]) if len(counts.seen) and _begins_with_background(counts) else 0
 
 
+def are_of_parts(context: Context, policy: ClassPolicy | None = None) -> bool:
+    """Whether the classes are those of many parts of each input: tokens, pixels, queries that match an object or
+    nothing.  There one class (O, the blank, no object) outnumbers the others by nature, and so does the tail of any
+    language."""
+    per_row = context.median(tags.TARGETS_PER_ROW, 200)
+    return per_row is not None and per_row >= (policy or ClassPolicy()).many_per_row
+
+
 @dataclass(frozen=True)
 class Imbalance:
-    """Some classes are far rarer than others."""
+    """Some classes of inputs, or of objects, are far rarer than others."""
 
     policy: ClassPolicy = ClassPolicy()
     name: str = "imbalance"
@@ -86,6 +96,8 @@ class Imbalance:
         counts = context.counts("targets")
         if counts is None:
             return Abstention(self.name, (TARGET_COUNTS,))
+        if are_of_parts(context, self.policy):
+            return ()
         seen, first = foreground(context, counts)
         occurring = np.flatnonzero(seen)
         if len(occurring) < 2 or seen.sum() < self.policy.at_least:
@@ -131,7 +143,8 @@ class Unseen:
     name: str = "class_unseen"
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
-        """At most one symptom, naming all unseen classes; info where the head is simply larger than the data."""
+        """At most one symptom, naming all unseen classes; info where the head is simply larger than the data, or keeps
+        ids for padding and the like."""
         counts = context.counts("targets")
         if counts is None or context.model is None or not context.model.num_classes:
             return Abstention(self.name, (TARGET_COUNTS,) if counts is None else ("model/num_classes",))
@@ -140,7 +153,8 @@ class Unseen:
         total = int(seen.sum())
         if not absent or len(seen) < 2 or total < self.policy.unseen_expected * len(seen):
             return ()
-        roomy = self._is_roomy(len(absent), len(seen), is_made_to_measure(context.model, counts, len(seen)))
+        fits = is_made_to_measure(context.model, counts, len(seen))
+        roomy = are_of_parts(context, self.policy) or self._is_roomy(len(absent), len(seen), fits)
         return (self._symptom(counts, absent, total, len(seen), roomy=roomy),)
 
     def _is_roomy(self, absent: int, classes: int, made_to_measure: bool) -> bool:

@@ -140,6 +140,7 @@ SATURATED: Final = "layer/saturated/"
 ROWS: Final = "data/rows"
 ROWS_NEW: Final = "data/rows_new"
 BATCH_LAG: Final = "data/batch_lag"
+TARGETS_PER_ROW: Final = "data/targets_per_row"
 EVAL_ROWS: Final = "data/eval_rows"
 EVAL_ROWS_TRAINED: Final = "data/eval_rows_in_training"
 BATCH: Final = "batch/"  # + mean, std, min, max, ...: the first tensor that the model is given in training
@@ -287,6 +288,9 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(ROWS, "rows", "inputs of the batch that were fingerprinted"),
     Tag(ROWS_NEW, "rows", "of these, inputs that were not met before in this run"),
     Tag(BATCH_LAG, "steps", "steps since the very same batch came before; 0 where it never did"),
+    Tag(
+        TARGETS_PER_ROW, "", "class targets for each input of a pass: 1 of a classifier, as many as tokens of a tagger"
+    ),
     Tag(EVAL_ROWS, "rows", "inputs of evaluations that were fingerprinted"),
     Tag(EVAL_ROWS_TRAINED, "rows", "of these, inputs that were met in training"),
     Tag(BATCH + "{mean,std,min,max}", "", "the first tensor that the model is given in training (strided sample)"),

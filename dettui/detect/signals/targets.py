@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dettui.detect.assignment import AssignmentPolicy, read_matches
-from dettui.detect.classes import foreground, named_background
+from dettui.detect.classes import are_of_parts, foreground, named_background
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
 from dettui.detect.targets.checks import is_another_format
@@ -71,10 +71,15 @@ def add_classes(context: Context, known: Signals) -> Signals:
         return known
     seen, _ = foreground(context, counts)
     occurring = seen[seen > 0]
-    return replace(
+    known = replace(
         known,
         num_classes=len(seen) if context.model is not None and context.model.num_classes else len(occurring),
         class_entropy=entropy(seen),
+    )
+    if are_of_parts(context):
+        return known
+    return replace(
+        known,
         imbalance_ratio=float(occurring.max() / occurring.min()) if len(occurring) else None,
         classes_unseen=int(np.count_nonzero(seen == 0)),
     )

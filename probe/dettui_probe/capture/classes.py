@@ -47,7 +47,12 @@ def _saved(node: Any) -> ClassLabels | None:
     target, scores = node._saved_target, node._saved_self
     if target.dim() != 1 or scores.shape[1] > MAX_CLASSES:
         return None
-    return ClassLabels(target.detach().clone(), scores.shape[1], node._saved_ignore_index)
+    return ClassLabels(target.detach().clone(), scores.shape[1], signed_index(node._saved_ignore_index))
+
+
+def signed_index(index: int) -> int:
+    """The class id that is left out; torch hands out a negative one as its two's complement."""
+    return index - 2**64 if index >= 2**63 else index
 
 
 class ClassCounts:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from dettui_probe import tags, wire
 from dettui_probe.capture import swaps
 from dettui_probe.capture.cadence import Cadence
+from dettui_probe.capture.classes import signed_index
 from dettui_probe.capture.loss_graph import Head
 from dettui_probe.capture.record import Reading, Sheet
 from dettui_probe.capture.torchlib import Tensor, as_mapping, tensors_in
@@ -39,17 +40,12 @@ def answers_of(heads: Sequence[Head]) -> Answers | None:
     """The answers behind a loss of *heads*; None where it is no cross-entropy."""
     for head in heads:
         if head.name == "NllLossBackward0" and head.node._saved_target.dim() == 1:
-            return _sampled(head.node._saved_self, head.node._saved_target, _signed(head.node._saved_ignore_index))
+            return _sampled(head.node._saved_self, head.node._saved_target, signed_index(head.node._saved_ignore_index))
         if head.name == "NllLoss2DBackward0":
             return _sampled_pixels(
-                head.node._saved_self, head.node._saved_target, _signed(head.node._saved_ignore_index)
+                head.node._saved_self, head.node._saved_target, signed_index(head.node._saved_ignore_index)
             )
     return None
-
-
-def _signed(index: int) -> int:
-    """The class id that is left out; torch hands out a negative one as its two's complement."""
-    return index - 2**64 if index >= 2**63 else index
 
 
 def _sampled(log_shares: Tensor, targets: Tensor, ignored: int) -> Answers | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from dettui_probe import tags
 from dettui_probe.capture import activations, fit, loss_graph, rows, surest, swaps
 from dettui_probe.capture.assignment import Assignment, Site
 from dettui_probe.capture.boxes import TargetChecks
@@ -60,6 +61,7 @@ class Inputs:
         self._summing = collector.instrument("finite")
         self._saturating = collector.instrument("saturation", at_most_every=activations.CADENCE.every)
         self._fit, self._rows, self._saturation = fit.Fit(), rows.Rows(), activations.Saturation()
+        self._passed = 0  # inputs of the first forward pass of the step, where they are looked at
         self._eval_batches = 0  # since the last step, of those that were looked at
         self._assignment, self._norms = Assignment(), Norms(model)
         self._surest = surest.Surest()
@@ -242,6 +244,7 @@ class Inputs:
 
     def _take_rows(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         taken = rows.sample(args, kwargs)
+        self._passed = rows.count(args, kwargs)
         if taken is not None:
             self._collector.keep(self._recognising, self._rows.reading(taken))
 
@@ -283,6 +286,9 @@ class Inputs:
         if found is None:
             return
         self._labels.append(found)
+        passed, self._passed = self._passed, 0
+        if passed:
+            self._collector.values[tags.TARGETS_PER_ROW] = len(found.labels) / passed
         if not self.contract.known and self.contract.num_classes is None:
             self._contract = Contract(family=CLASSIFICATION, num_classes=found.num_classes)
 

@@ -52,6 +52,17 @@ def sample(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sample | None:
     return None if rows is None else Sample(rows, _lines(first))
 
 
+def count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+    """How many inputs there are among the arguments of a model; 0 where there are none."""
+    values = [*args, *kwargs.values()]
+    first = next(tensors_in(values), None)
+    if first is None:
+        return 0
+    if first.dim() < 2 or (first.dim() == 3 and isinstance(args[0] if args else None, list | tuple)):
+        return len(find_images(values) or ())
+    return len(first)
+
+
 def sums(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
     """The sum of every input among the arguments of a model, shape () each: not finite where one element is not."""
     values = [*args, *kwargs.values()]

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from dettui_probe import tags
 from dettui_probe.capture import attach
+from dettui_probe.capture.classes import labels_of_cross_entropy
 from dettui_probe.capture.loss_graph import anatomy
 from dettui_probe.run import Run
 
@@ -265,3 +266,29 @@ def test_one_element_that_is_no_number_is_seen_wherever_it_lies(run: Run, told: 
     inputs = torch.zeros(8, 1, 64, 64)
     inputs[5, 0, 13, 17] = value
     assert told_of_inputs(run, told, inputs)[tags.BATCH_NONFINITE] == 1
+
+
+@pytest.mark.parametrize(("shape", "per_row"), [((16, 8), 1.0), ((4, 5, 8), 5.0)])
+def test_targets_of_tokens_are_more_than_inputs(
+    run: Run, told: ToldReader, shape: tuple[int, ...], per_row: float
+) -> None:
+    model = nn.Linear(8, 3)
+    attach(run, model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    answers = model(torch.randn(shape)).reshape(-1, 3)
+    cross_entropy(answers, torch.zeros(len(answers), dtype=torch.long)).backward()
+    optimizer.step()
+    assert told().values(tags.TARGETS_PER_ROW) == [per_row]
+
+
+def test_padding_is_no_class(run: Run, told: ToldReader) -> None:
+    """Nor does it count for the order of the classes: torch hands out -100 as its two's complement."""
+    model = nn.Linear(8, 3)
+    attach(run, model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    labels = torch.tensor([0, 1, 2, -100] * 4)
+    found = labels_of_cross_entropy(cross_entropy(model(torch.randn(16, 8)), labels))
+    assert found is not None and found.ignored == -100
+    cross_entropy(model(torch.randn(16, 8)), labels).backward()
+    optimizer.step()
+    assert [counts.classes for counts in told().counts if counts.kind == "targets"] == [[0, 1, 2]]

@@ -313,6 +313,15 @@ def test_imbalance_weighs_the_least_ratio_that_the_counts_allow(rare: float, sev
     assert [s.severity for s in found] == ([severity] if severity else [])
 
 
+def test_classes_of_tokens_are_neither_imbalanced_nor_missing() -> None:
+    """Of a tagger, O outnumbers every tag; padding has an id and is never a target."""
+    of_tokens = loss(np.ones(2000)) | {tags.TARGETS_PER_ROW: 20.0}
+    assert judge(Imbalance(), 2000, of_tokens, targets=(0.0, 5.0, 5.0, 0.03)) == ()
+    of_inputs = loss(np.ones(2000)) | {tags.TARGETS_PER_ROW: 1.0}
+    assert judge(Imbalance(), 2000, of_inputs, targets=(0.0, 5.0, 5.0, 0.03))
+    assert [s.severity for s in judge(Unseen(), 2000, of_tokens, targets=(0.0, 5.0, 5.0, 0.0))] == ["info"]
+
+
 def test_an_unseen_class_is_named_once_chance_is_ruled_out() -> None:
     assert judge(Unseen(), 20, loss(np.ones(20)), targets=(0.0, 5.0, 5.0, 0.0)) == ()
     (found,) = judge(Unseen(), 100, loss(np.ones(100)), targets=(0.0, 5.0, 5.0, 0.0))
