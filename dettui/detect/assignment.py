@@ -23,6 +23,8 @@ class AssignmentPolicy:
     window: int = 50  # rows
     only_themselves: float = 1.05  # foreground per object: each object is a proposal of its own [R2; healthy: 3.5]
     settled: int = 200  # the step from which on an RPN proposes well
+    only_the_best: float = 0.9  # share of rows with no positive beyond the one that each object is given; healthy: 0.02
+    objects_of_best: float = 200.0
     points_apart: float = 2.5  # factor between the size of FCOS points and their distance; torchvision's own: 1
 
 
@@ -35,6 +37,7 @@ class Matches:
     rows: int
     objects: float
     matched: float
+    rows_of_best: int  # those in which no more places than objects are positives
 
     @property
     def per_object(self) -> float:
@@ -63,7 +66,9 @@ def _matches(objects: Series, matched: Series, rows: int | None) -> Matches | No
     if len(usable) == 0:
         return None
     span = int(objects.steps[mine[usable[0]]]), int(objects.steps[mine[usable[-1]]])
-    return Matches(matched.tag, span, len(usable), float(counts[usable].sum()), float(hits[usable].sum()))
+    there, met = counts[usable], hits[usable]
+    only_best = int(np.count_nonzero((met > 0) & (met <= there)))
+    return Matches(matched.tag, span, len(usable), float(there.sum()), float(met.sum()), only_best)
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Unassigned:
             return Abstention(self.name, (tags.ASSIGN_OBJECTS, *watched))
         symptoms = [self._nothing(matches) for matches in found.values() if matches is not None]
         symptoms.append(self._only_themselves(context, found[tags.ASSIGN_ROI]))
+        symptoms.append(self._only_the_best(context, found[tags.ASSIGN_POSITIVES]))
         symptoms.append(self._points_of_another_size(context))
         return tuple(symptom for symptom in symptoms if symptom is not None)
 
@@ -106,6 +112,21 @@ class Unassigned:
         measured = (matches.per_object, self.policy.only_themselves, "<")
         return _symptom("warning", title, matches, measured, text, exact=False)
 
+    def _only_the_best(self, context: Context, matches: Matches | None) -> Symptom | None:
+        """A head that gives each object its best anchor, whatever their overlap, and finds no second one for any."""
+        policy, family = self.policy, "" if context.model is None else context.model.family
+        if matches is None or family not in _FORCES_THE_BEST or matches.objects < policy.objects_of_best:
+            return None
+        share = matches.rows_of_best / matches.rows
+        if matches.rows < policy.window or share < policy.only_the_best:
+            return None
+        text = (
+            f"in {matches.rows_of_best} of {matches.rows} steps no object had a positive beyond the one that it is "
+            "given in any case, however little they overlap"
+        )
+        title = "No anchor fits an object: each has only the one that it is given in any case"
+        return _symptom("warning", title, matches, (share, policy.only_the_best, ">"), text, exact=False)
+
     def _points_of_another_size(self, context: Context) -> Symptom | None:
         """FCOS answers boxes in units of the size of its points, and assigns objects to levels by it."""
         size, apart = context.last(tags.ASSIGN_POINT_SIZE), self.policy.points_apart
@@ -120,6 +141,9 @@ class Unassigned:
             key=tags.ASSIGN_POINT_SIZE,
         )  # fmt: skip
 
+
+_FORCES_THE_BEST = ("torchvision.SSD", "torchvision.RetinaNet")
+"""Families whose matcher makes the best anchor of each object a positive."""
 
 _WHERE = {
     tags.ASSIGN_RPN: "of the RPN",

@@ -265,6 +265,12 @@ ANCHORS_MISMATCH: Final = CauseRecord(
     ),
     clues=(
         Clue("positives", 2, at_most("head_positives", 0), "no anchor or point of the head is a positive"),
+        Clue(
+            "positives",
+            2,
+            both(Seen("bad_targets", tags.ASSIGN_POSITIVES), between("head_positives", 0.5, 1.1)),
+            "{head_positives:.2f} positives for each object: the one that it is given in any case, and no other",
+        ),
         Clue("positives", 1, under("head_positives", 0.5), "{head_positives:.2f} positives for each object"),
         Clue(
             "positives",

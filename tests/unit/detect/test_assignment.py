@@ -52,6 +52,23 @@ def test_only_the_objects_themselves_is_said_once_the_rpn_had_time() -> None:
     assert assigned(200, roi=9.0) == []
 
 
+@pytest.mark.parametrize(
+    ("family", "positives", "is_told"),
+    [
+        ("torchvision.SSD", dict.fromkeys(range(1, 101), 8.0), True),
+        ("torchvision.SSD", {step: 8.0 if step % 2 else 9.0 for step in range(1, 101)}, False),  # some objects fit
+        ("torchvision.FCOS", dict.fromkeys(range(1, 101), 8.0), False),  # gives no object a place by force
+        ("torchvision.SSD", dict.fromkeys(range(1, 41), 8.0), False),  # too few rows
+    ],
+)
+def test_anchors_of_which_none_fits_are_told_by_the_positives(
+    family: str, positives: dict[int, float], is_told: bool
+) -> None:
+    series = {tags.ASSIGN_OBJECTS: dict.fromkeys(positives, 8.0), tags.ASSIGN_POSITIVES: positives}
+    found = judge(Unassigned(), 100, family, **series)
+    assert [(s.key, s.severity) for s in found] == ([(tags.ASSIGN_POSITIVES, "warning")] if is_told else [])
+
+
 def test_rows_without_objects_say_nothing() -> None:
     store = store_of(run_messages(300, **{tags.ASSIGN_OBJECTS: 0.0, tags.ASSIGN_ROI: 0.0}))
     assert isinstance(Unassigned().evaluate(Context(store, 300)), Abstention)
