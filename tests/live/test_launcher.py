@@ -155,6 +155,71 @@ def test_what_nobody_said_is_trained_is_not_judged(launch: Launch, tmp_path: Pat
     assert b"optim/stranger_params" not in log
 
 
+BUILDS_TWICE = """
+import torch
+from torch import nn
+from dettui_probe.start import current_run
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(4, 8), nn.Linear(8, 3)
+        self.width = self.head(self.body(torch.zeros(1, 4))).shape[1]
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+first = Net()  # as a trainer does that reads the strides off a model, and builds it anew
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(4):
+    loss = nn.functional.cross_entropy(model(torch.ones(2, 4)), torch.tensor([0, 1]))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print(current_run().recorder.step, nn.Module.__call__ is nn.Module._wrapped_call_impl)
+"""
+
+
+def test_a_pass_through_a_part_while_models_are_built_is_no_training(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(BUILDS_TWICE)
+    done = launch("-m", "dettui_probe", "train.py")
+    assert (done.stdout, done.stderr) == ("3 True\n", "")  # the first step told which of the two is trained
+    (log,) = logs(tmp_path)
+    assert b"now watching a Net instead of the Linear before" in log
+    assert b"optim/stranger_params" not in log
+
+
+def test_a_part_that_is_called_first_gives_way_to_its_model(launch: Launch, tmp_path: Path) -> None:
+    once = BUILDS_TWICE.replace("first = Net()", "")
+    (tmp_path / "train.py").write_text(once)
+    assert launch("-m", "dettui_probe", "train.py").stdout == "4 True\n"
+    (log,) = logs(tmp_path)
+    assert b"instead of the Linear before" in log
+
+
+def test_an_optimizer_of_a_model_that_was_replaced_is_told(launch: Launch, tmp_path: Path) -> None:
+    replaced = TRAINS.replace("for step", "model = nn.Linear(4, 3)\nfor step")
+    (tmp_path / "train.py").write_text(replaced)
+    assert launch("-m", "dettui_probe", "train.py").returncode == 0
+    (log,) = logs(tmp_path)
+    assert b"optim/stranger_params" in log
+
+
+def test_what_is_called_inside_the_first_pass_is_not_looked_at(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        TRAINS.replace("model = nn.Linear(4, 3)", "model = nn.Sequential(nn.Linear(4, 3))").replace(
+            "for step in range(3):",
+            "seen = []\nmodel[0].register_forward_hook(lambda *_: seen.append("
+            "nn.Module.__call__ is nn.Module._wrapped_call_impl))\nfor step in range(3):",
+        )
+        + "print(seen)\n"
+    )
+    assert launch("-m", "dettui_probe", "train.py").stdout == "[True, True, True]\n"
+
+
 def test_a_contract_is_pinned_from_the_command_line(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(TRAINS)
     assert launch("-m", "dettui_probe", "--contract", "detr", "train.py").returncode == 0

@@ -64,6 +64,11 @@ class Capture:
         self._undo.close()
         self.watcher.close()
 
+    def abandon(self) -> None:
+        """As ``detach``, with nothing handed over: this was not the model that is trained."""
+        self._undo.close()
+        self.watcher.abandon()
+
 
 def attach(
     run: Run,
@@ -79,12 +84,17 @@ def attach(
 
     Optimizers that are not given are found at their first step.  A second call with the same model only adds its
     optimizers; one with another model moves the run to that model.  *guessed*: nobody said that *model* is all that
-    is trained.  *contract*: how boxes and class ids have to arrive, where the user says so.
+    is trained, or that it is the one; what was seen of a model guessed before is forgotten.  *contract*: how boxes
+    and class ids have to arrive, where the user says so.
     """
     capture = _captures.get(run)
     if capture is not None and capture.model is not model:
-        run.event("watch", f"now watching a {type(model).__name__} instead of the model before")
-        capture.detach()
+        before, now = type(capture.model).__name__, type(model).__name__
+        run.event("watch", f"now watching a {now} instead of the {before} before")
+        if guessed:
+            capture.abandon()
+        else:
+            capture.detach()
         capture = None
     if capture is None:
         capture = _captures[run] = Capture(run, model, Wishes(budget, guessed, contract))
@@ -96,9 +106,10 @@ def attach(
     return capture
 
 
-def is_capturing(run: Run) -> bool:
-    """Whether a model is already watched for *run*."""
-    return run in _captures
+def watched_model(run: Run) -> nn.Module | None:
+    """The model that is watched for *run*, if one is."""
+    capture = _captures.get(run)
+    return None if capture is None else capture.model
 
 
 def _as_list(optimizer: Optimizer | Sequence[Optimizer] | None) -> Sequence[Optimizer]:

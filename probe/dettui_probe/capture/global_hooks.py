@@ -1,6 +1,7 @@
 """The mode without a line of code: finds the model that a script trains, and watches it from that very call on.
 
-Until then, every call of a module passes through here; afterwards ``nn.Module.__call__`` is as torch made it.
+Until it is found, every outermost call of a module passes through here; afterwards ``nn.Module.__call__`` is as torch
+made it, as it is while any such call lasts.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from dettui_probe.capture.attach import attach, is_capturing
+from dettui_probe.capture.attach import attach, watched_model
 from dettui_probe.capture.patches import Patch
-from dettui_probe.capture.torchlib import nn, torch
+from dettui_probe.capture.torchlib import nn, register_optimizer_step_post_hook, torch
 from dettui_probe.capture.unwatched import is_unwatched
 from dettui_probe.contract import Contract
 from dettui_probe.fence import Fence, Ledger
@@ -27,11 +28,24 @@ class Wanted(NamedTuple):
 
 
 class Search:
-    """Waits for the outermost module that is called in training mode, with gradients, and with something to train."""
+    """Waits for the outermost module that is called in training mode, with gradients, and with something to train.
+
+    The first such call need not be of the model: trainers call a part, or a model that they replace later, to learn
+    its strides or sizes.  So the one found is a guess until it is called again after an optimizer's step.  Until then
+    it gives way to a module that it is a part of, and to one that is called before a step and after it while the guess
+    is not: whoever takes no part in a step is not what is trained.
+    """
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
         self._fence: Final = Fence("launcher", Ledger(lambda part, text: None))
+        self._guess: nn.Module | None = None
+        self._others: dict[nn.Module, int] = {}  # called since the guess was: after how many steps
+        self._steps = 0  # of any optimizer, since the guess was made
+        self._counting = register_optimizer_step_post_hook(lambda *_: self._step_ended())
+        self._listen()
+
+    def _listen(self) -> None:
         self._patch = Patch(nn.Module, "__call__", self._wrap)
 
     def _wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,15 +58,63 @@ class Search:
     def _consider(self, module: nn.Module) -> None:
         if is_unwatched():
             return
-        run = current_run()
-        if run is not None and is_capturing(run):  # the script watches by itself, and knows better
-            self._patch.undo()
+        if self._script_watches():
+            self._end()
         elif _trains(module):
             self._patch.undo()
-            run = start_run(self._wanted.name, total_steps=self._wanted.total_steps)
-            if run.active:
-                attach(run, module, budget=self._wanted.budget, guessed=True, contract=self._wanted.contract)
+            if self._is_settled(module):
+                self._end()
+            else:
+                self._listen_after(module)
+
+    def _script_watches(self) -> bool:
+        """Whether the script chose what is watched: it knows better."""
+        run = current_run()
+        watched = None if run is None else watched_model(run)
+        return watched is not None and watched is not self._guess
+
+    def _is_settled(self, module: nn.Module) -> bool:
+        """Whether the call of *module* tells that the right one is watched, which may become *module* by it."""
+        if self._guess is None or _is_part(self._guess, module):
+            self._watch(module)
+            return False
+        if module is self._guess:
+            self._others.clear()
+            return self._steps > 0
+        if not _is_part(module, self._guess) and self._others.setdefault(module, self._steps) < self._steps:
+            self._watch(module)
+            return True
+        return False
+
+    def _watch(self, module: nn.Module) -> None:
+        self._guess, self._steps = module, 0
+        self._others.clear()
+        run = start_run(self._wanted.name, total_steps=self._wanted.total_steps)
+        if run.active:
+            attach(run, module, budget=self._wanted.budget, guessed=True, contract=self._wanted.contract)
+
+    def _listen_after(self, module: nn.Module) -> None:
+        """Go on once the call of *module* has ended: what it calls inside are its parts."""
+
+        def ended(*_: object) -> None:
+            handle.remove()
+            self._listen()
+
+        handle = module.register_forward_hook(ended)
+
+    def _step_ended(self) -> None:
+        self._steps += 1
+
+    def _end(self) -> None:
+        self._patch.undo()
+        self._counting.remove()
+        self._guess = None
+        self._others.clear()
 
 
 def _trains(module: nn.Module) -> bool:
     return module.training and torch.is_grad_enabled() and any(param.requires_grad for param in module.parameters())
+
+
+def _is_part(module: nn.Module, whole: nn.Module) -> bool:
+    return module is not whole and any(part is module for part in whole.modules())

@@ -67,7 +67,8 @@ class Parameters:
         """Whether *optimizer* trains the watched model, learned at its first step.
 
         One that holds none of the model's parameters counts as the model's where it is the only one that steps
-        after the model's backward pass: built before the model was replaced, it is the fault to be told.
+        after the model's backward pass: built before the model was replaced, it is the fault to be told.  A guessed
+        model has to have gradients then, for it may not be the one that is trained.
         """
         if self.is_ours(optimizer):
             return True
@@ -75,12 +76,16 @@ class Parameters:
             return False
         own = {id(param) for param in self._model.parameters()}
         holds_ours = any(id(param) in own for param in params_of([optimizer]))
-        if holds_ours or (after_backward and not self.optimizers):
+        takes_strangers = after_backward and not self.optimizers and (not self._guessed or self._has_gradients())
+        if holds_ours or takes_strangers:
             self.add(optimizer)
             return True
         if self.optimizers:  # with none of its own yet, the model may still turn out to be this one's
             self._refused.add(optimizer)
         return False
+
+    def _has_gradients(self) -> bool:
+        return any(param.grad is not None for param in self._model.parameters())
 
     def add(self, optimizer: Optimizer) -> None:
         """*optimizer* trains the watched model, in place of those whose parameters it took over."""

@@ -180,6 +180,11 @@ class Watcher:
         """Hand over what is left, when the run ends."""
         self._fence.run(self._close)
 
+    def abandon(self) -> None:
+        """End without a word."""
+        self._closed = True
+        self._fence.run(self._criterion.detach)
+
     # --- behind the fence ---------------------------------------------------------------------------------------
 
     def _call(self, callback: Callable[..., None], *args: Any) -> None:
