@@ -1,0 +1,7 @@
+"""``python -m dettui``, where the script ``dettui`` is not on the path."""
+
+import sys
+
+from dettui.cli import main
+
+sys.exit(main())
