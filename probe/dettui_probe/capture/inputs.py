@@ -23,7 +23,9 @@ from dettui_probe.capture.targets import (
     Size,
     Snapshot,
     are_rows_of_targets,
+    by_name,
     find_batch,
+    find_flat_batch,
     find_images,
     find_sizes,
     find_targets,
@@ -86,6 +88,7 @@ class Inputs:
 
     def forward_begins(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any], *, first: bool) -> None:
         """The model is called with *args* and *kwargs*; *first*: for the first time in the step."""
+        kwargs = by_name(args, kwargs)
         if self._targets.due(step) and len(self._snapshots) < MAX_SNAPSHOTS:
             found = self._targets.run(self._take_targets, step, args, kwargs)
             if found is not None and self._exhibits.wanted and self._exhibiting.works:
@@ -113,7 +116,7 @@ class Inputs:
         """The model is called with *args* and *kwargs* in an evaluation."""
         if self._eval_batches < rows.MOST_EVAL_BATCHES and self._recognising.works:
             self._eval_batches += 1
-            self._recognising.run(self._take_eval_rows, args, kwargs)
+            self._recognising.run(self._take_eval_rows, args, by_name(args, kwargs))
 
     def wants_activations(self, step: int) -> bool:
         """Whether ``activated`` has anything to do in *step*."""
@@ -236,7 +239,7 @@ class Inputs:
         self._collector.keep(self._norming, self._norms.read(step))
 
     def _take_pixels(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        batch = find_batch(args, kwargs)
+        batch = find_batch(args, kwargs) or find_flat_batch(kwargs)
         images = batch.images if batch is not None else find_images([*args, *kwargs.values()])
         if images is not None and len(images):
             taken = sample(images, batch, step, to_be_shown=self._pixel_checks.shows_next)

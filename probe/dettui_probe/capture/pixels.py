@@ -102,7 +102,12 @@ class Pixels:
 def _scenes(taken: PixelSample, images: Sequence[Tensor], boxes: Sequence[Tensor], contract: Contract) -> list[Scene]:
     rest = iter(boxes)
     present = [(i, next(rest)) for i, own in enumerate(taken.boxes) if own is not None]
-    return [Scene(images[i], shares_of_image(own, taken.sizes[i], contract)) for i, own in present]
+    return [Scene(images[i], shares_of_image(own[_is_own(own)], taken.sizes[i], contract)) for i, own in present]
+
+
+def _is_own(boxes: Tensor) -> Tensor:
+    """Which of *boxes* (n, 4) are of their image, shape (n,): those of others are NaN (``FlatTargets``)."""
+    return ~boxes.isnan().any(dim=1)
 
 
 def _present(tensors: Sequence[Tensor | None]) -> list[Tensor]:
@@ -115,6 +120,10 @@ def _shots(taken: PixelSample, arrived: Sequence[Tensor]) -> list[Shot]:
     images = [next(rest) for _ in taken.images]
     boxes = [None if own is None else next(rest) for own in taken.boxes]
     labels = [None if own is None else next(rest) for own in taken.labels]
+    for i, (own, ids) in enumerate(zip(boxes, labels, strict=True)):
+        if own is not None:
+            boxes[i] = own[_is_own(own)]
+            labels[i] = ids[_is_own(own)] if ids is not None and len(ids) == len(own) else ids
     is_bytes = [image.dtype == torch.uint8 for image in taken.images]
     return list(map(Shot, taken.indices, images, taken.sizes, boxes, labels, is_bytes))
 

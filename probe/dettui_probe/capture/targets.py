@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -23,6 +24,21 @@ class Batch(NamedTuple):
     targets: Sequence[Mapping[Any, Any]]
 
 
+class FlatTargets(Sequence[Mapping[Any, Any]]):
+    """The targets of each image of a batch whose boxes lie in one tensor.  Nothing is read, so that nothing waits for a
+    device: every image has all the boxes, and NaN in those of others."""
+
+    def __init__(self, boxes: Tensor, labels: Tensor, owners: Tensor, count: int) -> None:
+        self._boxes, self._labels, self._owners, self._count = boxes.detach(), labels.detach(), owners.detach(), count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, image: Any) -> Any:
+        own = self._owners.reshape(-1, 1) == image
+        return {"boxes": self._boxes.float().masked_fill(~own, math.nan), "labels": self._labels.reshape(-1)}
+
+
 class Snapshot(NamedTuple):
     """The targets of one batch.  Boxes and labels are copies; everything else is known without reading a tensor."""
 
@@ -42,11 +58,33 @@ class Snapshot(NamedTuple):
         return [tensor for tensor in (self.boxes, self.labels, self.owners) if tensor is not None]
 
 
+def by_name(args: Sequence[object], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """*kwargs*, with what a model is given that takes its whole batch as one dict: images first, whatever the order
+    of the dict, for the first tensor counts as the input."""
+    batch = as_mapping(args[0]) if len(args) == 1 else None
+    if batch is None:
+        return kwargs
+    named = {str(name): value for name, value in batch.items()}
+    return dict(sorted(named.items(), key=lambda item: not _is_image_list(item[1]))) | dict(kwargs)
+
+
 def find_batch(args: Sequence[object], kwargs: Mapping[str, object]) -> Batch | None:
     """Images and targets among the arguments of a detector; None where there are none."""
     values = [*args, *kwargs.values()]
     targets, images = find_targets(values), find_images(values)
     return None if targets is None or images is None else Batch(images, targets)
+
+
+def find_flat_batch(kwargs: Mapping[str, object]) -> Batch | None:
+    """The same where all the boxes are in one tensor, as ultralytics models take them (see ``flat_snapshot``)."""
+    images, boxes, labels, owners = (kwargs.get(key) for key in FLAT_KEYS)
+    if not (isinstance(boxes, Tensor) and isinstance(labels, Tensor) and isinstance(owners, Tensor)):
+        return None
+    if not isinstance(images, Tensor) or images.dim() != 4 or boxes.dim() != 2 or boxes.shape[1] != 4:
+        return None
+    if not len(boxes) == labels.numel() == owners.numel():
+        return None
+    return Batch(images, FlatTargets(boxes, labels, owners, len(images)))  # type: ignore[arg-type]
 
 
 def find_targets(values: Sequence[object]) -> Sequence[Mapping[Any, Any]] | None:

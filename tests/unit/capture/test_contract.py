@@ -54,14 +54,14 @@ class DetectionModel(Detector):
 
 
 def step(run: Run, told: ToldReader, model: nn.Module, *args: Any, contract: Contract | None = None) -> Any:
-    """The row of one training step of *model* called with *args*, and the model as it was introduced."""
+    """The values of one training step of *model* called with *args*, and the model as it was introduced."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     attach(run, model, optimizer, contract=contract)
     out = model(*args)
     (sum(out.values()) if isinstance(out, dict) else out).backward()
     optimizer.step()
     now = told()
-    return now.rows[0].values, now
+    return {tag: value for row in now.rows for tag, value in row.values.items()}, now
 
 
 def images(count: int = 1) -> list[Tensor]:
@@ -121,6 +121,51 @@ def test_boxes_of_a_flat_batch_are_dealt_to_their_images(run: Run, told: ToldRea
     assert (values[tags.TARGET_DEGENERATE], values[tags.TARGET_LABEL_ILLEGAL]) == (1, 1)
     assert [event.data["image"] for event in now.events] == [0, 0]
     assert now.counts[0].classes == [0, 2, 7]
+
+
+def flat_batch(seed: int, *, turned: int = 0) -> dict[str, object]:
+    """Eight images with a bright box each, told as ultralytics does; the boxes of the image *turned* places on."""
+    generator = torch.Generator().manual_seed(seed)
+    images, corners = torch.rand(8, 3, 64, 64, generator=generator) * 0.2, torch.rand(8, 2, generator=generator) * 0.7
+    for image, (x, y) in zip(images, (corners * 64).int().tolist(), strict=True):
+        image[:, y : y + 16, x : x + 16] += 0.6
+    return {
+        "im_file": ["a.png"] * 8,
+        "batch_idx": (torch.arange(8.0) + turned) % 8,
+        "cls": torch.zeros(8, 1),
+        "bboxes": torch.cat([(corners * 64).int() / 64 + 0.125, torch.full((8, 2), 0.25)], dim=1),
+        "img": images,
+    }
+
+
+def test_a_flat_batch_is_looked_at_as_any_other(run: Run, told: ToldReader) -> None:
+    values, now = step(run, told, DetectionModel(), flat_batch(0))
+    assert values[tags.IMAGE_MAX] > 0.6
+    assert values[tags.BATCH_NONFINITE] == 0
+    assert (values[tags.ROWS], values[tags.ROWS_NEW]) == (8, 8)
+    (shown,) = now.pictures
+    assert {(len(picture.boxes), picture.box_count) for picture in shown.pictures} == {(4, 1)}  # one box, four numbers
+
+
+def fits(run: Run, told: ToldReader, turned: int) -> float:
+    """Of the boxes of some batches, those that stand out on their own image."""
+    model = DetectionModel()
+    attach(run, model, optimizer := torch.optim.SGD(model.parameters(), lr=0.1), budget=1.0)
+    for seed in range(6):
+        model(flat_batch(seed, turned=turned)).backward()
+        optimizer.step()
+    now = told()
+    compared = sum(now.values(tags.PAIRING_BOXES))
+    assert compared > 12
+    return sum(now.values(tags.PAIRING_BEATS_OTHER)) / compared
+
+
+def test_boxes_of_a_flat_batch_are_held_against_the_pixels(run: Run, told: ToldReader) -> None:
+    assert fits(run, told, turned=0) > 0.9
+
+
+def test_boxes_of_another_image_of_a_flat_batch_stand_out_nowhere(run: Run, told: ToldReader) -> None:
+    assert fits(run, told, turned=3) < 0.7
 
 
 def test_the_size_of_a_recognised_head_stays_known_under_a_pin() -> None:
