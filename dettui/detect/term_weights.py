@@ -26,6 +26,9 @@ class TermPolicy:
     unmoved: float = 0.75  # of its first level: a term that falls in spite of its weight does no harm
     little: float = 0.02  # share of a detector's total: then a term is as good as left out of it
     hardly_moved: float = 0.25  # of the first level of such a term, which falls a little with the others
+    halfway: float = 0.5  # of a declared run, by which all terms of a detector have fallen below that
+    undeclared: int = 2000  # steps, where the length was not told
+    first_part: float = 0.2  # of the first total, at most, of a term that was weighed down by mistake
     first: int = 10
 
 
@@ -102,16 +105,22 @@ class UnbalancedTerms:
         if not first or first <= 0 or not len(newest):
             return None
         level = median(newest) / first
-        return level if level > self._kept(context, weight * median(newest)) else None
+        return level if level > self._kept(context, weight * first, weight * median(newest)) else None
 
-    def _kept(self, context: Context, part: float) -> float:
-        """The level above which a term is not learnt, given its *part* in the total.  All terms of a detector have to
-        be; elsewhere a weak one may be meant as a mere hint."""
-        total = context.median(tags.LOSS_TOTAL, self.policy.wait_points // 3)
-        is_detector = context.series(tags.TARGET_BOXES) is not None
-        if is_detector and total and part < self.policy.little * total:
-            return self.policy.hardly_moved
-        return self.policy.unmoved
+    def _kept(self, context: Context, first_part: float, part: float) -> float:
+        """The level above which a term is not learnt, given its *part* in the total, and that in the first total.  All
+        terms of a detector have to be; elsewhere a weak one may be meant as a mere hint."""
+        policy = self.policy
+        total = context.median(tags.LOSS_TOTAL, policy.wait_points // 3)
+        first = context.early_median(tags.LOSS_TOTAL, policy.first)
+        if context.series(tags.TARGET_BOXES) is None or not total or not first:
+            return policy.unmoved
+        is_slow = first_part < policy.first_part * first and self._is_halfway(context)
+        return policy.hardly_moved if is_slow or part < policy.little * total else policy.unmoved
+
+    def _is_halfway(self, context: Context) -> bool:
+        total = context.total_steps
+        return context.step >= (self.policy.undeclared if total is None else self.policy.halfway * total)
 
     def _symptom(self, read: TermWeights, tag: str, most: str, level: float) -> Symptom:
         factor = read.weights[most] / read.weights[tag]

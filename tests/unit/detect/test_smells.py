@@ -118,6 +118,25 @@ def test_a_term_of_a_detector_that_is_as_good_as_left_out_is_told(of_boxes: bool
     assert [s.evidence[0].tag for s in found] == ([tags.LOSS + "cls"] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("total_steps", "classes_at_last", "told"),
+    [
+        (STEPS, 0.5, True),
+        (4 * STEPS, 0.5, False),  # early in the run it may still come down
+        (STEPS, 0.1, False),
+    ],
+)
+def test_a_light_term_of_a_detector_has_to_be_learnt_by_the_middle_of_the_run(
+    total_steps: int, classes_at_last: float, told: bool
+) -> None:
+    """The box term falls and leaves the other a fair part of the total, by which it does not seem left out."""
+    classes, box = decay(STEPS, 1.4, classes_at_last, 30.0), decay(STEPS, 1.0, 0.05, 30.0)
+    total = 0.03 * classes + box
+    series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: total, tags.TARGET_BOXES: flat(6.0)}
+    found = judge(UnbalancedTerms(), series, total_steps=total_steps)
+    assert [s.evidence[0].tag for s in found] == ([tags.LOSS + "cls"] if told else [])
+
+
 def test_a_term_of_a_detector_that_is_learnt_in_spite_of_its_weight_does_no_harm() -> None:
     classes, box = decay(STEPS, 1.4, 0.1, 30.0), flat(1.0)
     series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: 0.01 * classes + box}
