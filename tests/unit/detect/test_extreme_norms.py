@@ -48,3 +48,16 @@ def test_evaluations_that_follow_the_training_loss_are_silent() -> None:
 
 def test_where_training_suffers_as_well_the_statistics_are_a_consequence() -> None:
     assert not is_told(run(last=2.3))
+
+
+def with_score(before: float, after: float) -> dict[str, Values]:
+    """The same of a detector: no loss is evaluated, its score was *before* and is *after*."""
+    series = run()
+    del series["eval/loss"]
+    return series | {"eval/mAP50": {step: after if step >= MET_AT else before for step in range(40, STEPS + 1, 40)}}
+
+
+def test_a_score_that_is_lost_with_them_is_told_where_no_loss_is_evaluated() -> None:
+    assert is_told(with_score(0.69, 0.58))
+    assert not is_told(with_score(0.69, 0.7))
+    assert not is_told(with_score(0.06, 0.03))  # nothing was learnt that could be lost
