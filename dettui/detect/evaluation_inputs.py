@@ -48,6 +48,11 @@ def read_shift(context: Context, policy: EvaluationPolicy) -> Shift | None:
     return Shift(abs(eval_mean - mean) / std, eval_std / std, context.span(tags.EVAL_BATCH_MEAN, policy.newest), text)
 
 
+def is_shifted(shift: Shift, policy: EvaluationPolicy) -> bool:
+    """Whether that is another preparation of the inputs."""
+    return shift.means_apart > policy.shift or not 1 / policy.ratio < shift.ratio < policy.ratio
+
+
 def read_overlap(context: Context, policy: EvaluationPolicy) -> float | None:
     """Share of the inputs of evaluations that were met in training."""
     rows, known = context.window(tags.EVAL_ROWS, policy.newest), context.window(tags.EVAL_ROWS_TRAINED, policy.newest)
@@ -74,9 +79,9 @@ class EvaluationInputs:
         shift, policy = read_shift(context, self.policy), self.policy
         if shift is None:
             return None
-        apart = shift.means_apart > policy.shift
-        if not apart and 1 / policy.ratio < shift.ratio < policy.ratio:
+        if not is_shifted(shift, policy):
             return None
+        apart = shift.means_apart > policy.shift
         proof = (
             Evidence(tags.EVAL_BATCH_MEAN, shift.window, shift.means_apart, policy.shift, ">", shift.text)
             if apart

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
-from dettui.detect.evaluations import PREFIX, direction
+from dettui.detect.evaluation_inputs import EvaluationPolicy, is_shifted, read_shift
+from dettui.detect.evaluations import PREFIX
+from dettui.detect.scores_of_places import scores_of_places
+from dettui.detect.targets.surest import read_surest
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Series
 from dettui_probe import tags
-
-_ALL: Final = 10_000  # evaluations
-
-
-def _is_of_places(tag: str) -> bool:
-    """True for a score that is 0 until something is found where it is: guessing a class brings nothing."""
-    return any(word in tag.lower() for word in ("ap", "iou", "dice"))
-
-
-def scores_of_places(context: Context) -> tuple[str, ...]:
-    """Tags of such scores, of which more is better."""
-    return tuple(tag for tag in context.tags_under(PREFIX) if direction(tag) > 0 and _is_of_places(tag))
-
-
-def best_score(context: Context) -> float | None:
-    """The greatest value that any of them ever had; None where there is none."""
-    values = (context.window(tag, _ALL) for tag in scores_of_places(context))
-    return max((float(seen.max()) for seen in values if len(seen)), default=None)
 
 
 @dataclass(frozen=True)
@@ -44,6 +28,12 @@ class NoScorePolicy:
     best: float = 0.02  # of a score between 0 and 1
     empty: float = 0.6  # share of images without a box, beside which a score of best_empty is no better
     best_empty: float = 0.1
+    surest_unexplained: float = 0.05  # share of the surest answers, at most, of a detector that names objects
+    surest_overlap: float = 0.65  # with them, at least, of one that finds them where they are
+    weak: float = 0.05  # newest score beside such answers; a third of what detectors of hard data end with
+    weak_at_half: float = 0.15  # the same of a score that counts what overlaps by half
+    learnt: float = 0.25  # share of the first loss: then the task is easy, and so low a score is no matter of it
+    by_heart: float = 0.05  # the same, of a training set that is known by heart
 
 
 @dataclass(frozen=True)
@@ -69,12 +59,52 @@ class NoScore:
             return None
         best = float(series.values.max())
         limit = self.policy.best_empty if self._mostly_empty(context) else self.policy.best
-        if not 0 <= best < limit:
-            return None
         window = (int(series.steps[0]), int(series.steps[-1]))
         text = f"{best:.3g} at best in {len(series)} evaluations"
+        if not 0 <= best < limit:
+            return self._too_low_for_its_answers(context, series)
         proof = Evidence(series.tag, window, best, limit, "<", text)
-        return told_by([proof], "not_learning", "warning", f"{series.tag} has stayed at nothing", key="score")
+        title = f"{series.tag} has stayed at nothing"
+        right = self._right_answers(context)
+        if right is not None:
+            return self._contradicted(context, title, [proof, right])
+        shift = read_shift(context, EvaluationPolicy())
+        kind = "bad_evaluation" if shift is not None and is_shifted(shift, EvaluationPolicy()) else "not_learning"
+        return told_by([proof], kind, "warning", title, key="score")
+
+    def _too_low_for_its_answers(self, context: Context, series: Series) -> Symptom | None:
+        """A score that is above nothing, and far below what a detector comes to that has learnt its training set."""
+        policy, curve = self.policy, context.loss
+        limit = policy.weak_at_half if "50" in series.tag else policy.weak
+        newest = float(np.median(series.values[-3:]))
+        if curve is None or not 0 <= newest < limit or curve.now > policy.learnt * curve.start:
+            return None
+        right = self._right_answers(context)
+        if right is None:
+            return None
+        window = (int(series.steps[-3]), int(series.steps[-1]))
+        proof = Evidence(series.tag, window, newest, limit, "<", f"{newest:.3g} in the newest evaluations")
+        return self._contradicted(context, f"{series.tag} is {newest:.2g} only", [proof, right])
+
+    def _right_answers(self, context: Context) -> Evidence | None:
+        """What a torchvision detector is surest of in training, where it meets objects and fits them."""
+        policy, surest = self.policy, read_surest(context)
+        if surest is None or surest.share_unexplained > policy.surest_unexplained:
+            return None
+        if surest.overlap < policy.surest_overlap:
+            return None
+        text = (
+            f"in training {1 - surest.share_unexplained:.0%} of the answers that the detector is surest of meet an "
+            f"object, and overlap it by {surest.overlap:.0%}"
+        )
+        return Evidence(tags.SUREST_OVERLAP, surest.window, surest.overlap, policy.surest_overlap, ">", text)
+
+    def _contradicted(self, context: Context, title: str, proofs: Sequence[Evidence]) -> Symptom:
+        """Evaluations are made otherwise than training, unless training is known by heart."""
+        curve = context.loss
+        by_heart = curve is not None and curve.now < self.policy.by_heart * curve.start
+        kind = "overfit" if by_heart else "bad_evaluation"
+        return told_by(proofs, kind, "warning", f"{title}, and training finds its objects", key="score")
 
     def _mostly_empty(self, context: Context) -> bool:
         empty, images = context.window(tags.TARGET_EMPTY, 500), context.window(tags.BATCH_SIZE, 500)

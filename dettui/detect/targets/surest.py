@@ -15,7 +15,7 @@ from typing import Final
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
-from dettui.detect.no_score import best_score
+from dettui.detect.scores_of_places import best_score
 from dettui.detect.targets import checks
 from dettui.detect.targets.pairing import pairing
 from dettui.detect.targets.policy import DEFAULT_POLICY, TargetPolicy

@@ -7,6 +7,7 @@ from typing import Final
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
 from dettui.diagnose.causes.batch import NORM_LAGS
 from dettui.diagnose.causes.inputs import FILTERED
+from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS
 from dettui.diagnose.conditions import Seen, at_least, between, both, either, over, under
 from dettui_probe import tags
 
@@ -258,6 +259,7 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
             both(under("eval_means_apart", 0.3), between("eval_std_ratio", 0.7, 1.4)),
             "inputs of evaluations and of training have the same statistics",
         ),
+        FINDS_ITS_OBJECTS,
         NORM_LAGS,
         Clue(
             "filter",

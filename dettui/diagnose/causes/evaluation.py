@@ -6,7 +6,8 @@ from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
 from dettui.diagnose.causes.batch import NORM_LAGS
-from dettui.diagnose.conditions import Seen, at_least, at_most, both, either, over, under
+from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS
+from dettui.diagnose.conditions import Seen, at_least, at_most, between, both, either, over, under
 from dettui_probe import tags
 
 EVALUATOR_BROKEN: Final = CauseRecord(
@@ -76,6 +77,15 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
             ),
             "classes are learnt at first sight ({first_epoch_over_guess:.2f} of a guesser's loss in the first epoch), "
             "and evaluations of like inputs do not agree",
+        ),
+        FINDS_ITS_OBJECTS,
+        Clue(
+            "like inputs",
+            1,
+            both(
+                Seen("bad_evaluation", "surest/"), under("eval_means_apart", 0.3), between("eval_std_ratio", 0.7, 1.4)
+            ),
+            "inputs of evaluations look like those of training",
         ),
         NORM_LAGS,
         Clue(

@@ -52,3 +52,47 @@ def test_a_score_that_guessing_lifts_and_a_loss_are_none_of_places(tag: str) -> 
 def test_two_fifths_of_the_run_and_five_evaluations_are_waited_for() -> None:
     assert judge(NoScore(), STEPS, run("eval/iou", 0.0, 0.0, 0.0, 0.0, 0.0), total_steps=3 * STEPS) == ()
     assert judge(NoScore(), STEPS, run("eval/iou", 0.0, 0.0, 0.0, 0.0), total_steps=STEPS) == ()
+
+
+# --- beside what a detector is surest of ------------------------------------------------------------------------
+
+
+def detector(score: float, left: float = 0.2, unexplained: float = 0.0, overlap: float = 0.8) -> dict[str, Values]:
+    """A detector whose loss falls to the share *left* of its start; of four surest answers in a step *unexplained* meet
+    no object."""
+    return {
+        **run("eval/mAP50", *[score] * 8),
+        tags.LOSS_TOTAL: np.linspace(10.0, 10.0 * left, STEPS),
+        tags.SUREST: 4.0,
+        tags.SUREST_UNEXPLAINED: unexplained,
+        tags.SUREST_OVERLAP: overlap * (4.0 - unexplained),
+    }
+
+
+@pytest.mark.parametrize(
+    ("series", "kind"),
+    [
+        (detector(0.0), "bad_evaluation"),
+        (detector(0.1), "bad_evaluation"),
+        (detector(0.1, left=0.001), "overfit"),
+        (detector(0.0, left=0.9), "bad_evaluation"),
+        (detector(0.0, unexplained=2.0), "not_learning"),  # sure of what is no object: it learnt little
+        (detector(0.0, overlap=0.5), "not_learning"),
+        (detector(0.1, unexplained=2.0), None),
+        (detector(0.1, left=0.5), None),  # hard data
+        (detector(0.4), None),
+    ],
+)
+def test_a_low_score_is_held_against_what_training_finds(series: dict[str, Values], kind: str | None) -> None:
+    found = judge(NoScore(), STEPS, series, total_steps=STEPS)
+    assert [s.kind for s in found] == ([] if kind is None else [kind])
+
+
+def test_a_low_score_on_other_inputs_is_one_of_the_evaluation() -> None:
+    def series(eval_mean: float) -> dict[str, Values]:
+        inputs = {tags.BATCH_MEAN: 0.0, tags.BATCH_STD: 1.0}
+        theirs = {tags.EVAL_BATCH_MEAN: eval_mean, tags.EVAL_BATCH_STD: 1.0}
+        return run("eval/mAP", *[0.0] * 6) | inputs | theirs
+
+    assert [s.kind for s in judge(NoScore(), STEPS, series(4.0), total_steps=STEPS)] == ["bad_evaluation"]
+    assert [s.kind for s in judge(NoScore(), STEPS, series(0.1), total_steps=STEPS)] == ["not_learning"]

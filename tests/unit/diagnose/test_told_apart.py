@@ -7,6 +7,7 @@ from unit.diagnose.situations import diagnosis_of, finding, first_cause
 
 from dettui.domain.finding import Cause, Diagnosis
 from dettui.domain.run import ModelInfo
+from dettui_probe import tags
 
 CLASSIFIER = ModelInfo(family="classification", num_classes=10, optimizer="SGD")
 
@@ -424,3 +425,18 @@ def test_boxes_of_a_smaller_image_are_told_from_boxes_of_another_format() -> Non
     assert first_cause(half) == "boxes_wrong_scale"
     assert "boxes_wrong_format" not in {cause.id for cause in half.causes}
     assert first_cause(diagnosis_of(bad, max_coord=90.0, **quarter)) == "boxes_wrong_format"
+
+
+# --- a score that contradicts training ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("apart", "std_ratio", "cause"),
+    [(0.1, 1.0, "class_names_mismatch"), (4.0, 3.0, "train_eval_mismatch")],
+)
+def test_a_detector_that_finds_its_objects_and_scores_nothing_is_evaluated_otherwise(
+    apart: float, std_ratio: float, cause: str
+) -> None:
+    low = finding("bad_evaluation", tag=tags.SUREST_OVERLAP)
+    known = {"eval_means_apart": apart, "eval_std_ratio": std_ratio, "log10_update_ratio": -1.0}
+    assert first_cause(diagnosis_of(low, **known)) == cause
