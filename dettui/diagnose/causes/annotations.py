@@ -332,6 +332,12 @@ MISSING_ANNOTATIONS: Final = CauseRecord(
             "all but {surest_unexplained:.0%} of what the detector is surest of meets a box",
         ),
         Clue("survives", 1, Seen("plateau_after_lr_drop"), "the plateau outlived a drop of the learning rate"),
+        Clue(
+            "norm",
+            -1,
+            under("images_per_norm", 2),
+            "BatchNorm sees {images_per_norm:.0f} image at a time, by which the same object looks different each time",
+        ),
         Clue("learnt", -1, under("loss_drop_share", 0.1), "the loss never fell, as it would on mostly right labels"),
         Clue(
             "learnt", -2, Seen("not_learning"), "nothing is learnt so far: then it is surest of nothing in particular"

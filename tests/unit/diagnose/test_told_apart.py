@@ -440,3 +440,11 @@ def test_a_detector_that_finds_its_objects_and_scores_nothing_is_evaluated_other
     low = finding("bad_evaluation", tag=tags.SUREST_OVERLAP)
     known = {"eval_means_apart": apart, "eval_std_ratio": std_ratio, "log10_update_ratio": -1.0}
     assert first_cause(diagnosis_of(low, **known)) == cause
+
+
+def test_what_a_detector_is_surest_of_means_little_where_batchnorm_sees_single_images() -> None:
+    unexplained = finding("bad_targets", tag=tags.SUREST_UNEXPLAINED)
+    known = {"surest_unexplained": 0.58, "surest_overlap": 0.6, "loss_drop_share": 0.6}
+    assert first_cause(diagnosis_of(unexplained, **known)) == "missing_annotations"
+    named = causes_of(diagnosis_of(unexplained, **known, images_per_norm=1.0), "bad_targets")
+    assert list(named)[:2] == ["batchnorm_small_batch", "missing_annotations"]
