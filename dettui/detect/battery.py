@@ -23,6 +23,7 @@ from dettui.detect.endless_warmup import EndlessWarmup
 from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.extreme_norms import ExtremeNorms
+from dettui.detect.few_inputs import FewInputs
 from dettui.detect.floors import LossFloor
 from dettui.detect.generalisation import Memorised, NoGeneralisation, WorseAtFirstSight
 from dettui.detect.gradient_growth import GradientGrowth
@@ -105,6 +106,7 @@ STATISTICAL: tuple[Rule, ...] = (
     SameAnswer(),
     NoGeneralisation(),
     Memorised(),
+    FewInputs(),
     WorseAtFirstSight(),
     LossFloor(),
     InputShift(),

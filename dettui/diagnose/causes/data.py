@@ -139,6 +139,12 @@ DATASET_TOO_SMALL: Final = CauseRecord(
         ),
         Clue("inputs", -1, over("distinct_batches", 100), "there are {distinct_inputs:.0f} inputs or more"),
         Clue(
+            "heart",
+            1,
+            Seen("overfit", tags.ROWS),
+            "the same {distinct_inputs:.0f} inputs came again and again, unchanged, and others fare far worse",
+        ),
+        Clue(
             "memorised",
             2,
             both(Seen("overfit"), over("loss_drop_share", 0.99)),
