@@ -131,6 +131,8 @@ class Training:
         for look in plan.on_gradients:
             look(Gradients(step, self.model, self.optimizer))
         if recipe.clip is not None:
+            if self.scaler is not None:
+                self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         if plan.steps_at(step):
             self._optimizer_step()
