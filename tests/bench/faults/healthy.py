@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import torch
-from bench.faults.injection import LATER_PLAIN, THIRD_PLAIN
+from bench.faults.injection import FOURTH, LATER_PLAIN, PIXELS, THIRD_PLAIN
 from bench.faults.plan import Examples, Gradients, Plan, Sets
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,11 +21,14 @@ VARIANTS: Final[dict[str, Variant]] = {}
 ONLY: Final[dict[str, tuple[str, ...]]] = {}
 """Programs of the variants that do not fit all of them."""
 
-VISION: Final = ("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN)
-TABLES: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn")
+WITH_DROPOUT: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "gru", "mobile", "mixer", "convnext", "tcn")
+VISION: Final = (
+    "mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *PIXELS,
+)  # fmt: skip
+TABLES: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn", "densenet")
 WITHOUT_NORM: Final = (
     "mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor", "gru", "mixer", "depth",
-    *THIRD_PLAIN, "centre",
+    *THIRD_PLAIN, "centre", "detr", "mask", "tagger",
 )  # fmt: skip
 
 
@@ -117,20 +120,39 @@ def small_batch(plan: Plan) -> None:
     plan.recipe.lr /= 3 if plan.recipe.optimizer == "sgd" else 1.7
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "gru", "mobile", "mixer", "convnext", "tcn")
+@variant(
+    "mlp",
+    "cnn_bn",
+    "cnn",
+    "resnet",
+    "vit",
+    "chars",
+    "gru",
+    "mobile",
+    "mixer",
+    "convnext",
+    "tcn",
+    "detr",
+    "densenet",
+    "tagger",
+)
 def dropout(plan: Plan) -> None:
     """Heavy, and learning."""
-    plan.shape.dropout = 0.35 if plan.name in ("chars", "vit", "mixer", "convnext") else 0.5
+    plan.shape.dropout = 0.35 if plan.name in ("chars", "vit", "mixer", "convnext", "densenet", "tagger") else 0.5
 
 
-@variant(*TABLES, "chars")
+def _answers(plan: Plan, model: nn.Module, x: Any, y: Any) -> tuple[Tensor, Any]:
+    """What the network answers and what it should; of texts one row for each token."""
+    outputs = model(x)
+    return (outputs.flatten(0, 1), y.flatten()) if plan.program.kind == "language" else (outputs, y)
+
+
+@variant(*TABLES, "chars", "tagger")
 def label_smoothing(plan: Plan) -> None:
     """The loss ends well above zero by design."""
 
     def smoothed(model: nn.Module, x: Any, y: Any) -> Tensor:
-        outputs = model(x)
-        outputs, y = (outputs.flatten(0, 1), y.flatten()) if plan.program.kind == "language" else (outputs, y)
-        return functional.cross_entropy(outputs, y, label_smoothing=0.1)
+        return functional.cross_entropy(*_answers(plan, model, x, y), label_smoothing=0.1)
 
     plan.loss = smoothed
 
@@ -157,7 +179,7 @@ def easy_task(plan: Plan) -> None:
     plan.on_sets.append(easy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN)
+@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, "densenet")
 def noisy_task(plan: Plan) -> None:
     """Inputs so noisy that the best possible loss is high, in every set alike."""
 
@@ -188,16 +210,17 @@ def resumed(plan: Plan) -> None:
 
 @variant(*VISION)
 def augmentation_switched(plan: Plan) -> None:
-    """Noise as augmentation, switched off for the last 40 %."""
+    """Noise as augmentation, switched off for the last 40 %; a sixth of it on pixels of 0 to 1."""
     until = int(0.6 * plan.recipe.steps)
+    sigma = 0.4 / 6 if plan.program.kind == "detection" else 0.4
 
     def noisy(step: int, x: Any, y: Any) -> tuple[Any, Any]:
-        return (x + 0.4 * torch.randn(x.shape, generator=plan.generator), y) if step <= until else (x, y)
+        return (x + sigma * torch.randn(x.shape, generator=plan.generator), y) if step <= until else (x, y)
 
     plan.on_batch.append(noisy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "vit", "chars", "resnet", "gru", "mobile", "mixer", "convnext", "tcn")
+@variant("mlp", "cnn_bn", "cnn", "vit", "chars", "resnet", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH)
 def catapult(plan: Plan) -> None:
     """A far too high LR for three early steps: the loss jumps and recovers."""
 
@@ -213,7 +236,9 @@ def catapult(plan: Plan) -> None:
     plan.on_gradients.append(kick)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "two_stage", "gru", "mobile", "mixer", "convnext", "tcn")
+@variant(
+    "mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "two_stage", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH
+)
 def frozen_backbone(plan: Plan) -> None:
     """A pretrained network whose first layers are frozen by design."""
     plan.pretrain = 160
@@ -232,7 +257,7 @@ def frozen_backbone(plan: Plan) -> None:
     plan.recipe.lr /= 2
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN)
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH)
 def fine_tuned(plan: Plan) -> None:
     """Starts where an earlier training ended, at a tenth of its LR: flat from the first step."""
     plan.pretrain = 300
@@ -240,17 +265,30 @@ def fine_tuned(plan: Plan) -> None:
     plan.recipe.warmup = 0
 
 
-@variant("mlp", "cnn", "vit", "chars", "regressor", *LATER_PLAIN, *THIRD_PLAIN)
+@variant("mlp", "cnn", "vit", "chars", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH)
 def scaled_loss(plan: Plan) -> None:
     """A GradScaler that now and then finds its limit, as mixed precision does."""
     plan.amp = {"init_scale": 2.0**16, "growth_interval": 60}
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "segmentation", "gru", "mobile", "mixer", *THIRD_PLAIN)
+@variant(
+    "mlp",
+    "cnn_bn",
+    "cnn",
+    "resnet",
+    "vit",
+    "segmentation",
+    "gru",
+    "mobile",
+    "mixer",
+    *THIRD_PLAIN,
+    "densenet",
+    "tagger",
+)
 def weighted_by_class(plan: Plan) -> None:
     """Class weights in the loss."""
     weights = torch.linspace(0.6, 1.4, plan.program.classes)
-    plan.loss = lambda model, x, y: functional.cross_entropy(model(x), y, weight=weights)
+    plan.loss = lambda model, x, y: functional.cross_entropy(*_answers(plan, model, x, y), weight=weights)
 
 
 @variant()

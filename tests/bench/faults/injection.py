@@ -16,9 +16,13 @@ LATER: Final = ("gru", "mobile", "mixer", "depth", "fcos")  # the programs of th
 LATER_PLAIN: Final = LATER[:-1]  # without the detector
 THIRD: Final = ("convnext", "unet", "tcn", "ssd", "centre")  # and of the third
 THIRD_PLAIN: Final = THIRD[:-2]  # without the detectors
+FOURTH: Final = ("yolo", "detr", "mask", "densenet", "tagger")  # and of the fourth
+FOURTH_PLAIN: Final = FOURTH[-2:]
+NEWER: Final = (*LATER, *THIRD, *FOURTH)
+NEWER_PLAIN: Final = (*LATER_PLAIN, *THIRD_PLAIN, *FOURTH_PLAIN)
+PIXELS: Final = tuple(name for name in FOURTH if name != "tagger")  # what of the fourth looks at pictures
 EVERY: Final = (
-    "mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *LATER,
-    *THIRD,
+    "mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *NEWER,
 )  # fmt: skip
 
 
@@ -27,13 +31,15 @@ def all_but(*programs: str) -> tuple[str, ...]:
     return tuple(name for name in EVERY if name not in programs)
 
 
-IMAGES: Final = ("cnn_bn", "cnn", "resnet", "mobile", "mixer", "convnext")
-WITH_LAYERNORM: Final = ("chars", "vit", "mixer", "convnext")  # transformers, and what is trained like them
-DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre")
+IMAGES: Final = ("cnn_bn", "cnn", "resnet", "mobile", "mixer", "convnext", "densenet")
+WITH_LAYERNORM: Final = ("chars", "vit", "mixer", "convnext", "detr")  # transformers, and what is trained like them
+DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre", *FOURTH[:3])
 PERCEPTRONS: Final = ("mlp", "regressor")
-WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet", "mobile", "fcos", "ssd")
-WITH_SGD: Final = ("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd")
-CLASSIFIERS: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn")
+WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet", "mobile", "fcos", "ssd", "yolo", "densenet")
+WITH_SGD: Final = ("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd", "yolo", "mask", "densenet")
+CLASSIFIERS: Final = (
+    "mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH_PLAIN,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ class Program:
     normalised: bool = False  # by the network itself
     has_batchnorm: bool = False
     good: float = 0.0  # a healthy run ends at this score or above it
+    terms: Callable[[nn.Module, Any, Any], dict[str, Tensor]] | None = None  # of a detector's loss that is not its own
 
 
 class Gradients(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-ScheduleName: TypeAlias = Literal["constant", "step", "cosine", "one_cycle", "restarts", "plateau"]
+ScheduleName: TypeAlias = Literal["constant", "step", "cosine", "one_cycle", "restarts", "plateau", "linear"]
 OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw"]
 
 
@@ -26,9 +26,11 @@ class Recipe:
     schedule: ScheduleName = "constant"
     warmup: int = 0  # steps of a linear rise
     momentum: float = 0.9
+    nesterov: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
+    decay_all: bool = True  # or weights alone, without norms and biases
     milestones: tuple[float, ...] = (0.6, 0.85)  # of "step", as shares of the run
     drop: float = 0.1  # factor at each milestone
     floor: float = 0.0  # of "cosine", as a share of the peak
@@ -43,11 +45,21 @@ class Recipe:
 
 def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> Optimizer:
     """The optimizer of *recipe* over those of *parameters* that are to be trained."""
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    trained: Any = [parameter for parameter in parameters if parameter.requires_grad]
+    if not recipe.decay_all:
+        trained = _grouped(trained)
     if recipe.optimizer == "sgd":
-        return SGD(trained, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        decay = recipe.weight_decay
+        return SGD(trained, recipe.lr, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.nesterov)
     kind = AdamW if recipe.optimizer == "adamw" else Adam
     return kind(trained, recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay)
+
+
+def _grouped(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
+    """Weights, and apart from them what does not decay: norms and biases."""
+    weights = [parameter for parameter in parameters if parameter.dim() > 1]
+    others = [parameter for parameter in parameters if parameter.dim() <= 1]
+    return [{"params": weights}, {"params": others, "weight_decay": 0.0}]
 
 
 def make_scheduler(recipe: Recipe, optimizer: Optimizer) -> LambdaLR | ReduceLROnPlateau:
@@ -70,7 +82,7 @@ def lr_share(recipe: Recipe, step: int) -> float:
         return _one_cycle(done)
     if recipe.schedule == "restarts":
         return 0.02 + 0.98 * _cosine((3 * done) % 1)
-    return 1.0
+    return 1 - min(done, 1.0) if recipe.schedule == "linear" else 1.0
 
 
 def _one_cycle(done: float, rise: float = 0.3) -> float:

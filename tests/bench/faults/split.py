@@ -4,14 +4,19 @@ By program, because a fault is recognised far more easily in a program that was 
 fifth of their accuracy from one to the other.  Each side has a detector, a network with BatchNorm and one without, one
 with LayerNorm, SGD and Adam, and the schedules are spread over both.
 
-This is the third split.  The first one had five of the ten oldest programs on each side; the second had all ten on the
+This is the fourth split.  The first one had five of the ten oldest programs on each side; the second had all ten on the
 tune side and five newer ones on the test side.  Whoever has seen a table chooses the next change by it, and the table
 of the second split's test side had been read four times: another look would have measured a little of what was tuned.
-A side cannot be unseen.  All fifteen programs are therefore open for tuning, misses included, and before anything was
-changed by what they show, five programs were written that no rule has seen and whose author had not looked at the
-rules.  They differ from the fifteen in what they are and not only in their numbers: a ConvNeXt with layer scale, a
-U-Net with InstanceNorm and a Dice loss, dilated convolutions over time, default boxes on two levels with hard negatives
-mined, and a detector that finds centres on a heat map.
+A side cannot be unseen.  For the third split all fifteen programs were therefore opened for tuning, misses included,
+and before anything was changed by what they show, five programs were written that no rule had seen and whose author had
+not looked at the rules.  They differ from the fifteen in what they are and not only in their numbers: a ConvNeXt with
+layer scale, a U-Net with InstanceNorm and a Dice loss, dilated convolutions over time, default boxes on two levels with
+hard negatives mined, and a detector that finds centres on a heat map.
+
+The table of that third test side was read four times too, and its misses were seen.  It was therefore opened likewise,
+and before anything was changed by what it shows, five further programs were written by an author who had not looked at
+the rules: an anchor-free detector in the manner of YOLO, queries matched with objects as DETR does it, torchvision's
+Mask R-CNN, a DenseNet, and a tagger of sentences with convolutions and an LSTM.
 
 What a measurement on the test side finds may be told to nobody in more detail than its tables until the thresholds are
 frozen.
@@ -25,9 +30,9 @@ Side: TypeAlias = Literal["tune", "test"]
 
 TUNE: Final = (
     "mlp", "cnn_bn", "chars", "segmentation", "two_stage", "regressor", "cnn", "resnet", "vit", "one_stage",
-    "gru", "mobile", "mixer", "depth", "fcos",
+    "gru", "mobile", "mixer", "depth", "fcos", "convnext", "unet", "tcn", "ssd", "centre",
 )  # fmt: skip
-TEST: Final = ("convnext", "unet", "tcn", "ssd", "centre")
+TEST: Final = ("yolo", "detr", "mask", "densenet", "tagger")
 SIDES: Final[dict[Side, tuple[str, ...]]] = {"tune": TUNE, "test": TEST}
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from bench.faults.injection import CLASSIFIERS, DETECTORS, injection
+from bench.faults.injection import CLASSIFIERS, DETECTORS, FOURTH_PLAIN, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan
 from torch import Tensor
 
 Target = dict[str, Tensor]
+READ_AS_CENTRES = ("yolo", "detr")
+"""Programs whose own files hold centres and sizes, as shares of the picture."""
 
 
 def on_targets(plan: Plan, change: Callable[[Target], Target]) -> None:
@@ -30,7 +32,7 @@ def _first_class(plan: Plan) -> int:
 
 @injection("boxes_wrong_format", also=("degenerate_boxes",), on=DETECTORS, levels=("yxyx", "cxcywh", "xywh"))
 def wrong_format(plan: Plan, form: str) -> None:
-    """Boxes of another convention."""
+    """Boxes of another convention; of rows that are to be cx, cy, w and h, "cxcywh" stands for corners."""
 
     def change(boxes: Tensor) -> Tensor:
         if form == "yxyx":
@@ -38,7 +40,14 @@ def wrong_format(plan: Plan, form: str) -> None:
         size = boxes[:, 2:] - boxes[:, :2]
         return torch.cat([boxes[:, :2] + (size / 2 if form == "cxcywh" else 0), size], dim=1)
 
-    on_boxes(plan, change)
+    def taken_for_centres(boxes: Tensor) -> Tensor:
+        """The corners that come of rows of *form* where centres and sizes are read from them."""
+        if form == "yxyx":
+            return boxes[:, [1, 0, 3, 2]]
+        half = (boxes[:, 2:] - (boxes[:, :2] if form == "xywh" else 0)) / 2
+        return torch.cat([boxes[:, :2] - half, boxes[:, :2] + half], dim=1)
+
+    on_boxes(plan, taken_for_centres if plan.name in READ_AS_CENTRES else change)
 
 
 @injection("boxes_wrong_scale", also=("boxes_outside_image",), on=DETECTORS, levels=(0.5, 2.0, None))
@@ -109,7 +118,7 @@ def empty(plan: Plan, share: float) -> None:
     on_targets(plan, change)
 
 
-@injection("background_label_used", on=("two_stage", "fcos", "ssd"), levels=(0.1, 0.4, 1.0))
+@injection("background_label_used", on=("two_stage", "fcos", "ssd", "mask"), levels=(0.1, 0.4, 1.0))
 def shifted_down(plan: Plan, share: float) -> None:
     """Class ids counted from 0 (in part of the files) where 0 is the background."""
 
@@ -120,9 +129,10 @@ def shifted_down(plan: Plan, share: float) -> None:
     on_targets(plan, change)
 
 
-@injection("labels_out_of_range", on=("one_stage", "centre"), levels=(0.1, 0.4, 1.0))
+@injection("labels_out_of_range", on=("one_stage", "centre", "yolo", "detr"), levels=(0.1, 0.4, 1.0))
 def below_zero(plan: Plan, share: float) -> None:
-    """Class ids reduced by one (in part of the files) where they already counted from 0: -1 is taken as the last."""
+    """Class ids reduced by one (in part of the files) where they already counted from 0: -1 is taken as the last, or is
+    out of the range of a cross-entropy."""
 
     def change(target: Target) -> Target:
         shifted = float(torch.rand((), generator=plan.generator)) < share
@@ -133,7 +143,7 @@ def below_zero(plan: Plan, share: float) -> None:
 
 @injection(
     "labels_out_of_range",
-    on=("mlp", "cnn_bn", "cnn", "vit", "gru", "mobile", "mixer", "convnext", "tcn"),
+    on=("mlp", "cnn_bn", "cnn", "vit", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH_PLAIN),
     levels=(0.002, 0.02, 0.2),
 )
 def beyond_the_head(plan: Plan, share: float) -> None:
@@ -141,9 +151,9 @@ def beyond_the_head(plan: Plan, share: float) -> None:
 
     def change(examples: Examples) -> Examples:
         y = examples.y.clone()
-        wrong = torch.rand(len(y), generator=plan.generator) < share
+        wrong = torch.rand(y.shape, generator=plan.generator) < share
         wrong[int(0.3 * len(y))] = True
-        y[wrong] = plan.program.classes
+        y[wrong & (y >= 0)] = plan.program.classes
         return Examples(examples.x, y)
 
     on_training(plan, change)
@@ -169,10 +179,8 @@ def duplicated(plan: Plan, share: float) -> None:
     def change(target: Target) -> Target:
         twice = torch.rand(len(target["boxes"]), generator=plan.generator) < share
         labels = first + (target["labels"][twice] - first + 1) % plan.program.classes
-        return {
-            "boxes": torch.cat([target["boxes"], target["boxes"][twice]]),
-            "labels": torch.cat([target["labels"], labels]),
-        }
+        more = {key: value[twice] for key, value in target.items()} | {"labels": labels}
+        return {key: torch.cat([value, more[key]]) for key, value in target.items()}
 
     on_targets(plan, change)
 

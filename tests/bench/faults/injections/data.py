@@ -6,7 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from bench.faults.injection import CLASSIFIERS, IMAGES, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, all_but, injection
+from bench.faults.injection import (
+    CLASSIFIERS,
+    FOURTH,
+    FOURTH_PLAIN,
+    IMAGES,
+    LATER,
+    LATER_PLAIN,
+    NEWER,
+    NEWER_PLAIN,
+    PIXELS,
+    THIRD,
+    THIRD_PLAIN,
+    all_but,
+    injection,
+)
 from bench.faults.plan import Examples, Plan, Sets
 from torch import Tensor
 
@@ -33,7 +47,7 @@ def _relabelled(plan: Plan, examples: Examples, share: float) -> Examples:
 @injection(
     "labels_shuffled",
     also=("label_noise",),
-    on=("mlp", "cnn_bn", "two_stage", "segmentation", "cnn", "resnet", "one_stage", "vit", "regressor", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "two_stage", "segmentation", "cnn", "resnet", "one_stage", "vit", "regressor", *NEWER),
     levels=(0.85, 0.95, 1.0),
 )
 def labels_shuffled(plan: Plan, share: float) -> None:
@@ -47,7 +61,7 @@ def label_noise(plan: Plan, share: float) -> None:
 
     def spoil(examples: Examples) -> Examples:
         y = examples.y.clone()
-        wrong = torch.rand(len(y), generator=plan.generator) < share
+        wrong = (torch.rand(y.shape, generator=plan.generator) < share) & (y >= 0)
         y[wrong] = torch.randint(plan.program.classes, (int(wrong.sum()),), generator=plan.generator)
         return Examples(examples.x, y)
 
@@ -58,31 +72,40 @@ def _kept(plan: Plan, examples: Examples, odds: dict[int, float]) -> Examples:
     """Without examples of the classes in *odds*, but for the share that it gives."""
     keep = torch.ones(len(examples), dtype=torch.bool)
     for k, share in odds.items():
-        keep &= (examples.y != k) | (torch.rand(len(examples), generator=plan.generator) < share)
+        holds = (examples.y == k).view(len(examples), -1).any(1)
+        keep &= ~holds | (torch.rand(len(examples), generator=plan.generator) < share)
     return examples.at(keep.nonzero()[:, 0])
+
+
+def _first(plan: Plan) -> int:
+    """The first class that an example may lack: no sentence is without a word that names nothing."""
+    return int(plan.program.kind == "language")
 
 
 @injection("class_imbalance", also=("class_missing",), on=CLASSIFIERS, levels=(20, 100, 1000))
 def imbalance(plan: Plan, ratio: float) -> None:
     """Two classes are common, and so rare are the others."""
-    odds = dict.fromkeys(range(2, plan.program.classes), 1 / ratio)
+    odds = dict.fromkeys(range(2 + _first(plan), plan.program.classes), 1 / ratio)
     on_training(plan, lambda examples: _kept(plan, examples, odds))
 
 
 @injection("class_missing", also=("class_imbalance",), on=CLASSIFIERS, levels=(1, 2, 3))
 def class_missing(plan: Plan, count: int) -> None:
     """A filter lost some classes."""
-    on_training(plan, lambda examples: _kept(plan, examples, dict.fromkeys(range(count), 0.0)))
+    lost = range(_first(plan), _first(plan) + count)
+    on_training(plan, lambda examples: _kept(plan, examples, dict.fromkeys(lost, 0.0)))
 
 
 @injection("data_unshuffled", on=CLASSIFIERS, levels=(8, 3, 1))
 def sorted_by_class(plan: Plan, chunks: int) -> None:
-    """``shuffle=False`` on files that are sorted by class, within each of so many chunks."""
+    """``shuffle=False`` on files that are sorted by class (sentences by the last one in them), within each
+    of so many chunks."""
     plan.recipe.shuffle = False
 
     def order(examples: Examples) -> Examples:
         size = -(-len(examples) // chunks)
-        rows = [part[examples.y[part].argsort(stable=True)] for part in torch.arange(len(examples)).split(size)]
+        key = examples.y.view(len(examples), -1).amax(1)
+        rows = [part[key[part].argsort(stable=True)] for part in torch.arange(len(examples)).split(size)]
         return examples.at(torch.cat(rows))
 
     on_training(plan, order)
@@ -91,7 +114,7 @@ def sorted_by_class(plan: Plan, chunks: int) -> None:
 @injection(
     "batch_repeated",
     also=("dataset_too_small", "overfitting"),
-    on=("mlp", "cnn_bn", "chars", "two_stage", "cnn", "vit", "resnet", "one_stage", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "chars", "two_stage", "cnn", "vit", "resnet", "one_stage", *NEWER),
     levels=(8, 3, 1),
 )
 def batch_repeated(plan: Plan, count: int) -> None:
@@ -107,7 +130,7 @@ def batch_repeated(plan: Plan, count: int) -> None:
 @injection(
     "data_corrupted_midway",
     also=("label_noise", "labels_shuffled"),
-    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
+    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
     levels=(0.4, 0.7, 1.0),
     from_onset=True,
 )
@@ -118,8 +141,9 @@ def labels_break(plan: Plan, share: float) -> None:
         if step < plan.onset:
             return x, y
         wrong = torch.rand(len(y), generator=plan.generator) < share
-        mixed = y[torch.randperm(len(y), generator=plan.generator)]
-        return x, torch.where(wrong.view(-1, *[1] * (y.dim() - 1)), mixed, y)
+        mixed = torch.randperm(len(y), generator=plan.generator)
+        rows = torch.where(wrong, mixed, torch.arange(len(y)))
+        return x, y[rows] if isinstance(y, Tensor) else [y[row] for row in rows.tolist()]
 
     plan.on_batch.append(spoil)
 
@@ -127,7 +151,7 @@ def labels_break(plan: Plan, share: float) -> None:
 @injection(
     "data_corrupted_midway",
     also=("inputs_constant", "inputs_not_normalised"),
-    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "one_stage", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "one_stage", *LATER, *THIRD, *PIXELS),
     levels=(1.5, 3.0, 8.0),
     from_onset=True,
 )
@@ -145,7 +169,7 @@ def inputs_break(plan: Plan, sigma: float) -> None:
 @injection(
     "outlier_batches",
     also=("inputs_not_normalised",),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "regressor", "vit", *LATER_PLAIN, *THIRD_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "regressor", "vit", *LATER_PLAIN, *THIRD_PLAIN, *PIXELS),
     levels=(10, 30, 100),
 )
 def outliers(plan: Plan, scale: float) -> None:
@@ -166,7 +190,7 @@ def outliers(plan: Plan, scale: float) -> None:
 @injection(
     "dataset_too_small",
     also=("overfitting", "batch_repeated"),
-    on=("mlp", "cnn_bn", "chars", "two_stage", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "chars", "two_stage", "cnn", "resnet", "vit", "one_stage", *NEWER),
     levels=(160, 80, 40),
 )
 def few_examples(plan: Plan, count: int) -> None:
@@ -178,7 +202,7 @@ def few_examples(plan: Plan, count: int) -> None:
 @injection(
     "overfitting",
     also=("dataset_too_small", "label_noise"),
-    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
+    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "regressor", *NEWER_PLAIN),
     levels=(500, 300, 200),
 )
 def overfit(plan: Plan, count: int) -> None:
@@ -197,7 +221,7 @@ def overfit(plan: Plan, count: int) -> None:
 @injection(
     "train_eval_leak",
     also=("unknown",),
-    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "gru", "mobile", "mixer", "convnext", "tcn"),
+    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH_PLAIN),
     levels=(0.3, 0.7, 1.0),
     harm="gap",
 )
@@ -218,7 +242,19 @@ def leak(plan: Plan, share: float) -> None:
 @injection(
     "train_eval_mismatch",
     also=("model_in_eval_mode",),
-    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "segmentation",
+        "two_stage",
+        "cnn",
+        "resnet",
+        "vit",
+        "one_stage",
+        *LATER,
+        *THIRD,
+        *PIXELS,
+    ),
     levels=(3.0, 10.0, 255.0),
 )
 def evaluated_unnormalised(plan: Plan, factor: float) -> None:
@@ -246,7 +282,7 @@ def evaluated_by_other_names(plan: Plan, count: int) -> None:
 
         def turn(labels: Tensor) -> Tensor:
             shifted = first + (labels - first + 1) % turned
-            return torch.where(labels - first < turned, shifted, labels)
+            return torch.where((labels >= first) & (labels - first < turned), shifted, labels)
 
         y = sets.evaluation.y
         new = [{**t, "labels": turn(t["labels"])} for t in y] if _is_list(sets) else turn(y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bench.faults.injection import DETECTORS, IMAGES, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, injection
+from bench.faults.injection import DETECTORS, IMAGES, LATER_PLAIN, NEWER, PIXELS, THIRD_PLAIN, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan, Sets
 from torch.nn import functional
@@ -23,7 +23,7 @@ def on_all_inputs(plan: Plan, scale: float, offset: float = 0.0) -> None:
 @injection(
     "inputs_not_normalised",
     also=("lr_too_high", "init_too_large"),
-    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN),
+    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, "densenet"),
     levels=((30.0, 0.0), (64.0, 128.0), (64.0, 1000.0)),
 )
 def raw_inputs(plan: Plan, level: tuple[float, float]) -> None:
@@ -39,7 +39,7 @@ def detector_given_bytes(plan: Plan, scale: float) -> None:
 
 @injection(
     "inputs_normalised_twice",
-    on=DETECTORS,
+    on=tuple(name for name in DETECTORS if name != "yolo"),  # it has no mean and deviation to apply
     levels=((4.4, -2.1), (1 / 255, 0.0), (19.0, -11.4)),
 )
 def normalised_twice(plan: Plan, level: tuple[float, float]) -> None:
@@ -50,7 +50,7 @@ def normalised_twice(plan: Plan, level: tuple[float, float]) -> None:
 @injection(
     "inputs_normalised_twice",
     also=("inputs_not_normalised", "inputs_constant", "lr_too_low"),
-    on=("mlp", *IMAGES, "vit", "gru", "depth", "unet", "tcn"),
+    on=("mlp", *IMAGES, "vit", "gru", "depth", "unet", "tcn", "yolo"),
     levels=(1 / 30, 1 / 255, 1 / 65025),
 )
 def divided_twice(plan: Plan, scale: float) -> None:
@@ -60,15 +60,15 @@ def divided_twice(plan: Plan, scale: float) -> None:
 
 @injection(
     "inputs_constant",
-    on=("mlp", "cnn_bn", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *NEWER),
     levels=(0.6, 0.9, 1.0),
 )
 def black_inputs(plan: Plan, share: float) -> None:
-    """So many files could not be decoded, and came as zeros."""
+    """So many files could not be decoded, and came as zeros, a text as words that are not in the vocabulary (1)."""
 
     def spoil(step: int, x: Any, y: Any) -> tuple[Any, Any]:
         broken = torch.rand(len(x), generator=plan.generator) < share
-        x[broken] = 0.0
+        x[broken] = 0.0 if x.is_floating_point() else x[broken].clamp(max=1)
         return x, y
 
     plan.on_batch.append(spoil)
@@ -76,7 +76,18 @@ def black_inputs(plan: Plan, share: float) -> None:
 
 @injection(
     "non_finite_inputs",
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "segmentation",
+        "cnn",
+        "resnet",
+        "vit",
+        "regressor",
+        *LATER_PLAIN,
+        *THIRD_PLAIN,
+        *PIXELS,
+    ),
     levels=(1.5, 1.0, 0.2),
     from_onset=True,
 )
@@ -95,7 +106,7 @@ def nan_input(plan: Plan, delay: float) -> None:
 @injection(
     "augmentation_too_strong",
     also=("regularisation_too_strong", "label_noise"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, "densenet"),
     levels=(2.0, 4.0, 8.0),
 )
 def noise_augmentation(plan: Plan, sigma: float) -> None:
@@ -147,7 +158,11 @@ def crops_lose_boxes(plan: Plan, share: float) -> None:
 def _cropped(target: dict[str, torch.Tensor], left: int, top: int, small: int, zoom: float) -> dict[str, torch.Tensor]:
     boxes = target["boxes"] - torch.tensor([left, top, left, top])
     inside = (boxes[:, :2] >= 0).all(1) & (boxes[:, 2:] <= small).all(1)
-    return {"boxes": boxes[inside] * zoom, "labels": target["labels"][inside]}
+    rest = {key: value[inside] for key, value in target.items()}
+    if "masks" in target:
+        nearest = torch.arange(rest["masks"].shape[-1]) * small // rest["masks"].shape[-1]
+        rest["masks"] = rest["masks"][:, top + nearest][:, :, left + nearest]
+    return {**rest, "boxes": boxes[inside] * zoom}
 
 
 __all__ = ["on_all_inputs", "on_training"]

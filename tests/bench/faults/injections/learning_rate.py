@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import torch
-from bench.faults.injection import EVERY, LATER, LATER_PLAIN, THIRD, THIRD_PLAIN, WITH_LAYERNORM, all_but, injection
+from bench.faults.injection import (
+    EVERY,
+    FOURTH,
+    LATER_PLAIN,
+    NEWER,
+    THIRD,
+    THIRD_PLAIN,
+    WITH_LAYERNORM,
+    WITH_SGD,
+    all_but,
+    injection,
+)
 from bench.faults.plan import Gradients, Plan
 from torch.optim import Optimizer
 
@@ -31,7 +42,7 @@ def lr_low(plan: Plan, divisor: float) -> None:
 
 @injection(
     "lr_too_high",
-    on=("mlp", "cnn_bn", "chars", "cnn", "vit", *LATER_PLAIN, *THIRD_PLAIN),
+    on=("mlp", "cnn_bn", "chars", "cnn", "vit", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
     levels=(30, 100, 300),
     from_onset=True,
 )
@@ -54,7 +65,7 @@ def lr_burst(plan: Plan, factor: float) -> None:
 @injection(
     "schedule_too_fast",
     also=("lr_zero", "lr_too_low"),
-    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "one_stage", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "two_stage", "cnn", "resnet", "one_stage", *NEWER),
     levels=(0.98, 0.95, 0.9),
 )
 def schedule_per_batch(plan: Plan, gamma: float) -> None:
@@ -71,7 +82,7 @@ def schedule_per_batch(plan: Plan, gamma: float) -> None:
 @injection(
     "lr_zero",
     also=("schedule_too_fast",),
-    on=("mlp", "chars", "segmentation", "cnn", "vit", "one_stage", "gru", "mixer", "depth", "fcos", *THIRD),
+    on=("mlp", "chars", "segmentation", "cnn", "vit", "one_stage", "gru", "mixer", "depth", "fcos", *THIRD, *FOURTH),
     levels=(0.3, 0.15, 0.0),
 )
 def lr_is_zero(plan: Plan, share: float) -> None:
@@ -86,7 +97,7 @@ def lr_is_zero(plan: Plan, share: float) -> None:
     plan.on_gradients.append(look)
 
 
-@injection("warmup_missing", also=("lr_too_high",), on=WITH_LAYERNORM, levels=(5, 12, 30))
+@injection("warmup_missing", also=("lr_too_high",), on=(*WITH_LAYERNORM, "tagger"), levels=(5, 12, 30))
 def no_warmup(plan: Plan, factor: float) -> None:
     """Adam at a high LR from the first step."""
     plan.recipe.warmup = 0
@@ -121,7 +132,7 @@ def warmup_long(plan: Plan, runs: float) -> None:
 @injection(
     "schedule_needs_decay",
     also=("lr_too_high", "batch_too_small"),
-    on=("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd"),
+    on=WITH_SGD,
     levels=(1.5, 3, 6),
 )
 def no_decay(plan: Plan, factor: float) -> None:
@@ -133,7 +144,20 @@ def no_decay(plan: Plan, factor: float) -> None:
 @injection(
     "lr_not_scaled_to_batch",
     also=("batch_too_small", "lr_too_high", "batchnorm_small_batch", "schedule_needs_decay"),
-    on=("cnn_bn", "segmentation", "cnn", "resnet", "mobile", "depth", "unet", "tcn"),
+    on=(
+        "cnn_bn",
+        "segmentation",
+        "cnn",
+        "resnet",
+        "mobile",
+        "depth",
+        "unet",
+        "tcn",
+        "yolo",
+        "detr",
+        "densenet",
+        "tagger",
+    ),
     levels=(4, 8, 16),
 )
 def batch_cut(plan: Plan, divisor: int) -> None:
@@ -145,7 +169,7 @@ def batch_cut(plan: Plan, divisor: int) -> None:
 @injection(
     "resume_state_lost",
     also=("lr_too_high", "warmup_missing"),
-    on=("cnn_bn", "chars", "mlp", "resnet", "vit", "cnn", *LATER_PLAIN, *THIRD_PLAIN),
+    on=("cnn_bn", "chars", "mlp", "resnet", "vit", "cnn", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
     levels=(1, 3, 10),
     from_onset=True,
 )

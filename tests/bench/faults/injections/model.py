@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
-from bench.faults.injection import CLASSIFIERS, DETECTORS, IMAGES, LATER_PLAIN, THIRD_PLAIN, injection
+from bench.faults.injection import CLASSIFIERS, DETECTORS, FOURTH, IMAGES, LATER_PLAIN, THIRD_PLAIN, injection
 from bench.faults.plan import Plan
 from torch import Tensor, nn
 from torch.nn import functional
@@ -41,16 +41,41 @@ def _strengthened(factor: float) -> Callable[[Layer], None]:
     return change
 
 
-@injection("softmax_twice", on=CLASSIFIERS, levels=(2.0, 1.0, 0.5))
+CLASS_HEADS = {"detr": "class_embed", "mask": "roi_heads.box_predictor.cls_score", "tagger": "tags"}
+"""Where the classes come from, in networks whose loss is more than the cross-entropy of what they return."""
+
+
+@injection("softmax_twice", on=(*CLASSIFIERS, "detr", "mask"), levels=(2.0, 1.0, 0.5))
 def softmax_twice(plan: Plan, sharpness: float) -> None:
     """The network ends in a softmax, and so does the loss."""
-    plan.loss = lambda model, x, y: functional.cross_entropy(functional.softmax(sharpness * model(x), dim=1), y)
+    if plan.name not in CLASS_HEADS:
+        plan.loss = lambda model, x, y: functional.cross_entropy(functional.softmax(sharpness * model(x), dim=1), y)
+        return
+
+    def append(model: nn.Module) -> nn.Module:
+        head = model.get_submodule(CLASS_HEADS[plan.name])
+        head.register_forward_hook(lambda module, args, output: functional.softmax(sharpness * output, dim=-1))
+        return model
+
+    plan.on_model.append(append)
 
 
 @injection(
     "loss_not_reduced",
     also=("lr_too_high",),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", "mobile", "mixer", "depth", *THIRD_PLAIN),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "segmentation",
+        "cnn",
+        "resnet",
+        "regressor",
+        "mobile",
+        "mixer",
+        "depth",
+        *THIRD_PLAIN,
+        *FOURTH,
+    ),
     levels=(1, 4, 16),
 )
 def summed(plan: Plan, factor: float) -> None:
@@ -61,7 +86,7 @@ def summed(plan: Plan, factor: float) -> None:
 @injection(
     "vanishing_gradients",
     also=("saturated_activations",),
-    on=("mlp", "cnn", "regressor", "gru", "tcn"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger"),
     levels=(3, 5, 8),
 )
 def deep_sigmoid(plan: Plan, depth: int) -> None:
@@ -70,7 +95,10 @@ def deep_sigmoid(plan: Plan, depth: int) -> None:
 
 
 @injection(
-    "dead_relu", also=("vanishing_gradients",), on=("mlp", "cnn", "regressor", "gru", "tcn"), levels=(1.0, 3.0, 10.0)
+    "dead_relu",
+    also=("vanishing_gradients",),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger"),
+    levels=(1.0, 3.0, 10.0),
 )
 def dead_units(plan: Plan, depth: float) -> None:
     """Biases so low that no unit ever fires."""
@@ -85,7 +113,7 @@ def dead_units(plan: Plan, depth: float) -> None:
 @injection(
     "init_degenerate",
     also=("dead_relu", "vanishing_gradients"),
-    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer", "convnext", "tcn"),
+    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer", "convnext", "tcn", "detr", "mask", "tagger"),
     levels=("equal", "tiny", "zero"),
 )
 def same_weights(plan: Plan, how: str) -> None:
@@ -103,7 +131,7 @@ def same_weights(plan: Plan, how: str) -> None:
 @injection(
     "init_too_large",
     also=("exploding_gradients", "lr_too_high"),
-    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer", "convnext", "tcn"),
+    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer", "convnext", "tcn", "detr", "mask", "tagger"),
     levels=(4.0, 8.0, 20.0),
 )
 def large_init(plan: Plan, factor: float) -> None:
@@ -114,7 +142,7 @@ def large_init(plan: Plan, factor: float) -> None:
 @injection(
     "exploding_gradients",
     also=("init_too_large", "lr_too_high"),
-    on=("mlp", "regressor", "cnn", "gru", "tcn"),
+    on=("mlp", "regressor", "cnn", "gru", "tcn", "tagger"),
     levels=((6, 3.0), (10, 3.0), (14, 3.5)),
 )
 def exploding(plan: Plan, level: tuple[int, float]) -> None:
@@ -126,7 +154,7 @@ def exploding(plan: Plan, level: tuple[int, float]) -> None:
 @injection(
     "saturated_activations",
     also=("init_too_large", "vanishing_gradients"),
-    on=("mlp", "cnn", "regressor", "gru", "tcn"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger"),
     levels=(8.0, 20.0, 60.0),
 )
 def saturated(plan: Plan, factor: float) -> None:
@@ -138,7 +166,7 @@ def saturated(plan: Plan, factor: float) -> None:
 @injection(
     "capacity_too_small",
     also=("unknown", "regularisation_too_strong"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
     levels=(0.2, 0.1, 0.02),
 )
 def narrow(plan: Plan, width: float) -> None:
@@ -148,7 +176,20 @@ def narrow(plan: Plan, width: float) -> None:
 
 @injection(
     "regularisation_too_strong",
-    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "chars",
+        "cnn",
+        "resnet",
+        "vit",
+        "regressor",
+        *LATER_PLAIN,
+        *THIRD_PLAIN,
+        "detr",
+        "densenet",
+        "tagger",
+    ),
     levels=(0.7, 0.85, 0.95),
 )
 def heavy_dropout(plan: Plan, share: float) -> None:
@@ -159,7 +200,7 @@ def heavy_dropout(plan: Plan, share: float) -> None:
 @injection(
     "regularisation_too_strong",
     also=("weight_decay_too_strong", "loss_terms_unbalanced"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
     levels=(0.01, 0.1, 1.0),
 )
 def heavy_penalty(plan: Plan, weight: float) -> None:
@@ -172,19 +213,25 @@ def heavy_penalty(plan: Plan, weight: float) -> None:
     plan.on_loss.append(add)
 
 
+def _own_terms(model: nn.Module, x: Any, y: Any) -> dict[str, Tensor]:
+    """Of a detector that is given its targets."""
+    terms: dict[str, Tensor] = model(list(x), y)
+    return terms
+
+
 @injection("loss_terms_unbalanced", on=DETECTORS, levels=(30, 100, 1000))
 def one_term_rules(plan: Plan, factor: float) -> None:
     """The terms of the boxes weigh so much more that the classes are not learnt."""
 
     def weighted(model: nn.Module, x: Any, y: Any) -> Tensor:
-        terms = model(list(x), y)
-        total: Any = sum(value * (factor if "box" in name or "bbox" in name else 1.0) for name, value in terms.items())
+        terms = (plan.program.terms or _own_terms)(model, x, y)
+        total: Any = sum(value * (factor if "box" in name or "giou" in name else 1.0) for name, value in terms.items())
         return total / factor  # type: ignore[no-any-return]
 
     plan.loss = weighted
 
 
-@injection("anchors_mismatch", on=("two_stage", "one_stage", "fcos", "ssd"), levels=(2.5, 4.0, 10.0))
+@injection("anchors_mismatch", on=("two_stage", "one_stage", "fcos", "ssd", "mask"), levels=(2.5, 4.0, 10.0))
 def anchors_too_large(plan: Plan, factor: float) -> None:
     """Anchors of the pictures before they were made smaller."""
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from bench.faults.injection import DETECTORS, LATER, THIRD, THIRD_PLAIN, WITH_BATCHNORM, WITH_SGD, all_but, injection
+from bench.faults.injection import (
+    DETECTORS,
+    FOURTH,
+    FOURTH_PLAIN,
+    NEWER,
+    THIRD_PLAIN,
+    WITH_BATCHNORM,
+    WITH_SGD,
+    all_but,
+    injection,
+)
 from bench.faults.plan import Gradients, Plan
 from bench.faults.recipe import make_optimizer
 from torch import nn
@@ -14,7 +24,7 @@ from torch.optim import Optimizer
 
 @injection(
     "optimizer_not_stepping",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *NEWER),
     levels=(0.3, 0.1, 0.0),
 )
 def no_step(plan: Plan, share: float) -> None:
@@ -26,7 +36,7 @@ def no_step(plan: Plan, share: float) -> None:
 
 @injection(
     "params_not_in_optimizer",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *NEWER),
     levels=(0.3, 0.6, 1.0),
 )
 def stale_parameters(plan: Plan, share: float) -> None:
@@ -54,7 +64,7 @@ def no_zero_grad(plan: Plan, every: int) -> None:
 
 @injection(
     "loss_sign_flipped",
-    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "one_stage", "regressor", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "one_stage", "regressor", *NEWER),
     levels=(0.03, 0.3, 1.0),
 )
 def sign_flipped(plan: Plan, weight: float) -> None:
@@ -62,17 +72,22 @@ def sign_flipped(plan: Plan, weight: float) -> None:
     plan.on_loss.append(lambda step, loss, model: -weight * loss)
 
 
+def _is_called(layer: nn.Module) -> bool:
+    """Not so the last layer of torch's attention, whose weights alone are used."""
+    return not isinstance(layer, nn.modules.linear.NonDynamicallyQuantizableLinear)
+
+
 @injection(
     "graph_detached",
     also=("frozen_params",),
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *NEWER),
     levels=(0.3, 0.6, 0.9),
 )
 def detached(plan: Plan, depth: float) -> None:
     """The output of a layer is detached, *depth* of the way to the head."""
 
     def cut(model: nn.Module) -> nn.Module:
-        leaves = [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
+        leaves = [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) and _is_called(m)]
         layer = leaves[min(int(depth * len(leaves)), len(leaves) - 2)]
         layer.register_forward_hook(lambda module, args, output: output.detach())
         return model
@@ -82,7 +97,7 @@ def detached(plan: Plan, depth: float) -> None:
 
 @injection(
     "frozen_params",
-    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *LATER, *THIRD),
+    on=("mlp", "cnn_bn", "two_stage", "chars", "cnn", "resnet", "vit", "one_stage", *NEWER),
     levels=(0.6, 0.85, 0.97),
 )
 def frozen(plan: Plan, share: float) -> None:
@@ -106,7 +121,7 @@ def clip_tight(plan: Plan, max_norm: float) -> None:
 @injection(
     "loss_not_reduced",
     also=("lr_too_high",),
-    on=("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd"),
+    on=WITH_SGD,
     levels=(4, 8, 16),
 )
 def accumulated_sum(plan: Plan, count: int) -> None:
@@ -138,7 +153,7 @@ def decay_strong(plan: Plan, strength: float) -> None:
 @injection(
     "adam_second_moment_lag",
     also=("lr_too_high", "loss_terms_unbalanced"),
-    on=("chars", "mlp", "vit", "regressor", "gru", "mixer", "depth", "convnext", "unet"),
+    on=("chars", "mlp", "vit", "regressor", "gru", "mixer", "depth", "convnext", "unet", "detr", "tagger"),
     levels=((0.999, 30), (0.9995, 300), (0.9999, 3000)),
     from_onset=True,
 )
@@ -165,7 +180,7 @@ def batchnorm_batch(plan: Plan, batch: int) -> None:
 @injection(
     "batch_too_small",
     also=("lr_not_scaled_to_batch", "lr_too_high", "schedule_needs_decay"),
-    on=all_but("cnn_bn", "segmentation", "resnet", "mobile", "fcos", "ssd"),
+    on=all_but(*WITH_BATCHNORM),
     levels=(4, 2, 1),
 )
 def batch_small(plan: Plan, batch: int) -> None:
@@ -177,7 +192,7 @@ def batch_small(plan: Plan, batch: int) -> None:
 @injection(
     "batch_too_large",
     also=("lr_too_low", "lr_not_scaled_to_batch"),
-    on=("mlp", "cnn", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN),
+    on=("mlp", "cnn", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, *FOURTH_PLAIN),
     levels=(8, 16, 32),
 )
 def batch_large(plan: Plan, factor: int) -> None:
@@ -190,13 +205,14 @@ def batch_large(plan: Plan, factor: int) -> None:
 @injection(
     "model_in_eval_mode",
     also=("train_eval_mismatch",),
-    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS),
+    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS or name == "yolo"),
     levels=("after", "train", "start"),
 )
 def eval_mode(plan: Plan, where: str) -> None:
     """``.train()`` is not called again after the first evaluation; or ``.eval()`` never; or it is called first.
 
-    A detector would break off: in eval mode it returns boxes and no loss, in training mode it asks for targets.
+    A detector of torchvision would break off: in eval mode it returns boxes and no loss, in training mode it asks for
+    targets.
     """
     if where == "after":
         plan.after_evaluation = lambda model: None
@@ -238,7 +254,7 @@ def _half(now: Gradients, change: Callable[[torch.Tensor], torch.Tensor]) -> Non
 @injection(
     "fp16_underflow",
     also=("vanishing_gradients",),
-    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn"),
+    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn", *FOURTH),
     levels=(1e-4, 1e-5, 1e-6),
 )
 def half_underflow(plan: Plan, scale: float) -> None:
@@ -252,7 +268,7 @@ def half_underflow(plan: Plan, scale: float) -> None:
 
 @injection(
     "fp16_overflow",
-    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn"),
+    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn", *FOURTH),
     levels=(2.0**18, 2.0**24, 2.0**40),
 )
 def half_overflow(plan: Plan, scale: float) -> None:
