@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import e, log, log1p, sqrt
 
 from dettui.detect.base import Symptom, told_by
-from dettui.detect.chance import class_entropy
+from dettui.detect.chance import class_entropy, has_other_terms
 from dettui.detect.context import Context
 from dettui.detect.eval_loss import eval_loss
 from dettui.detect.loss_curve import LossCurve
@@ -42,7 +42,7 @@ class LossFloor:
         model, curve = context.model, context.loss
         if curve is None or model is None or model.family != "classification" or not model.num_classes:
             return Abstention(self.name, ("loss/total", "model/num_classes"))
-        if context.points_past_warmup < self.policy.wait_points or context.lr_is_rising:
+        if context.points_past_warmup < self.policy.wait_points or context.lr_is_rising or has_other_terms(context):
             return ()
         guess = class_entropy(context) or log(model.num_classes)
         floors = [(guess, "a guesser loses")]
