@@ -13,6 +13,7 @@ from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats, Series
 from dettui.numerics.robust import MAD_TO_SIGMA
+from dettui_probe import tags
 
 PREFIX = "eval/"
 _LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mape", "smape")
@@ -31,6 +32,9 @@ class OverfitPolicy:
     train_fall: float = 0.02  # of the training loss since the best evaluation
     least_loss: float = 0.1  # of the first training loss: below it an evaluation loss is small, however it moves
     least_score: float = 0.02  # of one between 0 and 1: what never was there cannot be lost
+    sampling: float = 1.5  # times the standard error of a share of so few inputs as an evaluation has
+    most_passes: int = 8  # of an evaluation, of which all inputs are counted [capture/rows.py]
+    most_inputs: float = 100.0  # of these: with more, the error is small beside the other limits
 
 
 @lru_cache(maxsize=4096)
@@ -72,10 +76,24 @@ class Overfit:
         rise = float(np.median(errors[-3:]) - errors[best])
         noise = usual_change(errors)
         gain = float(errors[0] - errors[best])
-        limit = max(self.policy.noise * noise, self.policy.of_gain * gain, self.policy.of_first * abs(float(errors[0])))
+        limit = max(
+            self.policy.noise * noise,
+            self.policy.of_gain * gain,
+            self.policy.of_first * abs(float(errors[0])),
+            self._sampling_error(context, float(series.values[best])) if direction(series.tag) > 0 else 0.0,
+        )
         if rise <= limit or not self._training_improved(context, int(series.steps[best])):
             return None
         return _symptom(series, best, rise, limit)
+
+    def _sampling_error(self, context: Context, best: float) -> float:
+        """What a share may differ by for the few inputs that an evaluation has; 0 where they are many, or unknown."""
+        passes, inputs = (context.median(tag, 8) for tag in (tags.EVAL_PASSES, tags.EVAL_ROWS))
+        if not 0 <= best <= 1 or not passes or not inputs or passes > self.policy.most_passes:
+            return 0.0
+        if inputs > self.policy.most_inputs:
+            return 0.0
+        return self.policy.sampling * float(np.sqrt(best * (1 - best) / inputs))
 
     def _is_small(self, context: Context, found: Symptom) -> bool:
         """True for a loss that is still next to nothing: on an easy task it doubles by one hard example."""

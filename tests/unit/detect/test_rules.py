@@ -448,6 +448,15 @@ def test_five_evaluations_are_too_few_for_overfitting() -> None:
     assert len(judge(Overfit(), 800, {**falling, "eval/mAP": points})) == 1
 
 
+@pytest.mark.parametrize(("inputs", "passes", "told"), [(20.0, 2.0, False), (90.0, 3.0, True), (64.0, 600.0, True)])
+def test_a_score_of_a_few_inputs_may_differ_by_chance(inputs: float, passes: float, told: bool) -> None:
+    """Of 600 passes no more than 64 inputs are counted."""
+    falling = loss(decay(800, 2.4, 0.0, 40.0))
+    points = dict(zip(range(100, 900, 100), (0.22, 0.41, 0.34, 0.31, 0.29, 0.28, 0.29, 0.28), strict=True))
+    counted = {tags.EVAL_ROWS: dict.fromkeys(points, inputs), tags.EVAL_PASSES: dict.fromkeys(points, passes)}
+    assert bool(judge(Overfit(), 800, {**falling, **counted, "eval/mAP": points})) is told
+
+
 def test_a_score_that_was_best_at_once_and_went_is_a_collapse_and_no_overfitting() -> None:
     falling = loss(decay(900, 2.4, 0.0, 40.0))
     points = {100: 0.09, 200: 0.01, **{100 * i: 0.0 for i in range(3, 10)}}
