@@ -37,6 +37,7 @@ from dettui.detect.non_finite import NonFinite
 from dettui.detect.opening import ConfidentOpening, NothingPasses, ViolentOpening
 from dettui.detect.oscillation import Oscillation
 from dettui.detect.outliers import OutlierBatches
+from dettui.detect.own_targets import NothingOfInputs
 from dettui.detect.precision import AmpOverflow
 from dettui.detect.preflight import Preflight
 from dettui.detect.progress.lr_drop import PlateauAfterLrDrop
@@ -108,6 +109,7 @@ STATISTICAL: tuple[Rule, ...] = (
     Memorised(),
     FewInputs(),
     WorseAtFirstSight(),
+    NothingOfInputs(),
     LossFloor(),
     InputShift(),
     OutlierBatches(),

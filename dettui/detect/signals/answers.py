@@ -12,6 +12,7 @@ from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
 from dettui.detect.contradiction import ContradictionPolicy, penalty_share
 from dettui.detect.outliers import OutlierBatches
+from dettui.detect.own_targets import OwnTargetsPolicy, read_own_targets
 from dettui.detect.signals.fields import Signals
 from dettui.detect.term_weights import TermPolicy, read_weights
 from dettui.domain.finding import Abstention
@@ -21,8 +22,12 @@ from dettui_probe import tags
 
 def add_answers(context: Context, known: Signals) -> Signals:
     """Answers against targets, and the anatomy of the loss."""
+    own = read_own_targets(context, OwnTargetsPolicy())
     return replace(
         known,
+        own_targets_share=None if own is None else own.share,
+        own_targets_at_most=None if own is None else own.at_most,
+        own_targets_at_first_sight=None if own is None else own.at_least_at_first_sight,
         first_epoch_over_guess=_first_epoch(context),
         fit_accuracy=context.median(tags.FIT_ACCURACY, 50, at_least=5),
         fit_wrong=context.median(tags.FIT_WRONG, 50, at_least=5),

@@ -117,6 +117,9 @@ class Signals:
     fit_wrong: float | None = None  # share of confident answers that contradict their target [S20]
     top_answer_share: float | None = None  # of the class named most often [S22]
     top_target_share: float | None = None  # of the most frequent class in the targets
+    own_targets_share: float | None = None  # of pairs of inputs, those whose answers fit their own targets better
+    own_targets_at_most: float | None = None  # upper bound of it; one half by chance
+    own_targets_at_first_sight: float | None = None  # lower bound of it, of inputs that were not met before
     output_spread: float | None = None  # over a batch, as a share of the size of the output [S18]
     softmax_twice: float | None = None  # in the graph of the loss [S27]
     loss_summed: float | None = None  # [E14]

@@ -428,6 +428,24 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "in the first epoch nothing was learnt that holds for an input not seen before "
             "({first_epoch_over_guess:.2f} of a guesser's loss)",
         ),
+        Clue(
+            "first",
+            2,
+            both(
+                under("own_targets_at_most", 0.65),
+                over("own_targets_share", 0.4),
+                over("output_spread", 0.01),
+                over("log10_update_ratio", -4),
+            ),
+            "answers vary with the inputs, and fit the targets of others as well as their own "
+            "({own_targets_share:.0%} of the pairs, chance is 50%)",
+        ),
+        Clue(
+            "first",
+            -2,
+            over("own_targets_at_first_sight", 0.6),
+            "answers to inputs not seen before fit their own targets better than those of others",
+        ),
         Clue("memorised", -1, over("loss_drop_share", 0.95), "the training set was learnt in no time: it is small"),
         Clue(
             "inputs",
