@@ -99,6 +99,9 @@ def _attach(
 ) -> None:
     from dettui_probe.capture import attach  # noqa: PLC0415 - the one part that loads torch
     from dettui_probe.contract import contract_named  # noqa: PLC0415 - the capture loads it anyway
+    from dettui_probe.overheard import listen_for_scores  # noqa: PLC0415 - with the capture
+
+    listen_for_scores()
 
     pinned = None
     try:

@@ -7,22 +7,21 @@ code.  torch is not imported before the script imports it.
 from __future__ import annotations
 
 import argparse
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import io
 import os
 import runpy
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from dettui_probe import event, finish
+from dettui_probe.after_import import after_import
 from dettui_probe.contract import NAMED, contract_named
 from dettui_probe.heard import listen
+from dettui_probe.overheard import listen_for_scores
 from dettui_probe.start import current_run, start_run
 
 _TEACH: Final = """\
@@ -85,40 +84,6 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             break
         position += 2 if argument in _WITH_VALUE else 1
     return list(arguments[:position]), list(arguments[position:])
-
-
-class AfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Calls *then* when the module *name* has been imported, and is gone from the import system before that."""
-
-    def __init__(self, name: str, then: Callable[[], None]) -> None:
-        self._name = name
-        self._then = then
-        self._loader: Any = None
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """The spec that the import system finds without us, with us as its loader."""
-        if fullname != self._name:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        if spec is not None:
-            self._loader, spec.loader = spec.loader, self
-        return spec
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        """As the module's own loader does."""
-        module: ModuleType | None = self._loader.create_module(spec)
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """As the module's own loader does; then call *then*."""
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._then()
 
 
 class AsPythonDoes:
@@ -188,10 +153,8 @@ def search_when_torch_is_there(options: argparse.Namespace) -> None:
 
         Search(Wanted(options.name, options.budget, options.total_steps, contract_named(options.contract)))
 
-    if "torch" in sys.modules:  # something at the start of the interpreter imported it
-        search()
-    else:
-        sys.meta_path.insert(0, AfterImport("torch", search))
+    after_import("torch", search)
+    listen_for_scores()
 
 
 def tell_that_nothing_trained(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from dettui_probe import framing, wire
 from dettui_probe.fence import Fence
-from dettui_probe.recorder import Row
+from dettui_probe.recorder import Overheard, Row
 
 BATCH_BYTES: Final = 16_384
 ROW_COLUMNS: Final = 1024  # longer rows are cut: 8 KiB of values
@@ -47,6 +47,7 @@ class Encoder:
         self._hello = hello
         self._fence = fence
         self._columns: dict[str, int] = {}
+        self._overheard: set[str] = set()  # tags that the script itself has not logged so far
         self._declared = 0  # columns whose names were sent
         self._known: dict[tuple[str, ...], list[int]] = {}  # tags of a row -> its columns
         self._groups: dict[tuple[str, ...], _Group] = {}
@@ -85,6 +86,13 @@ class Encoder:
         for start in range(0, len(tags), ROW_COLUMNS):
             part = slice(start, start + ROW_COLUMNS)
             self._add(step, row.time, tags[part], values[part])
+
+    def add_overheard(self, row: Overheard) -> None:
+        """Take in of *row* what the script has not logged itself."""
+        free = {tag: v for tag, v in row.values.items() if tag not in self._columns or tag in self._overheard}
+        self.add_row(Row(row.step, row.time, free))
+        self._overheard |= free.keys() & self._columns.keys()
+        self._known.clear()  # so that the script's first row of these tags is looked at, and takes them over
 
     def add_message(self, message: wire.AnyMessage) -> None:
         """Take in *message*, behind the rows so far."""
@@ -136,6 +144,7 @@ class Encoder:
             if number is None or not self._gets_column(tag):
                 self._refuse(tag)
             else:
+                self._overheard.discard(tag)
                 numbers[tag] = number
         return numbers
 

@@ -26,6 +26,11 @@ class Row(NamedTuple):
     values: Mapping[str, float]
 
 
+class Overheard(Row):
+    """Values that a library measured and the script may log itself: what it logs under the same tag goes first, from
+    its first value on."""
+
+
 class Deferred(Protocol):
     """Values that are still on their way from the device, or still to be computed from a snapshot.
 
@@ -70,6 +75,7 @@ class Recorder:
         # The parts of ``put``, public for the one caller that writes it out (Run.log).
         self.queue: deque[Entry] = deque()
         self.append: Callable[[Entry], None] = self.queue.append
+        self._held: list[Overheard] = []
         self._count_pushed_out = itertools.count().__next__  # one C call: no thread and no signal comes between
         self._asked = 0
         # SimpleQueue.put is reentrant, Event.set is not: it could deadlock in a signal handler.
@@ -89,6 +95,15 @@ class Recorder:
             except IndexError:  # the writer is back and was faster
                 return
             self._count_pushed_out()
+
+    def hold(self, row: Overheard) -> None:
+        """``put`` *row* once the next step has ended, or the run: the script may be about to log the same."""
+        self._held.append(row)
+
+    def release(self) -> None:
+        """``put`` what is held."""
+        while self._held:
+            self.put(self._held.pop(0))
 
     def put_urgent(self, item: Item) -> None:
         """As ``put``, and wake the writer thread.  That costs the training thread some 100 us: for news only."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dettui_probe import wire
 from dettui_probe.fence import Fence, Ledger
-from dettui_probe.recorder import CAPACITY, Recorder, Row
+from dettui_probe.recorder import CAPACITY, Overheard, Recorder, Row
 
 if TYPE_CHECKING:
     from dettui_probe.writer import Writer
@@ -32,6 +32,7 @@ class Run:
         self._ledger = Ledger(self._report_fault)
         self._log_fence = self._ledger.fence("log", patience=5)
         self._at_finish: list[Callable[[], None]] = []
+        self._overheard_at: dict[str, int] = {}  # the step at which a measure was heard last
 
     @property
     def ledger(self) -> Ledger:
@@ -94,6 +95,14 @@ class Run:
             step = row.pop("step", self.recorder.step)
         self.recorder.put(Row(step, now(), row))
 
+    def overhear(self, values: Mapping[str, Any]) -> None:
+        """Record, at the step of now, what a library measured (see ``Overheard``); the first to say a thing counts."""
+        step = self.recorder.step
+        new = {tag: value for tag, value in values.items() if self._overheard_at.get(tag) != step}
+        if new:
+            self._overheard_at.update(dict.fromkeys(new, step))
+            self.recorder.hold(Overheard(step, now(), {tag: _snapshot(value) for tag, value in new.items()}))
+
     def event(self, /, kind: str, text: str, **data: Any) -> None:
         """Record something that happened once; *data* holds plain scalars and lists of them."""
         self._log_fence.run(self._event, kind, text, data)
@@ -120,6 +129,7 @@ class Run:
         self.active = False
         for undo in self._at_finish:
             undo()
+        self.recorder.release()
         self._silence()
         self._ledger.close_all()
         if self._writer is not None:

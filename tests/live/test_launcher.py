@@ -220,6 +220,32 @@ def test_what_is_called_inside_the_first_pass_is_not_looked_at(launch: Launch, t
     assert launch("-m", "dettui_probe", "train.py").stdout == "[True, True, True]\n"
 
 
+EVALUATES = """
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+truth = COCO()
+box = {"category_id": 1, "bbox": [10, 10, 40, 40]}
+truth.dataset = {
+    "info": {}, "images": [{"id": 1, "width": 100, "height": 100}], "categories": [{"id": 1, "name": "a"}],
+    "annotations": [{**box, "id": 1, "image_id": 1, "area": 1600, "iscrowd": 0}],
+}
+truth.createIndex()
+judge = COCOeval(truth, truth.loadRes([{**box, "image_id": 1, "score": 0.9}]), "bbox")
+judge.evaluate()
+judge.accumulate()
+judge.summarize()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["-m", "dettui_probe", "train.py"], ["train.py"]], ids=["launched", "watched"])
+def test_a_coco_evaluation_is_overheard(launch: Launch, tmp_path: Path, arguments: list[str]) -> None:
+    watches = TRAINS.replace("optimizer =", "import dettui_probe\ndettui_probe.watch(model)\noptimizer =")
+    (tmp_path / "train.py").write_text((watches if arguments == ["train.py"] else TRAINS) + EVALUATES)
+    assert launch(*arguments).returncode == 0
+    (log,) = logs(tmp_path)
+    assert b"eval/mAP50" in log
+
+
 def test_a_contract_is_pinned_from_the_command_line(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(TRAINS)
     assert launch("-m", "dettui_probe", "--contract", "detr", "train.py").returncode == 0

@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 from dettui_probe.capture.attach import attach, watched_model
 from dettui_probe.capture.patches import Patch
 from dettui_probe.capture.torchlib import nn, register_optimizer_step_post_hook, torch
-from dettui_probe.capture.unwatched import is_unwatched
 from dettui_probe.contract import Contract
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.start import current_run, start_run
+from dettui_probe.unwatched import is_unwatched
 
 
 class Wanted(NamedTuple):

@@ -380,6 +380,7 @@ class Watcher:
 
     def _emit(self) -> None:
         """Put the row of the newest step; the phases count from zero again."""
+        self._recorder.release()
         self._enter("data")
         step = self._steps_done
         values: dict[str, float] = dict(self._clock.close_step())

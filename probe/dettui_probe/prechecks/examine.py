@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TextIO
 from dettui_probe.capture.contracts import contract_of
 from dettui_probe.capture.targets import Batch, boxes_of
 from dettui_probe.capture.torchlib import Optimizer, Tensor, nn, torch
-from dettui_probe.capture.unwatched import unwatched
 from dettui_probe.contract import Contract
 from dettui_probe.prechecks import policy
 from dettui_probe.prechecks.assignment import check_assignment
@@ -30,6 +29,7 @@ from dettui_probe.prechecks.stream import tell
 from dettui_probe.prechecks.targets import check_targets
 from dettui_probe.prechecks.transforms import check_transform
 from dettui_probe.prechecks.untouched import untouched
+from dettui_probe.unwatched import unwatched
 
 
 class Subject(NamedTuple):
