@@ -8,11 +8,14 @@ from dettui.diagnose.cause import CauseRecord, Clue, Proof
 from dettui.diagnose.causes.batch import NORM_LAGS
 from dettui.diagnose.causes.inputs import FILTERED
 from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS
-from dettui.diagnose.conditions import Seen, at_least, between, both, either, over, under
+from dettui.diagnose.conditions import Seen, Unless, at_least, between, both, either, over, under
 from dettui_probe import tags
 
 _COUNTED: Final = at_least("boxes_seen", 300)
 """Below 300 boxes a rare class may be missing by chance."""
+
+_ASKED_FOR: Final = both(over("classes_unseen", 0), over("eval_loss_over_guess", 1.5))
+"""Evaluations that cost more than guessing among the classes that training holds ask for the others."""
 
 CLASS_IMBALANCE: Final = CauseRecord(
     id="class_imbalance",
@@ -67,6 +70,13 @@ CLASS_MISSING: Final = CauseRecord(
             2,
             both(_COUNTED, over("classes_unseen", 0)),
             "{classes_unseen:.0f} of {num_classes:.0f} classes did not occur among {boxes_seen:.0f} objects",
+        ),
+        Clue(
+            "unseen",
+            2,
+            _ASKED_FOR,
+            "{classes_unseen:.0f} of {num_classes:.0f} classes have not occurred, and evaluations cost "
+            "{eval_loss_over_guess:.1f} times what guessing among the others does: they ask for them",
         ),
         Clue(
             "unseen",
@@ -138,6 +148,12 @@ DATASET_TOO_SMALL: Final = CauseRecord(
             "there are only {distinct_inputs:.0f} inputs, enough for {distinct_batches:.0f} batches",
         ),
         Clue("inputs", -1, over("distinct_batches", 100), "there are {distinct_inputs:.0f} inputs or more"),
+        Clue(
+            "classes",
+            -2,
+            both(_ASKED_FOR, Unless(under("distinct_batches", 20))),
+            "training holds nothing of {classes_unseen:.0f} classes that evaluations ask for",
+        ),
         Clue(
             "heart",
             1,

@@ -448,3 +448,12 @@ def test_what_a_detector_is_surest_of_means_little_where_batchnorm_sees_single_i
     assert first_cause(diagnosis_of(unexplained, **known)) == "missing_annotations"
     named = causes_of(diagnosis_of(unexplained, **known, images_per_norm=1.0), "bad_targets")
     assert list(named)[:2] == ["batchnorm_small_batch", "missing_annotations"]
+
+
+def test_classes_that_only_evaluations_ask_for_come_before_a_small_training_set() -> None:
+    by_heart = {"loss_drop_share": 0.999, "num_classes": 7.0, "distinct_batches": 60.0}
+    learnt, asked = diagnosis_of(finding("overfit"), model=CLASSIFIER, **by_heart), {"eval_loss_over_guess": 9.5}
+    assert "dataset_too_small" in causes_of(learnt, "overfit")
+    diagnosis = diagnosis_of(finding("overfit"), model=CLASSIFIER, **by_heart, **asked, classes_unseen=5.0)
+    assert first_cause(diagnosis) == "class_missing"
+    assert "dataset_too_small" not in causes_of(diagnosis, "overfit")
