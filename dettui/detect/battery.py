@@ -32,6 +32,7 @@ from dettui.detect.input_shift import InputShift
 from dettui.detect.inputs import BadInputs
 from dettui.detect.loss_graph import LossGraph
 from dettui.detect.loss_terms import ZeroTerms
+from dettui.detect.maximised import Maximised
 from dettui.detect.no_score import NoScore
 from dettui.detect.non_finite import NonFinite
 from dettui.detect.opening import ConfidentOpening, NothingPasses, ViolentOpening
@@ -103,6 +104,7 @@ STATISTICAL: tuple[Rule, ...] = (
     EndlessWarmup(),
     TightClip(),
     UnbalancedTerms(),
+    Maximised(),
     BatchOrder(),
     SameAnswer(),
     NoGeneralisation(),

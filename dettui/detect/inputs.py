@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
+from dettui.detect.no_score import finds_nothing
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui_probe import tags
 
@@ -167,18 +168,20 @@ class BadInputs:
         return _bad("constant", "critical", f"{share:.0%} of the inputs are blank", proof, exact=False)
 
     def _tiny(self, context: Context, given: Pixels | None) -> Symptom | None:
-        """Inputs that hardly differ from nothing, where the loss does not fall: a network with a BatchNorm at its
-        entrance does not mind."""
+        """Inputs that hardly differ from nothing, where the loss does not fall, or as far as it can be guessed only: a
+        network with a BatchNorm at its entrance does not mind."""
         policy, curve = self.policy, context.loss
         family = "unknown" if context.model is None else context.model.family
         if given is None or curve is None or family.startswith("torchvision.") or not 0 < given.std < policy.tiny_std:
             return None
-        if context.step < policy.tiny_after or curve.now <= policy.tiny_level * curve.start or context.lr_is_rising:
+        if context.step < policy.tiny_after or context.lr_is_rising:
+            return None
+        if curve.now <= policy.tiny_level * curve.start and not finds_nothing(context):
             return None
         if max(abs(given.least), abs(given.most)) > 0.2:
             return None
         proof = Evidence(given.prefix + "std", given.window, given.std, policy.tiny_std, "<", _in_words(given))
-        return _bad("tiny", "warning", "Inputs hardly differ from zero, and the loss does not fall", proof, exact=False)
+        return _bad("tiny", "warning", "Inputs hardly differ from zero, and little is learnt", proof, exact=False)
 
     def _images_looked_at(self, context: Context) -> float:
         """Images in the rows that carry the count of constant ones, which may be a sample of the steps."""

@@ -109,3 +109,9 @@ class NoScore:
     def _mostly_empty(self, context: Context) -> bool:
         empty, images = context.window(tags.TARGET_EMPTY, 500), context.window(tags.BATCH_SIZE, 500)
         return len(empty) >= 20 and images.sum() > 0 and float(empty.mean() / images.mean()) > self.policy.empty
+
+
+def finds_nothing(context: Context) -> bool:
+    """Whether a score of places has stayed at nothing for so long that this is told."""
+    found = NoScore().evaluate(context)
+    return not isinstance(found, Abstention) and bool(found)

@@ -11,6 +11,7 @@ from dettui.detect.batches import BatchPolicy
 from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
 from dettui.detect.contradiction import ContradictionPolicy, penalty_share
+from dettui.detect.maximised import MaximisedPolicy, falls_without_end, terms_climb
 from dettui.detect.outliers import OutlierBatches
 from dettui.detect.own_targets import OwnTargetsPolicy, read_own_targets
 from dettui.detect.signals.fields import Signals
@@ -39,6 +40,8 @@ def add_answers(context: Context, known: Signals) -> Signals:
         loss_has_penalty=context.last(tags.GRAPH_PENALTY),
         penalty_share=penalty_share(context, ContradictionPolicy().penalty_points),
         loss_negated=context.last(tags.GRAPH_NEGATED),
+        terms_climb=terms_climb(context, MaximisedPolicy()),
+        falls_without_end=falls_without_end(context, MaximisedPolicy()),
         top_term_share=_top_term_share(context),
         term_weights_apart=_term_weights_apart(context),
     )

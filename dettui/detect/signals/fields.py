@@ -126,6 +126,10 @@ class Signals:
     loss_has_penalty: float | None = None  # 1 where the size of the weights is added to the loss
     penalty_share: float | None = None  # of the loss, what the size of the weights adds to it
     loss_negated: float | None = None  # [E13]
+    terms_climb: float | None = (
+        None  # least growth of a term since the start, where none is below zero and the total is
+    )
+    falls_without_end: float | None = None  # size of a total below zero, over its first one, where gradients grew too
     top_term_share: float | None = None  # of the greatest loss term in their sum [S29]
     term_weights_apart: float | None = None  # greatest over least factor of the terms in their total
     # inputs
@@ -133,6 +137,8 @@ class Signals:
     input_std: float | None = None
     input_min: float | None = None
     input_max: float | None = None
+    given_std: float | None = None  # the same of what the model is given, before it may normalise that itself
+    given_size: float | None = None  # of its greatest value, whatever its sign
     images_constant_share: float | None = None
     images_nonfinite: float | None = None
     calm_before_non_finite: bool | None = None  # loss and gradient as usual up to the step that gave no number

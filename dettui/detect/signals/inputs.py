@@ -11,7 +11,8 @@ from dettui_probe import tags
 
 
 def add_inputs(context: Context, known: Signals) -> Signals:
-    pixels = read_pixels(context, tags.INPUT, InputPolicy()) or read_given(context, InputPolicy())
+    given = read_given(context, InputPolicy())
+    pixels = read_pixels(context, tags.INPUT, InputPolicy()) or given
     constant, size = context.window(tags.IMAGE_CONSTANT, 2000), images_sampled(context)
     watched = [tag for tag in (tags.IMAGE_NONFINITE, tags.BATCH_NONFINITE) if context.series(tag) is not None]
     return replace(
@@ -20,6 +21,8 @@ def add_inputs(context: Context, known: Signals) -> Signals:
         input_std=None if pixels is None else pixels.std,
         input_min=None if pixels is None else pixels.least,
         input_max=None if pixels is None else pixels.most,
+        given_std=None if given is None else given.std,
+        given_size=None if given is None else max(abs(given.least), abs(given.most)),
         images_constant_share=(
             float(constant.mean()) / size if len(constant) and size else blank_rows(context, InputPolicy())
         ),

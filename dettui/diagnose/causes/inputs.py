@@ -72,8 +72,8 @@ INPUTS_NORMALISED_TWICE: Final = CauseRecord(
         Clue(
             "range",
             2,
-            both(under("input_std", 0.02), under("input_max", 0.2), over("input_min", -0.2), _NOT_BLACK),
-            "the network receives next to nothing: standard deviation {input_std:.1e}, at most {input_max:.1e}",
+            both(under("given_std", 0.02), under("given_size", 0.2), over("given_size", 0), _NOT_BLACK),
+            "the network is given next to nothing: standard deviation {given_std:.1e}, at most {given_size:.1e}",
         ),
         Clue("range", 2, _TWICE, "the network receives mean {input_mean:.2f}, standard deviation {input_std:.2f}"),
         Clue(

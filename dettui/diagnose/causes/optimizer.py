@@ -159,6 +159,11 @@ LOSS_SIGN_FLIPPED: Final = CauseRecord(
     prior=0.01,
     proofs=(
         Proof(at_least("loss_negated", 1), "in the graph of the loss, a minus sign stands before every loss function"),
+        Proof(
+            at_least("terms_climb", 3),
+            "no term of the loss is below zero, each has grown {terms_climb:.1f}-fold or more, and their total is "
+            "below zero: it is taken with a minus sign",
+        ),
         Proof(over("update_ascent", 0.5), "steps go along their own gradient (cosine {update_ascent:.2f}): they climb"),
     ),
     clues=(
@@ -167,6 +172,12 @@ LOSS_SIGN_FLIPPED: Final = CauseRecord(
             1,
             both(over("loss_first", 0), under("loss_last", 0)),
             "the loss went from {loss_first:.3g} to {loss_last:.3g}, below the least value of a detection loss",
+        ),
+        Clue(
+            "sign",
+            2,
+            over("falls_without_end", 100),
+            "the loss is below zero, and {falls_without_end:.0f} times as far from it as it began: a cost has a floor",
         ),
         Clue("growth", 1, over("grad_norm_ratio", 10), "gradients grew {grad_norm_ratio:.0f}-fold since the start"),
         Clue("update", -1, over("log10_update_ratio_highest", -1.5), "the step size alone explains the rise"),

@@ -124,3 +124,32 @@ def test_inputs_of_which_none_has_a_statistic_are_still_told() -> None:
 @pytest.mark.parametrize(("series", "known"), [({tags.BATCH_NONFINITE: 0.0}, 0.0), ({}, None)])
 def test_absence_of_the_check_is_no_zero(series: dict[str, Values], known: float | None) -> None:
     assert signals_of(context_of(STEPS, {**given(), **series}, **CLASSIFIER)).images_nonfinite == known
+
+
+# --- next to nothing --------------------------------------------------------------------------------------------
+
+
+def faint(loss: float, score: float | None, std: float = 0.001) -> list[tuple[str, str]]:
+    """Inputs of a size of *std* to a detector whose loss falls from 2 to *loss*, with an evaluation every 20 steps."""
+    steps = 200
+    series: dict[str, Values] = {
+        **given(tags.IMAGE, mean=std, std=std, most=3 * std),
+        tags.LOSS_TOTAL: loss + (2.0 - loss) * 0.98 ** np.arange(steps),
+    }
+    if score is not None:
+        series["eval/mAP50"] = dict.fromkeys(range(20, steps + 1, 20), score)
+    found = judge(BadInputs(), steps, series, **{**OTHER, "total_steps": steps})
+    return [(s.key, s.severity) for s in found]
+
+
+def test_faint_inputs_of_which_nothing_is_learnt_are_told() -> None:
+    assert faint(loss=1.99, score=None) == [("tiny", "warning")]
+
+
+def test_a_loss_that_fell_as_far_as_it_can_be_guessed_is_no_excuse_where_nothing_is_found() -> None:
+    assert faint(loss=1.0, score=0.005) == [("tiny", "warning")]
+
+
+def test_faint_inputs_of_which_much_is_learnt_are_no_news() -> None:
+    assert faint(loss=0.3, score=0.6) == []
+    assert faint(loss=1.99, score=None, std=0.3) == []

@@ -356,7 +356,7 @@ def test_statistics_that_became_extreme_are_named_for_evaluations_that_suffer() 
 def test_inputs_of_next_to_nothing_stand_behind_the_small_gradient_of_the_first_layer() -> None:
     profile = finding("gradient_vanishing", tag="layer/grad_norm/0.weight")
     steep = {"grad_first_over_last_log10": -3.8, "grad_depth_straightness": 0.87}
-    nothing = {"input_mean": 0.0, "input_std": 0.004, "input_max": 0.012, "input_min": -0.015}
+    nothing = {"given_std": 0.004, "given_size": 0.015}
     assert first_cause(diagnosis_of(profile, **steep)) == "vanishing_gradients"
     diagnosis = diagnosis_of(profile, finding("not_learning"), **steep, **nothing)
     assert [first_cause(diagnosis, i) for i in range(2)] == ["inputs_normalised_twice"] * 2
