@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ class GradientPolicy:
 
     window: int = 50
     at_least: int = 10
+    early: int = 10  # first points that tell the profile of the network as it was built
     layers: int = 5  # fewer give no profile
     decades: float = 3.0  # first over last relative gradient
     straight: float = 0.8  # R^2 of log relative gradient against depth
@@ -55,13 +56,34 @@ class DepthProfile:
 
 def depth_profile(context: Context, policy: GradientPolicy) -> DepthProfile | None:
     """Relative gradients of the weights in order of first arrival, None where too few layers are measured."""
+
+    def newest(layer: str) -> tuple[float | None, float | None]:
+        grad = context.median(tags.LAYER_GRAD_NORM + layer, policy.window, policy.at_least)
+        return grad, context.median(tags.LAYER_WEIGHT_NORM + layer, policy.window)
+
+    return _profile(context, policy, newest)
+
+
+def early_depth_profile(context: Context, policy: GradientPolicy) -> DepthProfile | None:
+    """The same at the first steps that were measured: what the network brought along, whatever was done to it since."""
+
+    def first(layer: str) -> tuple[float | None, float | None]:
+        grad, weight = tags.LAYER_GRAD_NORM + layer, tags.LAYER_WEIGHT_NORM + layer
+        return context.early_median(grad, policy.early), context.early_median(weight, policy.early)
+
+    return None if context.is_resumed else _profile(context, policy, first)
+
+
+def _profile(
+    context: Context, policy: GradientPolicy, norms: Callable[[str], tuple[float | None, float | None]]
+) -> DepthProfile | None:
+    """Of the *norms* of gradient and weight that are known of a layer."""
     found: list[tuple[str, float]] = []
     for tag in context.tags_under(tags.LAYER_GRAD_NORM):
         if not is_weight(tag):
             continue
         layer = tag.removeprefix(tags.LAYER_GRAD_NORM)
-        grad = context.median(tag, policy.window, policy.at_least)
-        weight = context.median(tags.LAYER_WEIGHT_NORM + layer, policy.window)
+        grad, weight = norms(layer)
         if grad and weight:
             found.append((layer, float(np.log10(grad / weight))))
     if len(found) < policy.layers:

@@ -37,6 +37,7 @@ class Signals:
     grad_zero_share_first: float | None = None  # at the first steps
     grad_none_tensors: float | None = None
     grad_first_over_last_log10: float | None = None  # depth profile of relative gradients
+    grad_first_over_last_log10_early: float | None = None  # the same profile over the first steps
     grad_depth_straightness: float | None = None  # R^2 of that profile against depth
     clip_active_share: float | None = None
     clip_ratio: float | None = None  # usual gradient norm over the norm it is clipped to

@@ -8,7 +8,7 @@ import numpy as np
 
 from dettui.detect.amounts import inputs_of_update, weights_per_example
 from dettui.detect.context import Context
-from dettui.detect.gradients import GradientPolicy, depth_profile
+from dettui.detect.gradients import DepthProfile, GradientPolicy, depth_profile, early_depth_profile
 from dettui.detect.layers import is_bias, is_weight
 from dettui.detect.opening import OpeningPolicy, read_opening, share_near_zero
 from dettui.detect.resume import LostState
@@ -48,12 +48,17 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
         grad_zero_share_first=context.early_median(tags.GRAD_ZERO, 3),
         grad_none_tensors=context.median(tags.GRAD_NONE, 50),
-        grad_first_over_last_log10=None if profile is None else float(profile.values[0] - profile.values[-1]),
+        grad_first_over_last_log10=_first_over_last(profile),
+        grad_first_over_last_log10_early=_first_over_last(early_depth_profile(context, GradientPolicy())),
         grad_depth_straightness=None if profile is None else profile.straightness,
         clip_active_share=float(np.mean(clipped > 1.0)) if len(clipped) else None,
         clip_ratio=median(clipped) if len(clipped) else None,
         noise_over_batch=_noise_over_batch(context),
     )
+
+
+def _first_over_last(profile: DepthProfile | None) -> float | None:
+    return None if profile is None else float(profile.values[0] - profile.values[-1])
 
 
 USUAL_SHARE = 0.98

@@ -11,6 +11,9 @@ from dettui_probe import tags
 _CLASSIFICATION: Final = Family("classification")
 """Only there is the total loss a single cross-entropy that ln K bounds."""
 
+_REACHED_AT_FIRST: Final = over("grad_first_over_last_log10_early", -2)
+"""Depth and activations are there from the first step on; where the gradient got through then, something else came."""
+
 INIT_TOO_LARGE: Final = CauseRecord(
     id="init_too_large",
     group="model",
@@ -72,8 +75,19 @@ VANISHING_GRADIENTS: Final = CauseRecord(
         Clue(
             "depth",
             2,
-            both(under("grad_first_over_last_log10", -3), over("grad_depth_straightness", 0.6)),
+            both(
+                under("grad_first_over_last_log10", -3),
+                over("grad_depth_straightness", 0.6),
+                Unless(_REACHED_AT_FIRST),
+            ),
             "the first layer's relative gradient is 10^{grad_first_over_last_log10:.1f} of the last layer's",
+        ),
+        Clue(
+            "depth",
+            -2,
+            both(under("grad_first_over_last_log10", -3), _REACHED_AT_FIRST),
+            "at the first steps gradients reached the first layer (10^{grad_first_over_last_log10_early:.1f} of the "
+            "last layer's): what came later made them vanish",
         ),
         Clue(
             "profile",
@@ -134,6 +148,12 @@ DEAD_RELU: Final = CauseRecord(
             2,
             over("dead_layers_share", 0.2),
             "{dead_layers_share:.0%} of the layers receive gradients of exactly 0 at every step",
+        ),
+        Clue(
+            "from the start",
+            -1.5,
+            under("grad_zero_share_first", 0.7),
+            "at the first steps {grad_zero_share_first:.0%} of the gradient was exactly 0: what came later killed them",
         ),
         Clue("units", 1, over("dead_bias_share", 0.9), "in one layer {dead_bias_share:.0%} of the units never fire"),
         Clue("zeros", 2, over("grad_zero_share", 0.9), "{grad_zero_share:.0%} of the gradient elements are exactly 0"),

@@ -28,3 +28,17 @@ def test_how_evenly_gradients_change_over_depth_is_told(jitter: float, least: fl
     straight = signals_of(context_of(STEPS, {**series, **norms, tags.LOSS_TOTAL: 1.0})).grad_depth_straightness
     assert straight is not None
     assert least <= straight <= most + 1e-9
+
+
+@pytest.mark.parametrize("start_step", [0, 5000])
+def test_the_profile_of_the_first_steps_is_told_apart_from_what_became_of_it(start_step: int) -> None:
+    """A resumed run has no first steps."""
+    level = {i: np.full(STEPS, 1.0) for i in range(7)}
+    for i in range(7):
+        level[i][100:] = 10.0 ** (i - 6)
+    series = {f"{tags.LAYER_GRAD_NORM}{i}.weight": level[i] for i in range(7)}
+    norms = {f"{tags.LAYER_WEIGHT_NORM}{i}.weight": 1.0 for i in range(7)}
+    setting = {"first_step": start_step + 1, "start_step": start_step} if start_step else {}
+    told = signals_of(context_of(STEPS, {**series, **norms, tags.LOSS_TOTAL: 1.0}, **setting))
+    assert told.grad_first_over_last_log10 == pytest.approx(-6.0)
+    assert told.grad_first_over_last_log10_early == (None if start_step else pytest.approx(0.0))
