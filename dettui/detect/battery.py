@@ -39,7 +39,7 @@ from dettui.detect.opening import ConfidentOpening, NothingPasses, ViolentOpenin
 from dettui.detect.oscillation import Oscillation
 from dettui.detect.outliers import OutlierBatches
 from dettui.detect.own_targets import NothingOfInputs
-from dettui.detect.precision import AmpOverflow
+from dettui.detect.precision import AmpOverflow, LostGradients
 from dettui.detect.preflight import Preflight
 from dettui.detect.progress.lr_drop import PlateauAfterLrDrop
 from dettui.detect.progress.not_learning import NotLearning
@@ -98,6 +98,7 @@ STATISTICAL: tuple[Rule, ...] = (
     Saturated(),
     DeadUnits(),
     DeadLayers(),
+    LostGradients(),
     GradientGrowth(),
     DecayRules(),
     DecayedLr(),

@@ -1,4 +1,4 @@
-"""Mixed precision: is the loss scale collapsing?  (detection.md P2, P3)"""
+"""Half precision: does the loss scale collapse, do gradients vanish to exact zeros?  (detection.md P2, P3)"""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dettui.detect.base import Symptom
+from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
+from dettui.detect.layers import is_weight
+from dettui.detect.opening import share_near_zero
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
+from dettui.numerics.robust import median
 from dettui_probe import tags
 
 
@@ -92,3 +95,59 @@ def _overflow(window: tuple[int, int], proof: Evidence) -> Symptom:
         evidence=(proof,),
         exact=True,
     )
+
+
+@dataclass(frozen=True)
+class LostGradientPolicy:
+    """Units that never fire leave zeros too, but then the output is the same for every input."""
+
+    layers: int = 4  # fewer say little of all of them
+    first: int = 3  # measured steps from the first on
+    newest: int = 20
+    at_least: int = 5  # of them
+    lost: float = 0.9  # share of exact zeros; behind ReLU half to two thirds are usual
+    alive: float = 0.01  # spread of the output over a batch, as a share of its size
+    near_zero: float = 0.5  # share of weights that began at next to nothing: their zeros are no matter of the format
+    pinned: float = 0.3  # share of the outputs of a squashing layer whose slope is nothing
+
+
+@dataclass(frozen=True)
+class LostGradients:
+    """The answers vary from input to input, and nearly all of the gradient is exactly zero from the first step on."""
+
+    policy: LostGradientPolicy = LostGradientPolicy()
+    name: str = "lost_gradients"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom; silent on a resumed run, whose first steps are not its opening."""
+        policy = self.policy
+        spread = context.median(tags.FIT_SPREAD, policy.newest, policy.at_least)
+        zeros = [tag for tag in context.tags_under(tags.LAYER_GRAD_ZERO) if is_weight(tag)]
+        if spread is None or len(zeros) < policy.layers:
+            return Abstention(self.name, (tags.FIT_SPREAD, tags.LAYER_GRAD_ZERO + "*"))
+        if context.is_resumed or spread < policy.alive or self._has_another_reason(context):
+            return ()
+        first = [share for tag in zeros if (share := context.early_median(tag, policy.first)) is not None]
+        newest = [share for tag in zeros if (share := context.lower_quartile(tag, policy.newest, policy.at_least))]
+        if len(newest) < policy.layers or min(median(np.array(first)), median(np.array(newest))) < policy.lost:
+            return ()
+        return (self._symptom(context, zeros[0], median(np.array(newest)), spread),)
+
+    def _has_another_reason(self, context: Context) -> bool:
+        pinned = (context.median(tag, self.policy.newest) or 0.0 for tag in context.tags_under(tags.SATURATED))
+        return (share_near_zero(context) or 0.0) > self.policy.near_zero or max(
+            pinned, default=0.0
+        ) > self.policy.pinned
+
+    def _symptom(self, context: Context, tag: str, share: float, spread: float) -> Symptom:
+        window = context.span(tag, self.policy.newest)
+        evidence = [
+            Evidence(tag, window, share, self.policy.lost, ">",
+                     f"in the middle one of the layers {share:.0%} of the gradient is exactly 0, as from the first "
+                     "step on"),
+            Evidence(tags.FIT_SPREAD, context.span(tags.FIT_SPREAD, self.policy.newest), spread, self.policy.alive, ">",
+                     f"the output varies by {spread:.0%} of its size over a batch: units fire, and their gradient is "
+                     "lost on the way back"),
+        ]  # fmt: skip
+        title = f"{share:.0%} of the gradient of a layer is exactly zero although the answers vary"
+        return told_by(evidence, "gradient_vanishing", "warning", title, key="lost")

@@ -6,6 +6,7 @@ from typing import Final
 
 from dettui.diagnose.cause import CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Seen, both, over, under
+from dettui_probe import tags
 
 FP16_OVERFLOW: Final = CauseRecord(
     id="fp16_overflow",
@@ -24,8 +25,15 @@ FP16_UNDERFLOW: Final = CauseRecord(
     id="fp16_underflow",
     group="precision",
     meaning="Gradients vanish to exact zeros in half precision.",
-    symptoms=("gradient_vanishing", "dead_units", "not_learning"),
+    symptoms=("gradient_vanishing", "dead_units", "not_learning", "loss_floor", "collapse"),
+    explains_away=("dead_relu", "lr_too_low"),
     clues=(
+        Clue(
+            "zeros",
+            2,
+            Seen("gradient_vanishing", tags.LAYER_GRAD_ZERO),
+            "the answers vary from input to input while nearly all of the gradient is exactly 0",
+        ),
         Clue(
             "zeros",
             2,
