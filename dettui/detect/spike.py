@@ -11,6 +11,7 @@ import numpy as np
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.detect.loss_curve import LossCurve
+from dettui.detect.outliers import wild_batch
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Floats
 from dettui.numerics.robust import mad_sigma, median
@@ -114,7 +115,7 @@ class Spike:
         """News only where it is over, and where the gradient is known and hardly grew: harder data, not a step that
         went wrong."""
         grad, step = context.series(tags.GRAD_NORM), int(curve.steps[min(found)])
-        if _lr_rose(context, step):
+        if _lr_rose(context, step) or _wild_batch(context, curve, found) is not None:
             return "warning"
         if self._is_over(context, curve, found):
             return "info"
@@ -133,6 +134,7 @@ class Spike:
         step = int(curve.steps[at])
         window = (step, int(curve.steps[at + self.policy.confirm_points - 1]))
         z = self._z(curve, curve.values[at - self.policy.baseline : at], at)
+        batch = _wild_batch(context, curve, found)
         return Symptom(
             kind="spike",
             severity=self._severity(context, curve, found),
@@ -143,9 +145,16 @@ class Spike:
                 Evidence(curve.tag, window, z, self.policy.z, ">", f"{min(z, 999):.0f} sigma above its own trend"),
                 Evidence(curve.tag, window, peak, self.policy.factor * usual, ">",
                          f"it stayed up: {peak:.3g} against {usual:.3g} over the 20 steps before"),
+                *(() if batch is None else (batch,)),
             ),
             facts={"z": z, "ratio": peak / usual if usual > 0 else float("inf")},
         )  # fmt: skip
+
+
+def _wild_batch(context: Context, curve: LossCurve, found: Sequence[int]) -> Evidence | None:
+    """The batch far outside all others at which one of the spikes began, where its inputs were measured."""
+    seen = (wild_batch(context, int(curve.steps[at])) for at in found)
+    return next((batch for batch in seen if batch is not None), None)
 
 
 def _restarted(context: Context, curve: LossCurve, at: int) -> bool:

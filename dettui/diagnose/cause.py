@@ -36,6 +36,10 @@ DOWNSTREAM: Final = frozenset(("overfit", "collapse", "dead_units"))
 """What any fault that rules the data may bring about, besides the symptoms that its record names."""
 
 
+CONSEQUENCES: Final = frozenset(("collapse", "dead_units", "gradient_vanishing", "loss_floor", "not_learning"))
+"""The state that a trouble leaves behind: it may show no trace of what brought it about."""
+
+
 @dataclass(frozen=True)
 class Clue:
     """An observation that speaks for a cause (weight > 0) or against it (weight < 0).

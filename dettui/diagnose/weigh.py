@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from dettui.detect.signals import Signals
 from dettui.diagnose.catalogue import CATALOGUE
-from dettui.diagnose.cause import DOWNSTREAM, FAR_REACHING, OF_THE_MACHINE, CauseRecord, Clue
+from dettui.diagnose.cause import CONSEQUENCES, DOWNSTREAM, FAR_REACHING, OF_THE_MACHINE, CauseRecord, Clue
 from dettui.diagnose.reading import Reading, read
 from dettui.domain.finding import SEVERITY_ORDER, Abstention, Cause, Diagnosis, Finding, RankedCause, Severity
 from dettui.domain.run import ModelInfo
@@ -87,12 +87,21 @@ def diagnose(
 ) -> Diagnosis:
     """Rank the causes of every finding, and of the run as a whole.
 
-    A finding that brings its causes keeps them: what is measured now says nothing about what is over.
+    A finding that brings its causes keeps them: what is measured now says nothing about what is over, unless it was
+    at work then already.
     """
     shown = sorted((f for f in findings if f.state != "pending"), key=_worst_first)
     reading = read(signals, model, shown)
     standing = _standing_causes([f for f in shown if not f.causes], reading)
-    explained = tuple(f if f.causes else replace(f, causes=_causes_of(f, standing, reading)) for f in shown)
+    known = [f for f in shown if f.causes]
+    fresh = [
+        replace(f, causes=_causes_of(f, _with_what_came_before(f, standing, known), reading))
+        for f in shown
+        if not f.causes
+    ]
+    explained = tuple(
+        sorted((*(_explained_later(f, standing, fresh, reading) for f in known), *fresh), key=_worst_first)
+    )
     return Diagnosis(
         step=step,
         findings=explained,
@@ -126,6 +135,66 @@ def _explained_alone(finding: Finding) -> Finding:
 
 def _worst_first(finding: Finding) -> tuple[bool, int, int, str]:
     return finding.state != "active", -SEVERITY_ORDER[finding.severity], finding.first_step, finding.kind
+
+
+def _with_what_came_before(finding: Finding, standing: Sequence[Weighed], known: Sequence[Finding]) -> list[Weighed]:
+    """*standing*, and for a state that a trouble leaves behind also what troubles before it were put down to: units
+    that died, say, show no trace of the step that killed them."""
+    if finding.kind not in CONSEQUENCES:
+        return list(standing)
+    earlier = {
+        before.causes[0].id: before
+        for before in known
+        if before.first_step <= finding.first_step and before.severity != "info" and _is_strong(before.causes[0])
+    }
+    own = [w for w in standing if finding.kind in w.record.symptoms]
+    kept = [w for w in standing if w.record.id not in earlier or _is_telling(w)]
+    remembered = [
+        Weighed(CATALOGUE[id], POLICY.bins_that_explain_away, False, (f"it stands behind: {before.title}",), ())
+        for id, before in earlier.items()
+        if id not in {w.record.id for w in kept} and _may_lead_to(CATALOGUE[id], finding, own)
+    ]
+    return _without_consequences([*kept, *remembered]) if remembered else list(standing)
+
+
+def _may_lead_to(record: CauseRecord, finding: Finding, own: Sequence[Weighed]) -> bool:
+    """True where *finding* is a symptom of the cause, or of one of its *own* causes that are consequences of it."""
+    return finding.kind in record.symptoms or any(weighed.record.id in record.explains_away for weighed in own)
+
+
+def _is_strong(cause: Cause) -> bool:
+    return cause.id != "unknown" and (cause.certain or cause.score >= POLICY.strong_score)
+
+
+def _explained_later(
+    finding: Finding, standing: Sequence[Weighed], fresh: Sequence[Finding], reading: Reading
+) -> Finding:
+    """*finding* with what has come to light since in front of the causes that it was put down to, where it explains
+    these away and was at work then."""
+    first = finding.causes[0]
+    later = [
+        weighed
+        for weighed in standing
+        if first.id in weighed.record.explains_away
+        and _is_telling(weighed)
+        and not first.certain
+        and _explains(weighed.record, finding, reading)
+        and any(other.first_step <= finding.last_step for other in fresh if _is_led_by(other, weighed.record.id))
+    ]
+    if not later:
+        return finding
+    front = _ranked(later, _softmax(later)[:-1], reading)
+    ids = {cause.id for cause in front}
+    behind = [
+        replace(cause, score=cause.score * (1.0 - POLICY.withheld_share))
+        for cause in finding.causes
+        if cause.id not in ids and cause.id != "unknown"
+    ]
+    return replace(finding, causes=(*front, *behind)[: POLICY.most_causes])
+
+
+def _is_led_by(finding: Finding, id: str) -> bool:
+    return bool(finding.causes) and finding.causes[0].id == id
 
 
 def weigh(record: CauseRecord, reading: Reading) -> Weighed | None:
@@ -173,7 +242,11 @@ def _without_consequences(weighed: Sequence[Weighed]) -> list[Weighed]:
 def _explains_away(strong: Weighed, weak: Weighed) -> bool:
     if weak.record.id not in strong.record.explains_away:
         return False
-    return strong.certain or (not weak.certain and strong.bins >= POLICY.bins_that_explain_away)
+    return strong.certain or (not weak.certain and _is_telling(strong))
+
+
+def _is_telling(weighed: Weighed) -> bool:
+    return weighed.certain or weighed.bins >= POLICY.bins_that_explain_away
 
 
 def _without_withheld(weighed: Sequence[Weighed], reading: Reading) -> list[Weighed]:
@@ -321,7 +394,8 @@ def _over_the_run(findings: Sequence[Finding]) -> tuple[RankedCause, ...]:
         RankedCause(id, _combined(doubt[id], proofs[id] > 0), proofs[id] > 0, tuple(explained[id])) for id in doubt
     ]
     last = _only_of_the_machine(findings)
-    if any(cause.id not in last and cause.id != "unknown" and cause.score >= POLICY.abstain_below for cause in ranked):
+    led = {finding.causes[0].id for finding in findings if finding.causes} - last - {"unknown"}
+    if any(cause.id in led and cause.score >= POLICY.abstain_below for cause in ranked):
         last = last | {"unknown"}  # it answers for findings of its own; of the run, something is known
     return tuple(
         sorted(ranked, key=lambda cause: (cause.id in last, not cause.certain, -cause.score, -len(cause.findings)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dettui.diagnose.cause import CauseRecord, Clue, Proof
+from dettui.diagnose.cause import CONSEQUENCES, CauseRecord, Clue, Proof
 from dettui.diagnose.causes.batch import NORM_LAGS
 from dettui.diagnose.causes.inputs import FILTERED
 from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS
@@ -176,6 +176,9 @@ DATASET_TOO_SMALL: Final = CauseRecord(
     overturned_by="The evaluation gets no worse when half of the images are left out.",
 )
 
+_WILD_BATCHES: Final = either(over("outlier_ratio", 4), Seen("spike", tags.BATCH_STD), Seen("spike", tags.IMAGE_STD))
+"""Seen in the inputs themselves: what they do to the loss, and for how long, is a matter of their size."""
+
 DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
     id="data_corrupted_midway",
     group="data",
@@ -190,8 +193,21 @@ DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
         ),
         Clue("shift", 2, Seen("distribution_shift"), "inputs or targets changed at one step"),
         Clue("update", -1, over("log10_update_ratio_highest", -1.7), "the updates alone are large enough to do this"),
+        Clue(
+            "single",
+            -2,
+            _WILD_BATCHES,
+            "single batches are far outside all others, and what came after them is as before",
+        ),
     ),
-    explains_away=("lr_too_high", "outlier_batches", "warmup_missing", "adam_second_moment_lag", "batch_too_small"),
+    explains_away=(
+        "lr_too_high",
+        "outlier_batches",
+        "warmup_missing",
+        "adam_second_moment_lag",
+        "batch_too_small",
+        "augmentation_too_strong",
+    ),
     check="Find the shard or file that was opened at that step and view its first images with their boxes.",
     remedy="Resume from the last checkpoint before that step without the shard: shards.remove(bad); check the "
     "others with sha256sum.",
@@ -203,9 +219,15 @@ OUTLIER_BATCHES: Final = CauseRecord(
     id="outlier_batches",
     group="data",
     meaning="Single bad batches, which recur in every epoch, throw the loss up for a few steps.",
-    symptoms=("spike", "bad_inputs"),
+    symptoms=("spike", "bad_inputs", "divergence", *sorted(CONSEQUENCES)),
     prior=0.03,
-    explains_away=("lr_too_high", "warmup_missing", "batch_too_small"),
+    explains_away=(
+        "lr_too_high",
+        "warmup_missing",
+        "batch_too_small",
+        "adam_second_moment_lag",
+        "dead_relu",
+    ),
     clues=(
         Clue(
             "inputs",
@@ -214,14 +236,33 @@ OUTLIER_BATCHES: Final = CauseRecord(
             "now and then the inputs of a batch vary {outlier_ratio:.0f} times as much as usual",
         ),
         Clue(
+            "inputs",
+            2,
+            either(Seen("spike", tags.BATCH_STD), Seen("spike", tags.IMAGE_STD)),
+            "the loss jumped at a batch whose inputs were far outside all others",
+        ),
+        Clue(
             "update",
             1,
-            under("log10_update_ratio_highest", -2),
+            both(under("log10_update_ratio_highest", -2), Seen("spike")),
             "updates are moderate (||dw||/||w|| = {highest_update:.1e}), so the step size does not explain a spike",
         ),
         Clue("update", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"),
-        Clue("update", -2, over("log10_update_ratio_highest", -1.5), "updates are large enough to cause spikes alone"),
-        Clue("lasting", -2, Seen("divergence"), "the loss did not come back, as it does after a single bad batch"),
+        Clue(
+            "update",
+            -2,
+            either(
+                both(over("log10_update_ratio_highest", -1.5), Unless(_WILD_BATCHES)),
+                over("log10_update_ratio_highest", -1.2),
+            ),
+            "updates are large enough to cause spikes alone",
+        ),
+        Clue(
+            "lasting",
+            -2,
+            both(Seen("divergence"), Unless(_WILD_BATCHES)),
+            "the loss did not come back, as it does after a single bad batch",
+        ),
     ),
     tags=("images/", "batch/", "loss/"),
     check="Log the image ids of the batch at each spike: do they come back one epoch later?",

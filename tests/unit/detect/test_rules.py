@@ -174,6 +174,19 @@ def test_spikes_that_recur_and_a_lag_of_second_moments_warn_of_what_is_over(
     assert found.severity == severity
 
 
+@pytest.mark.parametrize(
+    ("wild", "severity"), [({301: 8.0}, "warning"), ({}, "info"), (dict.fromkeys(range(301, 400), 8.0), "info")]
+)
+def test_a_spike_at_a_single_wild_batch_is_a_matter_of_the_data(wild: dict[int, float], severity: str) -> None:
+    """The loss is soon back, and the batch will come again; inputs that stay so are a change, not a batch."""
+    values = noisy(np.full(400, 1.0), rng(), 0.03)
+    values[300:306] += 1.5
+    spread = {step: wild.get(step, 1.0) for step in range(1, 401)}
+    (found,) = judge(Spike(), 400, {**loss(values), tags.BATCH_STD: spread})
+    assert found.severity == severity
+    assert (tags.BATCH_STD in {proof.tag for proof in found.evidence}) is (severity == "warning")
+
+
 def test_a_spike_is_found_before_the_twentieth_step_after_it() -> None:
     values = noisy(np.full(400, 1.0), rng(), 0.03)
     values[380:] += 1.5

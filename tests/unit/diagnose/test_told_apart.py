@@ -130,7 +130,35 @@ def test_units_that_died_under_violent_first_steps_are_blamed_on_them() -> None:
 
 def test_small_first_steps_have_killed_nothing() -> None:
     signals = {**DEAD, "grad_zero_share_first": 0.3, "log10_update_ratio_early": -3.8, "log10_update_ratio": -3.8}
-    assert first_cause(diagnosis_of(finding("dead_units"), **signals)) == "dead_relu"
+    diagnosis = diagnosis_of(finding("dead_units"), **signals)
+    assert "lr_too_high" not in causes_of(diagnosis, "dead_units")
+
+
+def test_units_that_fired_at_first_died_of_something() -> None:
+    """Dead from the first step on they are the cause; later on they are what something has done."""
+    small_steps = {"grad_zero_share": 0.97, "log10_update_ratio": -3.8, "log10_update_ratio_early": -3.8}
+    assert first_cause(diagnosis_of(finding("dead_units"), **small_steps, grad_zero_share_first=0.95)) == "dead_relu"
+    died = causes_of(diagnosis_of(finding("dead_units"), **small_steps, grad_zero_share_first=0.3), "dead_units")
+    assert list(died) == ["unknown", "dead_relu"]
+    assert any("30%" in text for text in died["dead_relu"].contradicts)
+
+
+def test_gradients_that_reached_the_first_layer_at_first_do_not_vanish_by_depth() -> None:
+    vanished = {"grad_first_over_last_log10": -4.4, "grad_depth_straightness": 0.63}
+    early = diagnosis_of(finding("collapse"), **vanished, grad_first_over_last_log10_early=-6.0)
+    assert first_cause(early) == "vanishing_gradients"
+    burst = {**vanished, "grad_first_over_last_log10_early": -0.4, "lr_burst": 20.0}
+    later = diagnosis_of(finding("spike"), finding("collapse"), **burst)
+    assert next(iter(causes_of(later, "collapse"))) == "lr_too_high"
+    assert "vanishing_gradients" not in causes_of(later, "collapse")
+
+
+def test_zeros_behind_answers_that_vary_are_lost_in_half_precision() -> None:
+    zeros = {"grad_zero_share": 0.99, "grad_zero_share_first": 0.99, "dead_layers_share": 0.8}
+    dead = diagnosis_of(finding("dead_units"), **zeros)
+    assert first_cause(dead) == "dead_relu"
+    lost = diagnosis_of(finding("gradient_vanishing", tag="layer/grad_zero/0.weight"), finding("dead_units"), **zeros)
+    assert [first_cause(lost, at) for at in (0, 1)] == ["fp16_underflow"] * 2
 
 
 def test_a_gradient_of_zeros_is_not_mended_by_longer_steps() -> None:
@@ -329,6 +357,19 @@ def test_a_burst_of_the_rate_and_violent_steps_are_not_explained_away(turn: dict
     diagnosis = diagnosis_of(finding("spike"), **{**OUTLIERS, **turn})
     assert first_cause(diagnosis) != "outlier_batches"
     assert "lr_too_high" in causes_of(diagnosis, "spike")
+
+
+@pytest.mark.parametrize("tag", ["batch/std", "images/std"])
+def test_a_jump_at_a_batch_far_outside_all_others_is_put_down_to_that_batch(tag: str) -> None:
+    lags = {"second_moment_lag": 6.0, "log10_update_ratio": -2.5}
+    assert first_cause(diagnosis_of(finding("spike"), **lags)) == "adam_second_moment_lag"
+    assert first_cause(diagnosis_of(finding("spike", tag=tag), **lags)) == "outlier_batches"
+
+
+def test_single_wild_batches_are_no_change_of_the_data() -> None:
+    found = [finding("spike"), finding("distribution_shift", severity="info")]
+    assert next(iter(causes_of(diagnosis_of(*found), "spike"))) == "data_corrupted_midway"
+    assert next(iter(causes_of(diagnosis_of(*found, outlier_ratio=30.0), "spike"))) == "outlier_batches"
 
 
 def test_inputs_that_are_far_too_large_stand_behind_the_units_and_the_first_answers_that_they_spoil() -> None:

@@ -416,6 +416,41 @@ def test_resolved_finding_keeps_the_causes_it_had() -> None:
     assert diagnosis_of(gone, log10_update_ratio=-1.0).findings[0].causes == old.causes
 
 
+def test_what_comes_to_light_later_and_was_at_work_before_is_named_for_what_is_over() -> None:
+    blamed = diagnosis_of(finding("spike"), log10_update_ratio=-1.4, grad_agreement=-0.3).findings[0]
+    assert blamed.causes[0].id == "lr_too_high"
+    gone, outliers = replace(blamed, state="resolved"), {"outlier_ratio": 30.0}
+    inputs = finding("bad_inputs", tag="batch/std", first_step=1)
+    later = diagnosis_of(inputs, gone, **outliers)
+    spike = next(f for f in later.findings if f.kind == "spike")
+    assert [cause.id for cause in spike.causes] == ["outlier_batches", "lr_too_high"]
+    assert spike.causes[1].score < blamed.causes[0].score
+
+    began_later = replace(inputs, first_step=400, evidence=(replace(inputs.evidence[0], window=(400, 500)),))
+    kept = diagnosis_of(began_later, gone, **outliers)
+    assert next(f for f in kept.findings if f.kind == "spike").causes == blamed.causes
+
+
+def test_units_that_die_after_a_trouble_are_put_down_to_it() -> None:
+    """By then the gradient is nothing, and does not tell that it was a running sum."""
+    piled_up = diagnosis_of(finding("gradient_exploding", first_step=40), grad_agreement=0.98, grad_norm_ratio=40.0)
+    before, dead = piled_up.findings[0], {"grad_zero_share": 0.99, "grad_zero_share_first": 0.1, "grad_agreement": 0.1}
+    over = replace(before, state="resolved")
+    after = diagnosis_of(over, finding("dead_units", first_step=200), **dead)
+    assert next(f for f in after.findings if f.kind == "dead_units").causes[0].id == "gradients_not_zeroed"
+    first = diagnosis_of(over, finding("dead_units", first_step=20), **dead)
+    assert next(f for f in first.findings if f.kind == "dead_units").causes[0].id != "gradients_not_zeroed"
+
+
+def test_a_cause_that_leads_no_finding_does_not_hide_that_the_run_is_not_explained() -> None:
+    weak = {"grad_zero_share": 0.97, "grad_zero_share_first": 0.3, "log10_update_ratio": -3.8}
+    found = [finding(kind) for kind in ("dead_units", "collapse", "loss_floor", "not_learning", "gradient_vanishing")]
+    diagnosis = diagnosis_of(*found, **weak)
+    assert [first_cause(diagnosis, at) for at in range(len(found))] == ["unknown"] * len(found)
+    assert diagnosis.causes[0].id == "unknown"
+    assert diagnosis.causes[1].score > 0.5
+
+
 DONE = {
     **USUAL_STEPS,
     "loss_drop_share": 0.8,
