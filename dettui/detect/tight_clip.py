@@ -26,6 +26,8 @@ class ClipPolicy:
     over: float = 10.0  # usual norm over the limit
     every: float = 0.95  # share of the steps
     hardly_moved: float = 0.8  # share of the first loss
+    small_update: float = 1e-3  # ||dw||/||w|| below which a loss that falls, but not by half, is held back too
+    held_back: float = 0.5  # share of the first loss
 
 
 def norms_over_limit(context: Context, points: int) -> Floats:
@@ -59,7 +61,7 @@ class TightClip:
         if not sets_the_step(model) or context.points_past_warmup < self.policy.wait_points:
             return ()
         over = norms_over_limit(context, self.policy.window)
-        if len(over) < self.policy.wait_points // 2 or curve.now <= self.policy.hardly_moved * curve.start:
+        if len(over) < self.policy.wait_points // 2 or curve.now <= self._most_left(context) * curve.start:
             return ()
         if np.mean(over > self.policy.over) < self.policy.every:
             return ()
@@ -69,3 +71,9 @@ class TightClip:
         proof = Evidence(tags.GRAD_CLIP, window, usual, self.policy.over, ">", text)
         title = f"Every gradient is clipped to a {usual:.0f}th of its length"
         return (told_by([proof], "config_smell", "warning", title, key="clip"),)
+
+    def _most_left(self, context: Context) -> float:
+        """Share of the first loss that a run which does not suffer has left behind by now."""
+        update = context.median(tags.UPDATE_RATIO, 10**6)
+        is_small = update is not None and update < self.policy.small_update
+        return self.policy.held_back if is_small else self.policy.hardly_moved

@@ -192,7 +192,7 @@ CLIP_TOO_TIGHT: Final = CauseRecord(
     id="clip_too_tight",
     group="optimizer",
     meaning="Gradient clipping acts on every step, so that the clip value sets the step size.",
-    symptoms=("slow_descent", "update_too_small", "not_learning", "config_smell"),
+    symptoms=("slow_descent", "update_too_small", "not_learning", "loss_floor", "config_smell"),
     proofs=(
         Proof(
             both(over("clip_active_share", 0.95), under("log10_update_ratio", -4)),
@@ -207,6 +207,13 @@ CLIP_TOO_TIGHT: Final = CauseRecord(
             2,
             both(over("clip_ratio", 10), over("clip_active_share", 0.95)),
             "the gradient is {clip_ratio:.0f} times as long as the norm it is clipped to",
+        ),
+        Clue(
+            "size",
+            1.5,
+            both(over("clip_ratio", 3), over("clip_active_share", 0.95), under("log10_update_at_peak_lr", -3)),
+            "every gradient is clipped, to a {clip_ratio:.0f}th as a rule, and each step moves the weights by "
+            "{update_at_peak_lr:.1e} of their norm only",
         ),
     ),
     check="Print the norm that clip_grad_norm_ returns over 100 steps and compare its median with max_norm.",

@@ -70,6 +70,17 @@ def test_a_clip_is_too_tight_where_it_rules_each_step_and_nothing_moves(
     assert [s.key for s in judge(TightClip(), series, optimizer=optimizer)] == (["clip"] if told else [])
 
 
+@pytest.mark.parametrize(("update", "told"), [(2e-4, True), (4e-3, False)])
+def test_a_clip_that_makes_steps_small_is_too_tight_although_the_loss_falls_a_little(update: float, told: bool) -> None:
+    series = {
+        tags.GRAD_NORM: 40.0,
+        tags.GRAD_CLIP: 0.01,
+        tags.LOSS_TOTAL: decay(STEPS, 2.0, 1.3, 40.0),
+        tags.UPDATE_RATIO: update,
+    }
+    assert [s.key for s in judge(TightClip(), series, optimizer="SGD")] == (["clip"] if told else [])
+
+
 @pytest.mark.parametrize(("optimizer", "share"), [("SGD", 1.0), ("AdamW", None), ("RMSprop", None)])
 def test_clipping_speaks_of_the_step_only_where_the_step_is_as_long_as_the_gradient(
     optimizer: str, share: float | None

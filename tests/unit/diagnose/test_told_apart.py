@@ -49,6 +49,14 @@ def test_gradients_that_agree_and_have_shrunk_are_no_running_sum() -> None:
     assert next(iter(named)) == "dead_relu"
 
 
+@pytest.mark.parametrize(("active", "first"), [(1.0, "clip_too_tight"), (0.4, "unknown")])
+def test_a_loss_that_never_leaves_its_floor_under_a_clip_that_always_acts_is_held_by_it(
+    active: float, first: str
+) -> None:
+    clipped = {"clip_ratio": 9.2, "clip_active_share": active, "log10_update_at_peak_lr": -3.2, "grad_agreement": 0.04}
+    assert first_cause(diagnosis_of(finding("loss_floor"), **clipped)) == first
+
+
 # --- momentum ---------------------------------------------------------------------------------------------------
 
 
