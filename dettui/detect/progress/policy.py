@@ -47,6 +47,7 @@ class ProgressPolicy:
     few_steps_agree: float = 0.15  # the two cosines where an epoch has few steps, and both together
     few_steps_shorter: float = -0.25
     few_steps_ask: float = 0.6
+    few_steps_same: float = 0.9  # agreement there from which on a tenth of the batch would tell the same
     mostly_done: float = 0.15  # share of the first level
     grad_kept: float = 0.8  # newest gradient norm as a share of the first [S3]
     grad_kept_equal: float = 0.5  # the same where gradients are nearly equal: it shrinks along the way and still leads

@@ -124,12 +124,14 @@ class ShortSteps:
 
     def _limits(self, context: Context, agreement: float, overshoot: float) -> tuple[float, float] | None:
         """The limits on the two cosines that both are beyond, else None; wider ones where a large batch makes an epoch
-        of a few steps, for then the batch, too, may be what is wrong."""
+        of a few steps, for then the batch, too, may be what is wrong: it is where the gradients are all but equal."""
         policy = self.policy
         if agreement >= policy.strong and overshoot <= policy.much_shorter:
             return policy.strong, policy.much_shorter
         if not self._has_few_steps(context):
             return None
+        if agreement >= policy.few_steps_same and overshoot < 0 and context.steps_per_epoch != 1:
+            return policy.few_steps_same, 0.0  # a batch that is the whole set is meant
         least, most = policy.few_steps_agree, policy.few_steps_shorter
         beyond = agreement >= least and overshoot <= most and agreement - overshoot >= policy.few_steps_ask
         return (least, most) if beyond else None

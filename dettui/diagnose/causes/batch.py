@@ -89,7 +89,7 @@ BATCH_TOO_LARGE: Final = CauseRecord(
         Clue(
             "noise",
             1.5,
-            both(over("grad_agreement", 0.5), under("update_overshoot", -0.55)),
+            both(over("grad_agreement", 0.5), either(under("update_overshoot", -0.55), over("grad_agreement", 0.9))),
             "gradients of successive batches are nearly the same (cosine {grad_agreement:.2f})",
         ),
         Clue(

@@ -46,6 +46,18 @@ def test_both_signs_are_needed(agreement: float, overshoot: float) -> None:
     assert judge(ShortSteps(), STEPS, run(agreement, overshoot)) == ()
 
 
+@pytest.mark.parametrize(
+    ("agreement", "per_epoch", "told"), [(0.97, 4, True), (0.97, 60, False), (0.97, 1, False), (0.8, 4, False)],
+    ids=["large_batch", "many_steps", "the_whole_set", "gradients_that_differ"],
+)  # fmt: skip
+def test_gradients_that_are_all_but_equal_are_told_where_an_epoch_has_few_steps(
+    agreement: float, per_epoch: int, told: bool
+) -> None:
+    """As an adaptive optimizer has it, whose steps do not follow the gradient as closely."""
+    series = run(agreement, -0.2, **{tags.ROWS: 64.0, tags.MICRO_STEPS: 1.0})
+    assert bool(judge(ShortSteps(), STEPS, series, steps_per_epoch=per_epoch)) is told
+
+
 def test_a_hundred_and_twenty_points_past_the_warm_up_are_waited_for() -> None:
     assert judge(ShortSteps(), 119, run(steps=119)) == ()
     assert len(judge(ShortSteps(), 121, run(steps=121))) == 1
