@@ -15,6 +15,8 @@ from functools import cached_property
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
+from dettui.detect.floors import FloorPolicy, has_waited
+from dettui.detect.scores_of_places import best_score
 from dettui.detect.targets.checks import bad_targets, box_format, outside, scale
 from dettui.detect.targets.policy import TargetPolicy
 from dettui.detect.targets.reading import TargetReading
@@ -108,7 +110,8 @@ def pairing(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 
 def _elsewhere(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom | None:
     """Where the boxes lie instead, None where they may be where they belong."""
-    turned = swapped(reading.context, policy) if reading.declared_format else None
+    is_judged = bool(reading.declared_format) or _finds_little(reading, policy)
+    turned = swapped(reading.context, policy) if is_judged else None
     if turned is not None and _fits_instead(turned, own, policy):
         return _swapped(reading, policy, own, turned)
     fitting = tuple(m for m in mirrors(reading.context, policy) if _fits_too(m, own, policy))
@@ -120,6 +123,22 @@ def _elsewhere(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Sympt
     if elsewhere is not None and elsewhere.is_surely_over(policy.mirror_surely):
         return _of_the_batch(reading, policy, own, elsewhere)
     return _lost(reading, policy, own)
+
+
+def _finds_little(reading: TargetReading, policy: TargetPolicy) -> bool:
+    """Whether a detector that nobody knows has found little for half of its run, with boxes in pixels whose corners
+    stand in the usual order: its own format, whatever that is, then excuses nothing."""
+    score, legal = best_score(reading.context), reading.legal_shares().get("xyxy", 0.0)
+    largest, side = reading.greatest(tags.TARGET_MAX_COORD), reading.least(tags.TARGET_IMAGE_SIDE)
+    if reading.declared_format or score is None or largest is None or side is None:
+        return False
+    in_pixels = policy.within_half * side < largest <= side + 1
+    return (
+        score < policy.weak_score
+        and legal >= policy.declared_legal
+        and in_pixels
+        and has_waited(reading.context, FloorPolicy())
+    )
 
 
 def _fits_too(place: Wins, own: Wins, policy: TargetPolicy) -> bool:
@@ -175,8 +194,10 @@ def _of_the_batch(reading: TargetReading, policy: TargetPolicy, own: Wins, elsew
 
 
 def _lost(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom | None:
-    """A warning where no feature tells a box's own image from another one; news until that was asked often enough, and
-    where it is not known that boxes are pixels in a known format (shares may be of an image without its padding)."""
+    """A warning where no feature tells a box's own image from another one; news until that was asked often enough.
+
+    News, too, where it is not known that boxes are pixels in a known format (shares may be of an image without its
+    padding), unless the detector finds little."""
     text = (
         f"{own.share:.0%} of {own.compared:.0f} boxes stand out more on their own image than on the next one; "
         "chance is 50 %"
@@ -195,5 +216,5 @@ def _lost(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom | 
     deeper = Evidence(told.tag, reading.window, told.share, policy.learnt_at_most, "<", text)
     facts = {"own": own.share, "learnt": told.share}
     is_readable = bool(reading.declared_format) and reading.expects_pixels
-    severity: Severity = "warning" if is_readable else "info"
+    severity: Severity = "warning" if is_readable or _finds_little(reading, policy) else "info"
     return bad_targets("pairing", severity, title, (deeper, proof), exact=False, facts=facts)

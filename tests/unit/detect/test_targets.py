@@ -208,6 +208,42 @@ def test_boxes_that_fit_nowhere_are_a_warning_once_everything_was_asked() -> Non
     assert judge(series, steps=300, family="unknown")["pairing"].severity == "info"
 
 
+UNKNOWN = {"family": "unknown", "box_format": "", "box_scale": ""}
+
+
+def unknown_detector(score: float, own: float = 0.5, swapped: float = 0.5, **changes: Values) -> dict[str, Values]:
+    """A detector that nobody knows, and its score in ten evaluations."""
+    series = (
+        pairing(300, np.random.default_rng(5), own=own, boxes=12.0) | coin("learnt", 0.5) | coin("swapped", swapped)
+    )
+    evaluated: Values = dict.fromkeys(range(30, 301, 30), score)
+    return {**series, tags.TARGET_MAX_COORD: 390.0, tags.TARGET_IMAGE_SIDE: 400.0, "eval/mAP50": evaluated, **changes}
+
+
+def test_boxes_that_describe_nothing_are_a_warning_where_an_unknown_detector_finds_next_to_nothing() -> None:
+    found = judge(unknown_detector(0.04), steps=300, total_steps=300, **UNKNOWN)["pairing"]
+    assert (found.severity, found.title) == ("warning", "Boxes do not describe their images")
+
+
+def test_boxes_that_fit_with_swapped_axes_are_told_of_such_a_detector_too() -> None:
+    found = judge(unknown_detector(0.04, swapped=0.9), steps=300, total_steps=300, **UNKNOWN)["pairing"]
+    assert (found.severity, found.title) == ("warning", "Boxes fit their images with x and y swapped")
+
+
+@pytest.mark.parametrize(
+    ("score", "total", "changes"),
+    [
+        (0.4, 300, {}),  # it reads its boxes as they are meant
+        (0.04, 900, {}),  # it has hardly begun
+        (0.04, 300, {tags.TARGET_MAX_COORD: 1.0}),  # shares, of whatever
+        (0.04, 300, {tags.TARGET_LEGAL_XYXY: 4.0}),  # boxes of another format
+    ],
+)
+def test_otherwise_it_is_news_at_most(score: float, total: int, changes: dict[str, Values]) -> None:
+    found = judge(unknown_detector(score, **changes), steps=300, total_steps=total, **UNKNOWN).get("pairing")
+    assert found is None or found.severity == "info"
+
+
 def test_boxes_in_another_format_are_not_said_to_be_of_other_images() -> None:
     series = pairing(300, np.random.default_rng(5), own=0.5, boxes=12.0) | coin("learnt", 0.5)
     found = judge({**boxes(10.0, legal_xyxy=6.0, legal_xywh=10.0), **series}, steps=300)
