@@ -26,6 +26,10 @@ class NoScorePolicy:
     of_run: float = 0.4  # share of a declared run
     undeclared: int = 2000  # steps, where the length was not told
     best: float = 0.02  # of a score between 0 and 1
+    late: float = 0.6  # share of a declared run, after which less than near_nothing that does not rise is told as well
+    near_nothing: float = 0.05
+    near_nothing_at_half: float = 0.1  # the same of a score that counts what overlaps by half
+    rising: float = 1.5  # newest three evaluations over the three before
     empty: float = 0.6  # share of images without a box, beside which a score of best_empty is no better
     best_empty: float = 0.1
     surest_unexplained: float = 0.05  # share of the surest answers, at most, of a detector that names objects
@@ -58,19 +62,31 @@ class NoScore:
         if series is None or len(series) < self.policy.evaluations or not np.isfinite(series.values).all():
             return None
         best = float(series.values.max())
-        limit = self.policy.best_empty if self._mostly_empty(context) else self.policy.best
+        limit = self._limit(context, series)
         window = (int(series.steps[0]), int(series.steps[-1]))
         text = f"{best:.3g} at best in {len(series)} evaluations"
         if not 0 <= best < limit:
             return self._too_low_for_its_answers(context, series)
         proof = Evidence(series.tag, window, best, limit, "<", text)
-        title = f"{series.tag} has stayed at nothing"
+        title = f"{series.tag} has stayed at {'nothing' if best < self.policy.best else 'next to nothing'}"
         right = self._right_answers(context)
         if right is not None:
             return self._contradicted(context, title, [proof, right])
         shift = read_shift(context, EvaluationPolicy())
         kind = "bad_evaluation" if shift is not None and is_shifted(shift, EvaluationPolicy()) else "not_learning"
         return told_by([proof], kind, "warning", title, key="score")
+
+    def _limit(self, context: Context, series: Series) -> float:
+        """What the best of all evaluations should have reached by now."""
+        policy, total = self.policy, context.total_steps
+        limit = policy.best_empty if self._mostly_empty(context) else policy.best
+        if not total or context.step < policy.late * total or self._is_rising(series):
+            return limit
+        return max(limit, policy.near_nothing_at_half if "50" in series.tag else policy.near_nothing)
+
+    def _is_rising(self, series: Series) -> bool:
+        before, newest = series.values[-6:-3], series.values[-3:]
+        return not len(before) or bool(np.median(newest) > self.policy.rising * np.median(before))
 
     def _too_low_for_its_answers(self, context: Context, series: Series) -> Symptom | None:
         """A score that is above nothing, and far below what a detector comes to that has learnt its training set."""

@@ -203,7 +203,7 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
         Clue(
             "spread",
             1,
-            both(under("eval_std_ratio", 0.85), under("eval_means_apart", 0.5)),
+            both(under("eval_std_ratio", 0.85), under("eval_means_apart", 0.5), Unless(Seen("not_learning", "eval/"))),
             "inputs vary more in training than in evaluation (ratio {eval_std_ratio:.2f}), as under strong noise",
         ),
         Clue(

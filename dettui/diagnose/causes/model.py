@@ -218,7 +218,7 @@ LOSS_TERMS_UNBALANCED: Final = CauseRecord(
     id="loss_terms_unbalanced",
     group="model",
     meaning="One term of the loss drowns another.",
-    symptoms=("plateau", "slow_descent", "config_smell"),
+    symptoms=("plateau", "slow_descent", "config_smell", "not_learning"),
     clues=(
         Clue(
             "share",

@@ -54,6 +54,22 @@ def test_two_fifths_of_the_run_and_five_evaluations_are_waited_for() -> None:
     assert judge(NoScore(), STEPS, run("eval/iou", 0.0, 0.0, 0.0, 0.0), total_steps=STEPS) == ()
 
 
+@pytest.mark.parametrize(
+    ("tag", "scores", "total_steps", "told"),
+    [
+        ("eval/mAP50", (0.02, 0.05, 0.08, 0.03, 0.06, 0.05, 0.04), STEPS, True),
+        ("eval/mAP", (0.02, 0.05, 0.08, 0.03, 0.06, 0.05, 0.04), STEPS, False),  # over all overlaps that is something
+        ("eval/mAP", (0.02, 0.03, 0.04, 0.03, 0.02, 0.03, 0.02), STEPS, True),
+        ("eval/mAP50", (0.0, 0.0, 0.01, 0.02, 0.04, 0.06, 0.08), STEPS, False),  # it rises
+        ("eval/mAP50", (0.02, 0.05, 0.08, 0.03, 0.06, 0.05, 0.04), 2 * STEPS, False),
+    ],
+)
+def test_late_in_a_run_a_score_near_nothing_is_told(
+    tag: str, scores: tuple[float, ...], total_steps: int, told: bool
+) -> None:
+    assert bool(judge(NoScore(), STEPS, run(tag, *scores), total_steps=total_steps)) is told
+
+
 # --- beside what a detector is surest of ------------------------------------------------------------------------
 
 

@@ -506,3 +506,16 @@ def test_classes_that_only_evaluations_ask_for_come_before_a_small_training_set(
     diagnosis = diagnosis_of(finding("overfit"), model=CLASSIFIER, **by_heart, **asked, classes_unseen=5.0)
     assert first_cause(diagnosis) == "class_missing"
     assert "dataset_too_small" not in causes_of(diagnosis, "overfit")
+
+
+def test_terms_that_are_far_apart_explain_a_score_that_stays_near_nothing() -> None:
+    low = finding("not_learning", tag="eval/mAP50")
+    assert first_cause(diagnosis_of(low, term_weights_apart=100.0, schedule_share_done=1.0)) == "loss_terms_unbalanced"
+
+
+def test_a_few_pictures_that_vary_less_are_no_strong_augmentation_of_a_detector_that_scores_nothing() -> None:
+    known = {"eval_std_ratio": 0.8, "eval_means_apart": 0.1}
+    plain = causes_of(diagnosis_of(finding("not_learning", tag=tags.LOSS_TOTAL), **known), "not_learning")
+    assert "augmentation_too_strong" in plain
+    low = causes_of(diagnosis_of(finding("not_learning", tag="eval/mAP50"), **known), "not_learning")
+    assert "augmentation_too_strong" not in low
