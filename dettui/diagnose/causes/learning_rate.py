@@ -264,6 +264,7 @@ SCHEDULE_TOO_FAST: Final = CauseRecord(
     "per "
     "batch.",
     symptoms=("plateau", "plateau_after_lr_drop", "slow_descent", "update_too_small", "not_learning", "config_smell"),
+    explains_away=("labels_shuffled",),  # what was hardly trained answers like a guesser, whatever its labels
     tags=("lr/", "loss/", "update/"),
     prior=0.03,
     clues=(

@@ -519,3 +519,13 @@ def test_a_few_pictures_that_vary_less_are_no_strong_augmentation_of_a_detector_
     assert "augmentation_too_strong" in plain
     low = causes_of(diagnosis_of(finding("not_learning", tag="eval/mAP50"), **known), "not_learning")
     assert "augmentation_too_strong" not in low
+
+
+@pytest.mark.parametrize(("lr_over_peak", "share_done"), [(0.9, 0.4), (0.05, 0.4)], ids=["at_its_peak", "gone"])
+def test_labels_are_not_accused_where_the_rate_was_gone_before_much_could_be_learnt(
+    lr_over_peak: float, share_done: float
+) -> None:
+    guessing = {"first_epoch_over_guess": 1.0, "lr_now": 0.1 * lr_over_peak, "lr_peak": 0.1, "grad_norm_ratio": 0.9}
+    found = [finding("loss_floor"), finding("config_smell", tag="loss/total")]
+    named = causes_of(diagnosis_of(*found, **guessing, schedule_share_done=share_done), "loss_floor")
+    assert ("labels_shuffled" in named) is (lr_over_peak > 0.5)
