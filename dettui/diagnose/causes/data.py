@@ -14,6 +14,8 @@ from dettui_probe import tags
 _COUNTED: Final = at_least("boxes_seen", 300)
 """Below 300 boxes a rare class may be missing by chance."""
 
+_HALF_MISSING: Final = both(_COUNTED, at_least("unseen_share", 0.5))
+
 _ASKED_FOR: Final = both(over("classes_unseen", 0), over("eval_loss_over_guess", 1.5))
 """Evaluations that cost more than guessing among the classes that training holds ask for the others."""
 
@@ -144,7 +146,7 @@ DATASET_TOO_SMALL: Final = CauseRecord(
         Clue(
             "inputs",
             2,
-            under("distinct_batches", 20),
+            both(under("distinct_batches", 20), Unless(_HALF_MISSING)),
             "there are only {distinct_inputs:.0f} inputs, enough for {distinct_batches:.0f} batches",
         ),
         Clue("inputs", -1, over("distinct_batches", 100), "there are {distinct_inputs:.0f} inputs or more"),
@@ -153,6 +155,12 @@ DATASET_TOO_SMALL: Final = CauseRecord(
             -2,
             both(_ASKED_FOR, Unless(under("distinct_batches", 20))),
             "training holds nothing of {classes_unseen:.0f} classes that evaluations ask for",
+        ),
+        Clue(
+            "classes",
+            -2,
+            _HALF_MISSING,
+            "{classes_unseen:.0f} of {num_classes:.0f} classes have no object: what left them out left few inputs",
         ),
         Clue(
             "heart",

@@ -529,3 +529,11 @@ def test_labels_are_not_accused_where_the_rate_was_gone_before_much_could_be_lea
     found = [finding("loss_floor"), finding("config_smell", tag="loss/total")]
     named = causes_of(diagnosis_of(*found, **guessing, schedule_share_done=share_done), "loss_floor")
     assert ("labels_shuffled" in named) is (lr_over_peak > 0.5)
+
+
+def test_a_filter_that_left_few_inputs_and_half_of_the_classes_is_told_by_the_classes() -> None:
+    few = {"loss_drop_share": 0.999, "distinct_batches": 6.0, "distinct_inputs": 34.0, "num_classes": 4.0}
+    few |= {"boxes_seen": 2085.0}
+    one_missing = diagnosis_of(finding("overfit"), **few, classes_unseen=1.0)
+    assert first_cause(one_missing) == "dataset_too_small"  # as chance has it
+    assert first_cause(diagnosis_of(finding("overfit"), **few, classes_unseen=3.0)) == "class_missing"
