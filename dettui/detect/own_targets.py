@@ -14,6 +14,7 @@ import numpy as np
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.detect.floors import FloorPolicy, has_waited
+from dettui.detect.scores_of_places import best_precision
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats, Series
 from dettui.numerics.proportions import clustered_bounds
@@ -28,6 +29,9 @@ class OwnTargetsPolicy:
     pairs: int = 100
     by_chance: float = 0.65  # upper bound; 0.75 and more in the second half of the first epoch of healthy runs
     fresh: float = 0.9  # share of the inputs of a step that training had not met before
+    finds: float = (
+        0.1  # average precision of a detector that has learnt to find objects, whatever one of its terms says
+    )
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,12 @@ class OwnTargets:
 
 
 def read_own_targets(context: Context, policy: OwnTargetsPolicy) -> OwnTargets | None:
-    """None where too few pairs were compared."""
+    """None where too few pairs were compared, and of a detector that finds objects: pairs are of one of its terms, and
+    classes are often learnt long after places."""
     pairs, won = context.series(tags.FIT_PAIRS), context.series(tags.FIT_PAIRS_OWN)
     if pairs is None or won is None or len(pairs) != len(won) or context.is_resumed:
+        return None
+    if (best_precision(context) or 0.0) >= policy.finds:
         return None
     until = _fresh_until(context, pairs, policy)
     fresh = int(np.searchsorted(pairs.steps, until, side="right"))

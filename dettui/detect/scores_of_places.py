@@ -24,3 +24,10 @@ def best_score(context: Context) -> float | None:
     """The greatest value that any of them ever had; None where there is none."""
     values = (context.window(tag, _ALL) for tag in scores_of_places(context))
     return max((float(seen.max()) for seen in values if len(seen)), default=None)
+
+
+def best_precision(context: Context) -> float | None:
+    """The same of average precisions alone: of regions, a part is met by a guess."""
+    precisions = (tag for tag in scores_of_places(context) if "ap" in tag.lower())
+    values = (context.window(tag, _ALL) for tag in precisions)
+    return max((float(seen.max()) for seen in values if len(seen)), default=None)

@@ -62,6 +62,14 @@ def test_a_few_pairs_tell_nothing() -> None:
     assert not is_told(compared(0.5, 0.5, pairs=1))
 
 
+@pytest.mark.parametrize(("tag", "told"), [("eval/mAP50", False), ("eval/dice", True)])
+def test_a_detector_that_finds_objects_has_learnt_something_whatever_its_classes_say(tag: str, told: bool) -> None:
+    """Of a YOLO, the classes of its objects are compared, which it learns last; a guess has its share of any region."""
+    scores: dict[str, Values] = {tag: dict.fromkeys(range(40, STEPS + 1, 40), 0.35)}
+    assert is_told(compared(0.5, 0.55) | scores) is told
+    assert is_told(compared(0.5, 0.55) | {tag: dict.fromkeys(range(40, STEPS + 1, 40), 0.04)})
+
+
 def test_a_resumed_run_has_learnt_before() -> None:
     assert read_own_targets(context_of(STEPS, compared(0.9, 0.9), **RUN), OwnTargetsPolicy()) is not None
     assert read_own_targets(context_of(STEPS, compared(0.9, 0.9), **RUN, start_step=50), OwnTargetsPolicy()) is None
