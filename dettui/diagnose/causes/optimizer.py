@@ -137,7 +137,7 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
         Clue(
             "growth",
             -1.5,
-            under("grad_norm_ratio", 1),
+            both(under("grad_norm_ratio", 1), Unless(Seen("gradient_exploding"))),
             "gradients shrank to {grad_norm_ratio:.0%} of their first size; a running sum does not",
         ),
         Clue(

@@ -57,6 +57,12 @@ def test_a_loss_that_never_leaves_its_floor_under_a_clip_that_always_acts_is_hel
     assert first_cause(diagnosis_of(finding("loss_floor"), **clipped)) == first
 
 
+def test_a_sum_that_is_emptied_now_and_then_is_a_running_sum_while_it_grows() -> None:
+    """Zeroed once in an epoch, it is small as often as large."""
+    emptied = {**PILED_UP, "grad_norm_ratio": 0.4}
+    assert first_cause(diagnosis_of(finding("gradient_exploding"), **emptied)) == "gradients_not_zeroed"
+
+
 # --- momentum ---------------------------------------------------------------------------------------------------
 
 
