@@ -28,6 +28,7 @@ class OwnTargetsPolicy:
     z: float = 2.5  # standard errors over steps
     pairs: int = 100
     by_chance: float = 0.65  # upper bound; 0.75 and more in the second half of the first epoch of healthy runs
+    surely_more: float = 0.52  # lower bound from which on a little is learnt, as of a weak signal in much noise
     fresh: float = 0.9  # share of the inputs of a step that training had not met before
     finds: float = (
         0.1  # average precision of a detector that has learnt to find objects, whatever one of its terms says
@@ -41,7 +42,8 @@ class OwnTargets:
 
     compared: int
     share: float
-    at_most: float  # of all of them
+    at_least: float  # of all of them
+    at_most: float
     at_least_at_first_sight: float  # of those that were not met before
     window: tuple[int, int]
 
@@ -64,7 +66,7 @@ def read_own_targets(context: Context, policy: OwnTargetsPolicy) -> OwnTargets |
     first_sight = _bounds(won, pairs, slice(start, fresh), policy)
     everything = _bounds(won, pairs, slice(start, None), policy)
     window = int(pairs.steps[start]), int(pairs.steps[-1])
-    return OwnTargets(compared, share, everything[1], first_sight[0], window)
+    return OwnTargets(compared, share, *everything, first_sight[0], window)
 
 
 def _bounds(won: Series, pairs: Series, part: slice, policy: OwnTargetsPolicy) -> tuple[float, float]:
@@ -96,7 +98,7 @@ class NothingOfInputs:
         if context.loss is None or context.lr_is_rising or not has_waited(context, FloorPolicy()):
             return ()
         seen, policy = read_own_targets(context, self.policy), self.policy
-        if seen is None or seen.at_most >= policy.by_chance:
+        if seen is None or seen.at_most >= policy.by_chance or seen.at_least >= policy.surely_more:
             return ()
         text = (
             f"of {seen.compared} pairs of inputs, {seen.share:.0%} get answers that fit their own targets better than "

@@ -27,6 +27,7 @@ def add_answers(context: Context, known: Signals) -> Signals:
     return replace(
         known,
         own_targets_share=None if own is None else own.share,
+        own_targets_at_least=None if own is None else own.at_least,
         own_targets_at_most=None if own is None else own.at_most,
         own_targets_at_first_sight=None if own is None else own.at_least_at_first_sight,
         first_epoch_over_guess=_first_epoch(context),

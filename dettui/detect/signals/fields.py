@@ -119,6 +119,7 @@ class Signals:
     top_answer_share: float | None = None  # of the class named most often [S22]
     top_target_share: float | None = None  # of the most frequent class in the targets
     own_targets_share: float | None = None  # of pairs of inputs, those whose answers fit their own targets better
+    own_targets_at_least: float | None = None  # lower bound of it
     own_targets_at_most: float | None = None  # upper bound of it; one half by chance
     own_targets_at_first_sight: float | None = None  # lower bound of it, of inputs that were not met before
     output_spread: float | None = None  # over a batch, as a share of the size of the output [S18]

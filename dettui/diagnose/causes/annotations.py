@@ -434,6 +434,7 @@ LABELS_SHUFFLED: Final = CauseRecord(
             both(
                 under("own_targets_at_most", 0.65),
                 over("own_targets_share", 0.4),
+                under("own_targets_at_least", 0.52),
                 over("output_spread", 0.01),
                 over("log10_update_ratio", -4),
             ),

@@ -54,6 +54,11 @@ def test_a_network_that_tells_inputs_apart_is_silent(first: float, later: float)
     assert not is_told(compared(first, later))
 
 
+def test_a_weak_signal_in_much_noise_is_more_than_nothing() -> None:
+    assert not is_told(compared(0.59, 0.59, pairs=32))
+    assert is_told(compared(0.5, 0.5, pairs=32))
+
+
 def test_half_of_the_run_may_pass_before_anything_is_learnt() -> None:
     assert not is_told(compared(0.5, 0.5), total_steps=3 * STEPS)
 
