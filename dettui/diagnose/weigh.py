@@ -113,7 +113,7 @@ def diagnose(
 
 def _lacking(signals: Signals) -> Iterator[str]:
     if signals.steps < POLICY.steps_for_a_verdict:
-        yield f"{signals.steps} of {POLICY.steps_for_a_verdict} steps"
+        yield f"{signals.steps} of {POLICY.steps_for_a_verdict} measured steps"
     if signals.loss_last is None:
         yield "no loss recorded"
 

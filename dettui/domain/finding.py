@@ -99,7 +99,7 @@ class Diagnosis:
     findings: tuple[Finding, ...] = ()  # active first, then worst first; pending ones are not shown
     causes: tuple[RankedCause, ...] = ()  # best first; "unknown" where it abstains
     abstained: tuple[Abstention, ...] = ()
-    lacks: tuple[str, ...] = ("no step came",)  # what a verdict needs and did not come: "12 of 200 steps"
+    lacks: tuple[str, ...] = ("no step came",)  # what a verdict needs and did not come: "12 of 200 measured steps"
 
     @property
     def enough_data(self) -> bool:

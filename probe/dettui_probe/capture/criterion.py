@@ -14,15 +14,18 @@ SEARCHED: Final = 8  # steps in which the modules that are called between forwar
 class Criterion:
     """Looks for it between a forward pass and its backward pass, and follows it from then on."""
 
-    def __init__(self, offered: Callable[[Sequence[Any], Mapping[str, Any]], bool]) -> None:
-        """*offered* is given the arguments of modules, and says whether targets are among them.  Does not raise."""
-        self._offered = offered
+    def __init__(
+        self, offered: Callable[[Sequence[Any], Mapping[str, Any]], bool], returned: Callable[[object], None]
+    ) -> None:
+        """*offered* is given the arguments of modules, and says whether targets are among them; *returned* is given
+        what the loss made of them.  Neither raises."""
+        self._offered, self._returned = offered, returned
         self._search: Any = None  # handle of the hook on every module
-        self._found: Any = None  # handle of the hook on the loss
+        self._found: list[Any] = []  # handles of the hooks on the loss
 
     def open(self) -> None:
         """The model has answered: whatever is called now may be its loss."""
-        if self._found is None and self._search is None:
+        if not self._found and self._search is None:
             self._search = nn.modules.module.register_module_forward_pre_hook(LiveHook(self._meet))
 
     def close(self) -> None:
@@ -34,14 +37,20 @@ class Criterion:
     def detach(self) -> None:
         """Take off every hook."""
         self.close()
-        if self._found is not None:
-            self._found.remove()
-            self._found = None
+        for handle in self._found:
+            handle.remove()
+        self._found.clear()
 
     def _meet(self, module: nn.Module, args: Sequence[Any]) -> None:
-        if self._found is None and not isinstance(module, torch.jit.ScriptModule) and self._offered(args, {}):
+        if not self._found and not isinstance(module, torch.jit.ScriptModule) and self._offered(args, {}):
             self.close()
-            self._found = module.register_forward_pre_hook(LiveHook(self._given), with_kwargs=True)
+            self._found = [
+                module.register_forward_pre_hook(LiveHook(self._given), with_kwargs=True),
+                module.register_forward_hook(LiveHook(self._made)),
+            ]
 
     def _given(self, _module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self._offered(args, kwargs)
+
+    def _made(self, _module: nn.Module, _args: Sequence[Any], output: object) -> None:
+        self._returned(output)

@@ -112,6 +112,11 @@ class Inputs:
         """A module is called with *args* and *kwargs* after the model has answered, and before backward."""
         self._targets.run(self._take_targets_of_loss, [*args, *kwargs.values()])
 
+    def loss_ended(self, step: int, output: object) -> None:
+        """That module returned *output*."""
+        if self._loss.due(step):
+            self._loss.run(self._terms.take, output)
+
     def evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """The model is called with *args* and *kwargs* in an evaluation."""
         if self._eval_batches < rows.MOST_EVAL_BATCHES and self._recognising.works:

@@ -1,4 +1,4 @@
-"""The loss: what backward was called on, and the terms that the model returned."""
+"""The loss: what backward was called on, and the terms that the model, or its loss, returned."""
 
 from __future__ import annotations
 
@@ -10,19 +10,35 @@ from dettui_probe.capture.record import Reading, Sheet
 from dettui_probe.capture.torchlib import Tensor, as_mapping, fresh_vector, is_scalar
 
 
+def terms_in(output: object) -> dict[str, Tensor]:
+    """The loss terms among what a model or a loss returned, by name: the scalars of a dict, of the dict inside it
+    (``outputs.loss_dict`` of a HuggingFace detector), or of the one beside the total (``loss, items``).
+
+    Where some of them can be propagated back, the others only tell of the training: class_error, cardinality_error.
+    """
+    terms = as_mapping(output)
+    if terms is None and isinstance(output, list | tuple):
+        terms = next((found for value in output if (found := as_mapping(value)) is not None), None)
+    inner = next((found for value in (terms or {}).values() if (found := _scalars(value))), {})
+    found = inner or _scalars(terms)
+    trained = {name: value for name, value in found.items() if value.requires_grad}
+    return trained or found
+
+
+def _scalars(value: object) -> dict[str, Tensor]:
+    return {str(name): entry for name, entry in (as_mapping(value) or {}).items() if is_scalar(entry)}
+
+
 class LossTerms:
-    """The scalars in the dict that a model returns in training, averaged over the micro-batches of a step."""
+    """The terms that come with a forward pass in training, averaged over the micro-batches of a step."""
 
     def __init__(self) -> None:
         self._names: tuple[str, ...] = ()
         self._vectors: list[Tensor] = []
 
     def take(self, output: object) -> None:
-        """Note the terms in the *output* of a forward pass; nothing where it is no dict of scalars."""
-        terms = as_mapping(output)
-        if terms is None:
-            return
-        scalars = {str(name): value for name, value in terms.items() if is_scalar(value)}
+        """Note the terms in the *output* of a forward pass, or of the loss behind it; nothing where it has none."""
+        scalars = terms_in(output)
         if not scalars:
             return
         if tuple(scalars) != self._names:

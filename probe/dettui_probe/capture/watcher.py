@@ -63,7 +63,7 @@ class Watcher:
         self._hearing = self._collector.instrument("warnings")
         self._warnings: Reading | None = None
         self._inputs = Inputs(model, self._collector, wishes.contract)
-        self._criterion = Criterion(self.loss_begins)
+        self._criterion = Criterion(self.loss_begins, self.loss_ended)
         self._awaits_loss = False  # the model has answered, and nothing was propagated back yet
         self._eval_passes = self._eval_passes_in_training_mode = (
             0  # forward passes without gradients since the last step
@@ -125,6 +125,11 @@ class Watcher:
             return False
         self._call(self._loss_begins, args, kwargs)
         return self._inputs.loss_has_targets
+
+    def loss_ended(self, output: object) -> None:
+        """After that module made *output* of them."""
+        if self._forwards and self._lit and not self._in_forward and not self._in_backward:
+            self._call(self._loss_ended, output)
 
     def backward_begins(self, tensors: Sequence[Tensor]) -> None:
         """Before ``torch.autograd.backward``."""
@@ -290,6 +295,9 @@ class Watcher:
 
     def _loss_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self._inputs.loss_begins(args, kwargs)
+
+    def _loss_ended(self, output: object) -> None:
+        self._inputs.loss_ended(self._coming_step, output)
 
     def _backward_begins(self, tensors: Sequence[Tensor]) -> None:
         self._await_loss(False)

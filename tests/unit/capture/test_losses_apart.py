@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dettui_probe import tags
 from dettui_probe.capture import attach
 from dettui_probe.capture.criterion import SEARCHED
+from dettui_probe.capture.loss import terms_in
 from dettui_probe.run import Run
 
 ToldReader = Callable[[], Any]
@@ -254,3 +255,54 @@ def test_the_search_for_a_loss_ends(run: Run) -> None:
         assert len(hooks) == before
         optimizer.step()
     assert open_at == list(range(1, SEARCHED + 1))
+
+
+# --- what the loss returns ----------------------------------------------------------------------------------------
+
+
+class Terms(SetCriterion):
+    """Returns its terms, as DETR's does, and what is no loss beside them."""
+
+    def forward(self, outputs: Mapping[str, Tensor], targets: Sequence[Mapping[str, Tensor]]) -> Any:
+        boxes, classes = super().forward(outputs, targets), outputs["pred_logits"].square().mean()
+        return {"loss_bbox": boxes, "loss_ce": classes, "class_error": classes.detach() * 100}
+
+
+def terms_of(row: Any) -> dict[str, float]:
+    return {tag: value for tag, value in row.values.items() if tag.startswith("loss/") and tag != tags.LOSS_TOTAL}
+
+
+def test_the_terms_of_a_loss_that_is_apart_are_told(run: Run, told: ToldReader) -> None:
+    model, criterion = Queries(), Terms()
+    attach(run, model, optimizer := torch.optim.SGD(model.parameters(), lr=0.1), budget=1.0)
+    sums = []
+    for _ in range(SEARCHED + 3):
+        terms = criterion(model(torch.rand(2, 3, HEIGHT, WIDTH)), dicts([GOOD], [GOOD]))
+        sums.append((terms["loss_bbox"] + terms["loss_ce"]).item())
+        (terms["loss_bbox"] + terms["loss_ce"]).backward()
+        optimizer.step()
+        with torch.no_grad():  # an evaluation between the steps
+            criterion(model(torch.rand(2, 3, HEIGHT, WIDTH)), dicts([OUT], [OUT]))
+    found = [terms_of(row) for row in told().rows if tags.LOSS_TOTAL in row.values]
+    assert [set(row) for row in found] == [{"loss/loss_bbox", "loss/loss_ce"}] * len(sums)
+    assert [sum(row.values()) for row in found] == pytest.approx(sums)
+
+
+@pytest.mark.parametrize(
+    ("output", "names"),
+    [
+        ({"a": torch.ones(()), "b": torch.ones(1), "logits": torch.ones(3), "n": 4}, {"a", "b"}),
+        ({"loss": torch.ones(()), "loss_dict": {"ce": torch.ones(()), "box": torch.ones(())}}, {"ce", "box"}),
+        ((torch.ones(3), {"box_loss": torch.ones(()), "cls_loss": torch.ones(())}), {"box_loss", "cls_loss"}),
+        ((torch.ones(()), torch.ones(3)), set()),
+        ({"logits": torch.ones(3), "more": {"x": torch.ones(3)}}, set()),
+        (torch.ones(()), set()),
+    ],
+)
+def test_where_terms_are_found(output: object, names: set[str]) -> None:
+    assert set(terms_in(output)) == names
+
+
+def test_what_has_no_gradient_is_no_term_beside_what_has() -> None:
+    output = {"loss": torch.ones((), requires_grad=True), "accuracy": torch.ones(())}
+    assert set(terms_in(output)) == {"loss"}

@@ -187,7 +187,7 @@ def test_run_without_a_loss_is_never_called_healthy() -> None:
 
 
 def test_what_a_verdict_lacks_is_told() -> None:
-    assert diagnosis_of(steps=12).lacks == (f"12 of {POLICY.steps_for_a_verdict} steps",)
+    assert diagnosis_of(steps=12).lacks == (f"12 of {POLICY.steps_for_a_verdict} measured steps",)
     assert diagnosis_of(loss_last=None).lacks == ("no loss recorded",)  # type: ignore[arg-type]
     assert diagnosis_of().lacks == ()
 
