@@ -1,0 +1,1 @@
+"""Scripts for trainers of others, which CI does not install."""
