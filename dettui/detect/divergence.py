@@ -52,6 +52,7 @@ class DivergencePolicy:
     calm_growth: float = 2.0  # of updates and gradients before it, over the usual ones
     calm_update: float = 0.1
     at_once: float = 0.5  # share of the step change that two points bring
+    foreground: float = 1.5  # times as many proposals that are foreground: theirs are the dear ones
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Divergence:
         return () if rise is None else self._told(context, curve, rise)
 
     def _told(self, context: Context, curve: LossCurve, rise: Rise) -> Sequence[Symptom]:
+        if rise.now < curve.start and self._has_more_foreground(context, rise.best_step):
+            return ()
         shift = self._step_change(curve, rise.best_step)
         if shift is not None and self._came_at_once(context, curve, shift):
             return self._shifted(context, curve, shift) if self._is_beyond_noise_at(curve, rise, shift) else ()
@@ -92,6 +95,15 @@ class Divergence:
         if shift is None or rise.now > 1.3 * curve.start or self._optimizer_took_part(context, rise):
             return (self._diverged(curve, rise),)
         return self._shifted(context, curve, shift)
+
+    def _has_more_foreground(self, context: Context, since: int) -> bool:
+        """Whether the proposals of a two-stage detector have met so many more objects since that its second stage has
+        more boxes, and masks, to account for: its loss rises while it learns."""
+        proposals = context.series(tags.ASSIGN_ROI)
+        if proposals is None:
+            return False
+        before = proposals.between(since - self.policy.usual_steps, since).values
+        return len(before) > 0 and median(proposals.values[-NOW_POINTS:]) > self.policy.foreground * median(before)
 
     def _rise(self, context: Context, curve: LossCurve) -> Rise | None:
         policy = self.policy

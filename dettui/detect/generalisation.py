@@ -29,7 +29,8 @@ class GeneralisationPolicy:
     fresh: float = 0.9  # share of the inputs of a step that training had not met before
     fresh_evaluations: int = 3
     agreeing: int = 2  # newest evaluations that say the same
-    agreeing_with_norm: int = 3  # the same where running statistics of BatchNorm may lag behind
+    agreeing_with_norm: int = 5  # the same where running statistics of BatchNorm lag behind at first, up to tenfold
+    still: int = 2  # of these, after the first input that came again: too soon to have learnt anything by heart
     apart: float = 1.5  # times as far above the training loss as the first evaluation, which untrained is level with it
     moved: float = 0.9  # share of its start to which the training loss fell meanwhile
 
@@ -112,13 +113,18 @@ def read_fresh_gap(context: Context, policy: GeneralisationPolicy) -> FreshGap |
     early = series.between(int(series.steps[0]), until)
     if len(early) < policy.fresh_evaluations:
         return None
+    agreeing = policy.agreeing
+    if context.last(tags.NORM_TRAINING):
+        agreeing = policy.agreeing_with_norm
+        early = series.between(int(early.steps[0]), int(series.steps[: len(early) + policy.still][-1]))
+        if len(early) < agreeing:
+            return None
     places = np.searchsorted(curve.steps, early.steps)
     levels = np.array([np.mean(curve.values[max(0, at - 20) : at + 1]) for at in places])
     if levels.min() <= 0 or levels[-1] > policy.moved * curve.start:
         return None
     ratios = early.values / levels
-    newest = ratios[-policy.agreeing_with_norm :] if context.last(tags.NORM_TRAINING) else ratios[-policy.agreeing :]
-    return FreshGap(float(newest.min() / max(1.0, ratios[0])), (int(early.steps[0]), int(early.steps[-1])))
+    return FreshGap(float(ratios[-agreeing:].min() / max(1.0, ratios[0])), (int(early.steps[0]), int(early.steps[-1])))
 
 
 def _fresh_until(context: Context, policy: GeneralisationPolicy) -> int | None:

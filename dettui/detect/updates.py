@@ -32,6 +32,7 @@ class UpdatePolicy:
     too_small: float = 1e-6  # [L6: stall]
     stuck: float = 0.6  # share of the first loss: large updates are harmless while the loss falls
     fallen: float = 0.3  # share of the first loss below which a schedule may run out
+    gone: float = 1e-5  # share of the first gradients; Adam's steps shrink with them from its eps on
     decayed: float = 0.01  # share of the LR's peak below which small updates are meant
 
 
@@ -83,7 +84,7 @@ class NoUpdate:
         skipped = context.window(tags.AMP_SKIPPED, need)
         if len(unchanged) < need or not bool(np.all(unchanged >= 1.0)) or (len(skipped) and bool(skipped.any())):
             return ()
-        if (grad is not None and grad == 0) or self._has_run_out(context):
+        if (grad is not None and grad == 0) or self._has_run_out(context) or self._gradient_is_gone(context, grad):
             return ()  # nothing to apply, or nothing left to do
         window = context.span(tags.UPDATE_UNCHANGED, need)
         first = _start_of_stillness(context)
@@ -96,6 +97,11 @@ class NoUpdate:
                 (tags.UPDATE_UNCHANGED, 1.0, 1.0, "==", text),
             ),
         )
+
+    def _gradient_is_gone(self, context: Context, grad: float | None) -> bool:
+        """True where the optimizer steps by what is left of gradients that have vanished: less than a float holds."""
+        first = context.early_median(tags.GRAD_NORM, 10)
+        return grad is not None and first is not None and grad < self.policy.gone * first
 
     def _has_run_out(self, context: Context) -> bool:
         """True where the schedule has decayed below what changes a float, and the loss had fallen well before."""

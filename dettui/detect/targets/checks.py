@@ -38,7 +38,7 @@ def bad_targets(
 def degenerate(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """Boxes without width or height [A1].  Left to the format check where another format explains them all."""
     count = reading.count(tags.TARGET_DEGENERATE)
-    if not count or (not reading.declared_format and _fits_another_format(reading, policy)):
+    if not count or (not reading.declared_format and (_fits_another_format(reading, policy) or _fits_none(reading))):
         return None
     share = count / max(reading.boxes, 1.0)
     severity: Severity = "critical" if share > policy.common_fault else "warning"
@@ -49,6 +49,13 @@ def degenerate(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     return bad_targets(
         "degenerate", severity, f"{share:.1%} of the boxes are degenerate", (proof,), facts={"share": share}
     )
+
+
+def _fits_none(reading: TargetReading) -> bool:
+    """Whether the boxes of a head that nobody knows are legal in no format for the better part: then which of their
+    numbers is a width is not known either."""
+    shares = reading.legal_shares()
+    return bool(shares) and max(shares.values()) < 0.5 < (reading.share(tags.TARGET_DEGENERATE) or 0.0)
 
 
 def _fits_another_format(reading: TargetReading, policy: TargetPolicy) -> bool:

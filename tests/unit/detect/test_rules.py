@@ -201,6 +201,16 @@ def test_a_slow_climb_is_divergence_and_a_step_is_a_shift() -> None:
     assert [s.kind for s in judge(Divergence(), 600, loss(step))] == ["distribution_shift"]
 
 
+@pytest.mark.parametrize(("foreground", "kinds"), [(18.0, []), (7.0, ["distribution_shift"])])
+def test_a_second_stage_that_is_given_more_foreground_has_more_to_account_for(
+    foreground: float, kinds: list[str]
+) -> None:
+    """A Mask R-CNN whose proposals begin to meet objects: the loss of boxes trebles, and the score rises."""
+    step = noisy(decay(600, 2.4, 0.4, 40.0) + np.where(grid(600) >= 470, 0.8, 0.0), rng(), 0.05)
+    met = np.where(grid(600) < 470, 7.0, foreground)
+    assert [s.kind for s in judge(Divergence(), 600, {**loss(step), tags.ASSIGN_ROI: met})] == kinds
+
+
 def test_a_loss_that_has_climbed_and_is_mostly_back_does_not_diverge() -> None:
     falling, hill = decay(600, 2.4, 0.4, 40.0), np.exp(-(((grid(600) - 450) / 50) ** 2))
     hump = noisy(falling * (1 + 3.5 * hill), rng(), 0.05)
@@ -253,6 +263,16 @@ def test_weights_may_stand_still_once_the_schedule_has_run_out_on_a_solved_task(
         tags.LR + "0": step_lr(600, 0.01, (300,), lr / 0.01),
         tags.UPDATE_UNCHANGED: (grid(600) >= 300).astype(float),
         tags.GRAD_NORM: 0.1,
+    }
+    assert len(judge(NoUpdate(), 600, series)) == found
+
+
+@pytest.mark.parametrize(("gone", "found"), [(1e-9, 0), (0.01, 1)])
+def test_weights_stand_still_by_themselves_where_gradients_have_vanished(gone: float, found: int) -> None:
+    series = {
+        **loss(noisy(np.full(600, 2.0), rng(), 0.01)),
+        tags.UPDATE_UNCHANGED: (grid(600) >= 300).astype(float),
+        tags.GRAD_NORM: np.where(grid(600) < 40, 0.1, 0.1 * gone),
     }
     assert len(judge(NoUpdate(), 600, series)) == found
 

@@ -56,6 +56,16 @@ def test_many_degenerate_boxes_are_critical() -> None:
     assert judge(boxes(10.0, degenerate=1.0))["degenerate"].severity == "critical"
 
 
+def test_boxes_that_are_legal_in_no_format_are_not_called_degenerate_where_theirs_is_not_known() -> None:
+    legal = {"legal_xyxy": 0.0, "legal_yxyx": 0.0, "legal_xywh": 1.0, "legal_cxcywh": 2.0}
+    beyond = boxes(10.0, degenerate=10.0, outside=10.0, **legal)
+    found = judge(beyond, family="unknown", background=None)
+    assert "degenerate" not in found
+    assert found["outside"].exact
+    flat = {**beyond, tags.TARGET_LEGAL_CXCYWH: 9.0}  # a tenth of them has no width as centres and sizes either
+    assert judge(flat, family="unknown", background=None)["degenerate"].severity == "critical"
+
+
 @pytest.mark.parametrize(("largest", "key"), [(50.0, "scale"), (70.0, "format")])
 def test_boxes_that_end_at_the_middle_are_of_a_smaller_image_and_others_in_the_quarter_of_another_format(
     largest: float, key: str

@@ -165,7 +165,9 @@ def test_a_short_run_that_is_over_is_not_told_to_wait() -> None:
     short = diagnosis_of(steps=12)
     over = RunFrame(INFO, Liveness(RunState.FINISHED), Vitals(step=12), short)
     assert "the run ended before anything could be said (12 of 200 measured steps)" in to_text(over, 100)
-    assert "too early to say (12 of 200 measured steps)" in to_text(replace(over, liveness=Liveness(RunState.RUNNING)), 100)
+    assert "too early to say (12 of 200 measured steps)" in to_text(
+        replace(over, liveness=Liveness(RunState.RUNNING)), 100
+    )
     assert to_json(over)["verdict"] == "insufficient_data"
 
 
