@@ -30,6 +30,7 @@ class GeneralisationPolicy:
     fresh_evaluations: int = 3
     agreeing: int = 2  # newest evaluations that say the same
     agreeing_with_norm: int = 5  # the same where running statistics of BatchNorm lag behind at first, up to tenfold
+    falling: float = 0.5  # share of the greatest of these that the newest has come down to: soon they are level again
     still: int = 2  # of these, after the first input that came again: too soon to have learnt anything by heart
     apart: float = 1.5  # times as far above the training loss as the first evaluation, which untrained is level with it
     moved: float = 0.9  # share of its start to which the training loss fell meanwhile
@@ -124,6 +125,8 @@ def read_fresh_gap(context: Context, policy: GeneralisationPolicy) -> FreshGap |
     if levels.min() <= 0 or levels[-1] > policy.moved * curve.start:
         return None
     ratios = early.values / levels
+    if ratios[-1] < policy.falling * ratios[-agreeing:].max():
+        return None
     return FreshGap(float(ratios[-agreeing:].min() / max(1.0, ratios[0])), (int(early.steps[0]), int(early.steps[-1])))
 
 

@@ -58,6 +58,7 @@ def _known(signals: Signals) -> Iterator[tuple[str, float]]:
 def _words(numbers: Mapping[str, float], model: ModelInfo | None) -> dict[str, str]:
     declared = declared_format(model)
     words = {"likely_format": _likely_format(numbers, declared), "declared_format": declared or "xyxy"}
+    words["told_format"] = declared  # "" where nobody knows what the head reads
     if model is not None:
         words["box_scale"] = model.box_scale
         words["family"] = model.family

@@ -10,7 +10,7 @@ from dettui.detect.assignment import AssignmentPolicy, read_matches
 from dettui.detect.classes import are_of_parts, foreground, named_background
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
-from dettui.detect.targets.checks import is_another_format
+from dettui.detect.targets.checks import fits_no_format, is_another_format
 from dettui.detect.targets.pairing import learnt, mirrors, own_place, same_batch, swapped
 from dettui.detect.targets.policy import DEFAULT_POLICY
 from dettui.detect.targets.reading import read_targets
@@ -26,7 +26,7 @@ def add_boxes(context: Context, known: Signals) -> Signals:
     legal = reading.legal_shares()
     others = {name: share for name, share in legal.items() if name != (reading.declared_format or "xyxy")}
     images, empty = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
-    misread = is_another_format(reading, DEFAULT_POLICY)  # then they have other sizes than it seems
+    misread = is_another_format(reading, DEFAULT_POLICY) or fits_no_format(reading)  # of other sizes than it seems
     return replace(
         known,
         boxes_seen=reading.boxes,
@@ -34,7 +34,7 @@ def add_boxes(context: Context, known: Signals) -> Signals:
         share_empty=empty / images if images and empty is not None else None,
         share_degenerate=None if misread else reading.share(tags.TARGET_DEGENERATE),
         share_nonfinite_boxes=reading.share(tags.TARGET_NONFINITE),
-        share_outside=None if misread else reading.share(tags.TARGET_OUTSIDE),
+        share_outside=None if is_another_format(reading, DEFAULT_POLICY) else reading.share(tags.TARGET_OUTSIDE),
         share_tiny=None if misread else reading.share(tags.TARGET_TINY),
         share_top_left=reading.share(tags.TARGET_TOP_LEFT),
         share_legal_xyxy=legal.get("xyxy"),

@@ -38,7 +38,7 @@ def bad_targets(
 def degenerate(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """Boxes without width or height [A1].  Left to the format check where another format explains them all."""
     count = reading.count(tags.TARGET_DEGENERATE)
-    if not count or (not reading.declared_format and (_fits_another_format(reading, policy) or _fits_none(reading))):
+    if not count or fits_no_format(reading) or (not reading.declared_format and _fits_another_format(reading, policy)):
         return None
     share = count / max(reading.boxes, 1.0)
     severity: Severity = "critical" if share > policy.common_fault else "warning"
@@ -51,11 +51,13 @@ def degenerate(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     )
 
 
-def _fits_none(reading: TargetReading) -> bool:
+def fits_no_format(reading: TargetReading) -> bool:
     """Whether the boxes of a head that nobody knows are legal in no format for the better part: then which of their
     numbers is a width is not known either."""
     shares = reading.legal_shares()
-    return bool(shares) and max(shares.values()) < 0.5 < (reading.share(tags.TARGET_DEGENERATE) or 0.0)
+    if reading.declared_format or not shares:
+        return False
+    return max(shares.values()) < 0.5 < (reading.share(tags.TARGET_DEGENERATE) or 0.0)
 
 
 def _fits_another_format(reading: TargetReading, policy: TargetPolicy) -> bool:

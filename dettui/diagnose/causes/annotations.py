@@ -14,6 +14,9 @@ _TARGETS: Final = ("targets/",)
 _ENOUGH_BOXES: Final = at_least("boxes_seen", 200)
 """Below 200 boxes a format is likely, not proved (detection.md 3.1 row 3)."""
 
+_TOLD: Final = Says("told_format", ("xyxy", "xywh", "cxcywh", "yxyx"))
+"""A head that nobody knows may read what it is given: then a format is likely wrong at most, and never surely."""
+
 _OTHER_FORMAT_FITS: Final = both(
     under("share_legal_declared", 0.98),
     at_least("share_legal_other", 0.995),
@@ -61,12 +64,13 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
     prior=0.08,
     proofs=(
         Proof(
-            both(_ENOUGH_BOXES, _IN_THE_RIGHT_SCALE, _OTHER_FORMAT_FITS),
+            both(_TOLD, _ENOUGH_BOXES, _IN_THE_RIGHT_SCALE, _OTHER_FORMAT_FITS),
             "only {share_legal_declared:.1%} of {boxes_seen:.0f} boxes are legal as {declared_format}, and at least "
             "99.5% are as {likely_format}",
         ),
         Proof(
             both(
+                _TOLD,
                 at_least("boxes_seen", 20),
                 at_least("share_degenerate", 0.35),
                 _IN_THE_RIGHT_SCALE,
@@ -76,7 +80,7 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
             "are legal as {likely_format}",
         ),
         Proof(
-            both(_ENOUGH_BOXES, _IN_PIXELS, _ALL_TOP_LEFT),
+            both(_TOLD, _ENOUGH_BOXES, _IN_PIXELS, _ALL_TOP_LEFT),
             "read as xyxy, the centres of all {boxes_seen:.0f} boxes lie in the top left quarter of their images",
         ),
     ),

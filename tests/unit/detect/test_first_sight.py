@@ -80,6 +80,7 @@ def test_a_handful_of_equal_inputs_ends_nothing() -> None:
         ((1.0, *[2.0] * 5), STEPS, True),
         ((1.0, 1.0, *[2.0] * 4), STEPS, False),
         ((1.0, 1.1, 2.6, 1.6, 4.2, 0.8), 300, False),  # a healthy DenseNet, whose statistics came after
+        ((1.0, 2.6, 1.6, 4.2, 7.4, 1.9), 250, False),  # another one, whose statistics took longer
         ((1.0, 2.6, 2.6, 2.6), 250, False),  # too early to say
         ((1.0, 2.6, 2.6, 2.6, 3.0, 3.0), 250, True),
     ],
