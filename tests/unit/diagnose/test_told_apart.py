@@ -482,6 +482,15 @@ def test_boxes_of_a_smaller_image_are_told_from_boxes_of_another_format() -> Non
     assert first_cause(diagnosis_of(bad, max_coord=90.0, **quarter)) == "boxes_wrong_format"
 
 
+@pytest.mark.parametrize(("family", "box_format", "certain"), [("yolo", "xyxy", True), ("unknown", "", False)])
+def test_a_format_is_proved_wrong_only_to_a_head_that_is_known(family: str, box_format: str, certain: bool) -> None:
+    """One's own detector, which does not learn for whatever reason, may read centres and sizes."""
+    model = ModelInfo(family, 4, box_format=box_format, box_scale="pixels" if box_format else "")
+    as_centres = {"boxes_seen": 500.0, "share_degenerate": 0.9, "share_legal_declared": 0.1, "share_legal_other": 1.0}
+    causes = diagnosis_of(finding("not_learning"), model=model, max_coord=60.0, **as_centres).causes
+    assert any(cause.id == "boxes_wrong_format" and cause.certain for cause in causes) is certain
+
+
 # --- a score that contradicts training ----------------------------------------------------------------------------
 
 
