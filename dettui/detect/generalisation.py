@@ -30,6 +30,8 @@ class GeneralisationPolicy:
     fresh_evaluations: int = 3
     agreeing: int = 2  # newest evaluations that say the same
     agreeing_with_norm: int = 5  # the same where running statistics of BatchNorm lag behind at first, up to tenfold
+    agreeing_with_momentum: int = 3  # where weights run ahead of the statistics by a momentum that few would choose
+    heavy_momentum: float = 0.97
     falling: float = 0.5  # share of the greatest of these that the newest has come down to: soon they are level again
     still: int = 2  # of these, after the first input that came again: too soon to have learnt anything by heart
     apart: float = 1.5  # times as far above the training loss as the first evaluation, which untrained is level with it
@@ -115,7 +117,9 @@ def read_fresh_gap(context: Context, policy: GeneralisationPolicy) -> FreshGap |
     if len(early) < policy.fresh_evaluations:
         return None
     agreeing = policy.agreeing
-    if context.last(tags.NORM_TRAINING):
+    if context.last(tags.NORM_TRAINING) and (context.last(tags.MOMENTUM + "0") or 0.0) > policy.heavy_momentum:
+        agreeing = policy.agreeing_with_momentum
+    elif context.last(tags.NORM_TRAINING):
         agreeing = policy.agreeing_with_norm
         early = series.between(int(early.steps[0]), int(series.steps[: len(early) + policy.still][-1]))
         if len(early) < agreeing:
@@ -125,7 +129,7 @@ def read_fresh_gap(context: Context, policy: GeneralisationPolicy) -> FreshGap |
     if levels.min() <= 0 or levels[-1] > policy.moved * curve.start:
         return None
     ratios = early.values / levels
-    if ratios[-1] < policy.falling * ratios[-agreeing:].max():
+    if agreeing == policy.agreeing_with_norm and ratios[-1] < policy.falling * ratios[-agreeing:].max():
         return None
     return FreshGap(float(ratios[-agreeing:].min() / max(1.0, ratios[0])), (int(early.steps[0]), int(early.steps[-1])))
 

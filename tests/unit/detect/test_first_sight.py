@@ -92,6 +92,12 @@ def test_running_statistics_that_may_lag_need_five_evaluations_that_agree(
     assert is_told(series) is told
 
 
+@pytest.mark.parametrize(("momentum", "told"), [(0.99, True), (0.9, False)])
+def test_three_are_enough_where_a_heavy_momentum_tells_why_they_lag(momentum: float, told: bool) -> None:
+    lagging = {tags.NORM_TRAINING: 4.0, tags.MOMENTUM + "0": momentum}
+    assert is_told(run((1.0, 10.0, 2.5, 1.9), every=60, met_again_from=250, **lagging)) is told
+
+
 @pytest.mark.parametrize(("ratios", "told"), [((2.0, 2.2, 2.2, 2.2), False), ((2.0, 3.4, 3.4, 3.4), True)])
 def test_a_first_evaluation_that_is_already_above_counts_as_the_unit(ratios: tuple[float, ...], told: bool) -> None:
     """Dropout, or another reduction, puts a constant factor between the two."""
