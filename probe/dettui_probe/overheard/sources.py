@@ -108,8 +108,11 @@ def _told(values: Any, name: Callable[[str], str | None]) -> Scores:
 
 
 def _is_number(value: Any) -> bool:
-    """A number, or a tensor or array of one."""
-    return isinstance(value, (int, float)) or (hasattr(value, "tolist") and getattr(value, "size", None) is not None)
+    """A number, or a tensor or array of one: what a run would refuse is not the script's doing."""
+    if isinstance(value, (int, float)):
+        return True
+    count = getattr(value, "numel", None) or getattr(value, "size", None)  # of torch, of numpy
+    return (count() if callable(count) else count) == 1
 
 
 SOURCES: Final = (

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dettui_probe import wire
@@ -190,6 +191,14 @@ def test_trackers_are_heard_where_the_name_says_it_is_an_evaluation(run: Run, li
     library("wandb.sdk.wandb_run", None)().log({"valid/loss": 2.0, "train/loss": 1.0, "val/picture": object()})
     assert heard(run) == {"eval/accuracy": 0.5}
     assert heard(run) == {"eval/loss": 2.0}
+
+
+@pytest.mark.parametrize(("value", "told"), [(np.array([0.5]), True), (np.float32(0.5), True), (np.zeros(3), False)])
+def test_a_measure_by_class_is_not_handed_to_a_run_that_would_refuse_it(
+    run: Run, library: Callable[..., type], value: object, told: bool
+) -> None:
+    library("transformers.trainer", {"eval_map_per_class": value})().evaluate()
+    assert (heard(run) == {"eval/map_per_class": value}) is told
 
 
 def test_a_library_that_has_changed_is_left_as_it_is(run: Run, library: Callable[..., type]) -> None:
