@@ -83,8 +83,8 @@ def _by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
 _FORMATS: Final = {
     "share_legal_xywh": "xywh",
     "share_legal_cxcywh": "cxcywh",
-    "share_legal_yxyx": "yxyx",
     "share_legal_xyxy": "xyxy",
+    "share_legal_yxyx": "yxyx",  # last: on square images what is legal as xyxy is legal so too
 }
 
 

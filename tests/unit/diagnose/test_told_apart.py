@@ -491,6 +491,14 @@ def test_a_format_is_proved_wrong_only_to_a_head_that_is_known(family: str, box_
     assert any(cause.id == "boxes_wrong_format" and cause.certain for cause in causes) is certain
 
 
+def test_corners_on_square_images_are_called_xyxy_and_not_yxyx() -> None:
+    model = ModelInfo("yolo", 4, box_format="cxcywh", box_scale="pixels")
+    legal = {"share_legal_declared": 0.2, "share_legal_other": 1.0, "share_legal_xyxy": 1.0, "share_legal_yxyx": 1.0}
+    diagnosis = diagnosis_of(finding("bad_targets"), model=model, boxes_seen=500.0, max_coord=60.0, **legal)
+    (cause,) = (cause for cause in diagnosis.findings[0].causes if cause.id == "boxes_wrong_format")
+    assert "in_fmt='xyxy', out_fmt='cxcywh'" in cause.remedy
+
+
 # --- a score that contradicts training ----------------------------------------------------------------------------
 
 
