@@ -207,7 +207,7 @@ class Training:
             last_loss=float(torch.tensor(self.losses[-count:]).median()) if self.losses else float("nan"),
             seconds_per_step=seconds,
             grown_mib=grown_mib,
-            steps=len(self.losses),
+            steps=len(self.losses) // self.recipe.accumulate,
             error=error,
         )
 
