@@ -82,6 +82,9 @@ TARGET_LEGAL_XYWH: Final = "targets/legal_xywh"
 TARGET_LEGAL_CXCYWH: Final = "targets/legal_cxcywh"
 TARGET_LEGAL_YXYX: Final = "targets/legal_yxyx"
 TARGET_DUPLICATES: Final = "targets/duplicates"
+TARGET_NO_EXTENT: Final = "targets/no_extent"
+TARGET_START: Final = "targets/start_"  # + xyxy, xywh or cxcywh: the reading
+TARGET_REACH: Final = "targets/reach_"
 
 # --- do the boxes describe the pixels?  (catalogue row A17; sampled) ----------------------------------------
 PAIRING_BOXES: Final = "pairing/boxes"
@@ -96,6 +99,8 @@ PAIRING_BATCH_BOXES: Final = "pairing/batch_boxes"
 PAIRING_BATCH_FITS: Final = "pairing/batch_fits"
 PAIRING_LEARNT_BOXES: Final = "pairing/learnt_boxes"
 PAIRING_LEARNT_WINS: Final = "pairing/learnt_wins"
+PAIRING_READ_BOXES: Final = "pairing/boxes_as_"  # + xyxy, xywh or cxcywh: the reading, of boxes whose format is unknown
+PAIRING_READ_FITS: Final = "pairing/fits_as_"
 
 # --- assignment of objects to anchors and proposals (torchvision detectors) ----------------------------------
 ASSIGN_OBJECTS: Final = "assign/objects"
@@ -244,6 +249,9 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(TARGET_LEGAL_CXCYWH, "boxes", "boxes that are legal when read as centre x, centre y, width, height"),
     Tag(TARGET_LEGAL_YXYX, "boxes", "boxes that are legal when read as y1, x1, y2, x2"),
     Tag(TARGET_DUPLICATES, "boxes", "boxes repeated exactly within one image"),
+    Tag(TARGET_NO_EXTENT, "boxes", "boxes without width or height in every reading"),
+    Tag(TARGET_START + "{reading}", "share", "smallest left or top edge, read so, as a share of the side of the image"),
+    Tag(TARGET_REACH + "{reading}", "share", "largest right or bottom edge, read so, as a share of the side"),
     Tag(PAIRING_BOXES, "boxes", "boxes compared with their place on another image, where that overlaps no box"),
     Tag(PAIRING_BEATS_OTHER, "boxes", "of these, boxes that stand out more on their own image than on the other one"),
     Tag(PAIRING_HFLIP_BOXES, "boxes", "boxes whose horizontal mirror was compared so, on their own and another image"),
@@ -256,6 +264,12 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(PAIRING_BATCH_FITS, "boxes", "of these, boxes that stand out more on the image of their batch"),
     Tag(PAIRING_LEARNT_BOXES, "boxes", "boxes whose own image was told from another one by what was learnt before"),
     Tag(PAIRING_LEARNT_WINS, "boxes", "of these, boxes for which that was right"),
+    Tag(
+        PAIRING_READ_BOXES + "{reading}",
+        "boxes",
+        "boxes of a head that is not known, compared as pairing/boxes, read so",
+    ),
+    Tag(PAIRING_READ_FITS + "{reading}", "boxes", "of these, boxes that stand out more on their own image"),
     Tag(ASSIGN_OBJECTS, "boxes", "objects that were there to be assigned in this step"),
     Tag(ASSIGN_RPN, "anchors", "anchors of the RPN that are positives"),
     Tag(ASSIGN_ROI, "proposals", "proposals of the RoI head that are foreground; each object is one of them"),

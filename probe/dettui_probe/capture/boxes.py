@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from dettui_probe import tags
@@ -13,6 +13,8 @@ from dettui_probe.contract import UNKNOWN, BoxFormat, Contract
 
 TOLERANCE_PX: Final = 1.0  # rounding of annotation tools; beyond it a box sticks out (catalogue A5)
 LARGEST_SHARE: Final = 1.5  # boxes may reach out of their image (catalogue A3)
+FAR_SHARE: Final = 4.0  # shares of another image than their own may reach so far
+LEAST_SIDE_SHARE: Final = 1 / 16  # of an image, within which all boxes of a batch hardly ever lie
 TINY_PX: Final = 2.001  # a side of 2 pixels or less [catalogue A7], as float32 subtracts it
 OFFENCES_TOLD: Final = 3  # events per kind of offence and run: the rows count all of them
 
@@ -33,15 +35,18 @@ def place(snapshot: Snapshot, boxes: Tensor, contract: Contract = UNKNOWN) -> Pl
     image = torch.repeat_interleave(torch.arange(len(counts)), counts)
     sizes = torch.tensor(snapshot.sizes, dtype=torch.float32)[image]
     height, width = sizes.unbind(1)
-    raw = boxes * torch.stack([width, height, width, height], dim=1) if are_shares(boxes, contract) else boxes
+    side = min((min(size) for size in snapshot.sizes), default=0)
+    raw = boxes * torch.stack([width, height, width, height], dim=1) if are_shares(boxes, contract, side) else boxes
     return Placed(raw, corners(raw, contract.box_format), width, height, image)
 
 
-def are_shares(boxes: Tensor, contract: Contract) -> bool:
-    """Whether *boxes* are shares of their images' sides: as *contract* says, else as no box of pixels could be."""
+def are_shares(boxes: Tensor, contract: Contract, side: int) -> bool:
+    """Whether *boxes* are shares of the sides of their images, the shortest of *side* pixels: as *contract* says, else
+    as no box of pixels could be."""
     if contract.box_scale is not None:
         return contract.box_scale == "unit"
-    return len(boxes) > 0 and bool((boxes <= LARGEST_SHARE).all())
+    largest = max(LARGEST_SHARE, min(FAR_SHARE, side * LEAST_SIDE_SHARE))
+    return len(boxes) > 0 and bool((boxes <= largest).all())
 
 
 def corners(boxes: Tensor, box_format: BoxFormat | None) -> Tensor:
@@ -53,7 +58,7 @@ def corners(boxes: Tensor, box_format: BoxFormat | None) -> Tensor:
 def shares_of_image(boxes: Tensor, size: tuple[int, int], contract: Contract) -> Tensor:
     """Corners of *boxes* (n, 4), read as *contract* says, as shares of the (height, width) *size* of their image."""
     read, (height, width) = corners(boxes.float(), contract.box_format), size
-    return read if are_shares(boxes, contract) else read / torch.tensor([width, height] * 2)
+    return read if are_shares(boxes, contract, min(size)) else read / torch.tensor([width, height] * 2)
 
 
 def legal(placed: Placed, xyxy: Tensor) -> Tensor:
@@ -77,6 +82,32 @@ def read_as_cxcywh(boxes: Tensor) -> Tensor:
 def read_as_yxyx(boxes: Tensor) -> Tensor:
     """Corners of *boxes*, were they y1, x1, y2, x2."""
     return boxes[:, [1, 0, 3, 2]]
+
+
+READINGS: Final[Mapping[BoxFormat, Callable[[Tensor], Tensor]]] = {
+    "xyxy": lambda boxes: boxes,
+    "cxcywh": read_as_cxcywh,
+    "xywh": read_as_xywh,
+}
+"""Formats that boxes of a head that nobody knows may have, the likelier first, and their corners if they do."""
+
+
+def edges(placed: Placed) -> dict[str, tuple[float, float]]:
+    """By reading, the smallest left or top edge and the largest right or bottom one of the finite boxes, as shares of
+    the sides of their images."""
+    raw = placed.raw / torch.stack([placed.width, placed.height, placed.width, placed.height], dim=1)
+    raw = raw[torch.isfinite(raw).all(dim=1)]
+    if not len(raw):
+        return {}
+    read = {name: corners_of(raw) for name, corners_of in READINGS.items()}
+    return {name: (float(boxes[:, :2].min()), float(boxes[:, 2:].max())) for name, boxes in read.items()}
+
+
+def without_extent(placed: Placed) -> int:
+    """Boxes without width or height in every reading."""
+    sizes = placed.raw[:, 2:] - placed.raw[:, :2], placed.raw[:, 2:]
+    flat, empty = ((size <= 0).any(dim=1) for size in sizes)
+    return int((flat & empty).sum())
 
 
 def offences(placed: Placed) -> dict[str, Tensor]:
@@ -139,6 +170,8 @@ class TargetChecks:
         placed = place(snapshot, boxes, contract)
         self._count_images(tally, sheet, snapshot)
         self._count_boxes(tally, sheet, snapshot, placed)
+        if contract.box_format is None:
+            _note_readings(tally, placed)
         _note_range(tally, boxes)
         if labels is not None and len(labels):
             tally.low(tags.TARGET_LABEL_MIN, labels.min().item())
@@ -210,6 +243,14 @@ class _Tally:
 
     def high(self, tag: str, value: float) -> None:
         self._values[tag] = max(self._values.get(tag, value), value)
+
+
+def _note_readings(tally: _Tally, placed: Placed) -> None:
+    """What boxes are in each reading, where nobody knows how the head reads them."""
+    tally.add(tags.TARGET_NO_EXTENT, without_extent(placed))
+    for name, (start, reach) in edges(placed).items():
+        tally.low(tags.TARGET_START + name, start)
+        tally.high(tags.TARGET_REACH + name, reach)
 
 
 def _note_range(tally: _Tally, boxes: Tensor) -> None:

@@ -23,6 +23,7 @@ class Scene(NamedTuple):
 
     pixels: Tensor  # (C, h, w) float32
     boxes: Tensor  # (n, 4), as shares of width and height
+    are_corners: bool = True  # False where nobody knows the format of the boxes
 
 
 class Album(NamedTuple):

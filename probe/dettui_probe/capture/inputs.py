@@ -16,10 +16,11 @@ from dettui_probe.capture.criterion import SEARCHED
 from dettui_probe.capture.exhibits import Exhibits
 from dettui_probe.capture.loss import LossTerms, TotalLoss
 from dettui_probe.capture.norms import READ_EVERY, Norms
-from dettui_probe.capture.pixels import Pixels, sample
+from dettui_probe.capture.pixels import Pixels, PixelSample, sample, with_targets
 from dettui_probe.capture.record import Reading, Sheet, Signed
 from dettui_probe.capture.targets import (
     Batch,
+    FlatTargets,
     Size,
     Snapshot,
     are_rows_of_targets,
@@ -77,6 +78,8 @@ class Inputs:
         self._targets_found = False  # no need to look for labels in the losses
         self.loss_has_targets = False  # a module that is called after the model is given them, and not the model
         self._rows_refused = False  # a tensor had the shape of targets, and other values
+        self._rows_known = False  # it held targets
+        self._alone: PixelSample | None = None  # images of the current step whose targets did not come with them
         self._sizes: Sequence[Size] = ()  # of the images of the newest forward pass, where it was given no targets
 
     @property
@@ -88,7 +91,7 @@ class Inputs:
 
     def forward_begins(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any], *, first: bool) -> None:
         """The model is called with *args* and *kwargs*; *first*: for the first time in the step."""
-        kwargs = by_name(args, kwargs)
+        kwargs, self._alone = by_name(args, kwargs), None
         if self._targets.due(step) and len(self._snapshots) < MAX_SNAPSHOTS:
             found = self._targets.run(self._take_targets, step, args, kwargs)
             if found is not None and self._exhibits.wanted and self._exhibiting.works:
@@ -110,7 +113,9 @@ class Inputs:
 
     def loss_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """A module is called with *args* and *kwargs* after the model has answered, and before backward."""
-        self._targets.run(self._take_targets_of_loss, [*args, *kwargs.values()])
+        targets = self._targets.run(self._take_targets_of_loss, [*args, *kwargs.values()])
+        if targets is not None and self._pixels.works:
+            self._pixels.run(self._join, targets)
 
     def loss_ended(self, step: int, output: object) -> None:
         """That module returned *output*."""
@@ -183,7 +188,7 @@ class Inputs:
         self._collector.keep(self._assigning, self._assignment.close_step())
         self._collector.keep(self._trusting, self._surest.close_step())
         self._collector.keep(self._saturating, self._saturation.close_step())
-        self._eval_batches = 0
+        self._eval_batches, self._alone = 0, None
 
     def early_words(self) -> list[Signed]:
         """The targets taken so far in the step, ahead of it."""
@@ -214,13 +219,31 @@ class Inputs:
     def _rows_among(self, values: Sequence[object], sizes: Sequence[Size]) -> Snapshot | None:
         return None if self._rows_refused else row_snapshot(values, sizes)
 
-    def _take_targets_of_loss(self, values: Sequence[object]) -> None:
+    def _take_targets_of_loss(self, values: Sequence[object]) -> Sequence[Mapping[Any, Any]] | None:
+        """Notes them; returns them by image, where they are known to be that."""
         sizes, targets = self._sizes, find_targets(values)
-        known = targets is not None and len(targets) == len(sizes)
-        taken = snapshot_of(targets, sizes) if targets is not None and known else self._rows_among(values, sizes)
-        if taken is not None:
-            self._sizes, self.loss_has_targets = (), True
-            self._note_targets(taken)
+        if targets is not None and len(targets) != len(sizes):
+            targets = None
+        taken = self._rows_among(values, sizes) if targets is None else snapshot_of(targets, sizes)
+        if taken is None:
+            return None
+        self._sizes, self.loss_has_targets = (), True
+        self._note_targets(taken)
+        return self._targets_in_rows() if targets is None else targets
+
+    def _targets_in_rows(self) -> FlatTargets | None:
+        """The targets of the newest pass by image, where they came in one tensor that is known to hold them."""
+        newest = self._snapshots[-1] if self._snapshots else None
+        if newest is None or newest.boxes is None or newest.labels is None or newest.owners is None:
+            return None
+        is_known = self._rows_known or not newest.is_guess
+        return FlatTargets(newest.boxes, newest.labels, newest.owners, len(newest.sizes)) if is_known else None
+
+    def _join(self, targets: Sequence[Mapping[Any, Any]] | None) -> None:
+        """The images of the step, and the *targets* that came for them in another way."""
+        if self._alone is not None and targets is not None:
+            joined, self._alone = with_targets(self._alone, targets), None
+            self._collector.replace(self._pixels, self._pixel_checks.reading(joined, self.contract))
 
     def _note_targets(self, taken: Snapshot) -> None:
         self._targets_found = True
@@ -249,6 +272,8 @@ class Inputs:
         if images is not None and len(images):
             taken = sample(images, batch, step, to_be_shown=self._pixel_checks.shows_next)
             self._collector.replace(self._pixels, self._pixel_checks.reading(taken, self.contract))
+            self._alone = taken if batch is None else None
+            self._join(self._targets_in_rows())
 
     def _take_rows(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         taken = rows.sample(args, kwargs)
@@ -309,6 +334,7 @@ class Inputs:
                 if taken.is_guess and not are_rows_of_targets(tensors, len(taken.sizes)):
                     self._refuse_rows()
                     continue
+                self._rows_known = self._rows_known or taken.is_guess
                 self._checks.check(sheet, taken, tensors, contract)
                 if taken.labels is not None:
                     self._counts.add(tensors[taken.boxes is not None], sheet)

@@ -13,17 +13,23 @@ image of another batch.
 That boxes win nowhere proves little: objects may differ from what surrounds them in more than their mean.  So a
 second comparison learns by which features (``features.py``) a box's own image is told from another one, and is asked
 of boxes that it has not learnt from.
+
+Boxes of a head that nobody knows are compared in every reading, and everything else of them is asked in the reading
+that leaves most of them within their images, of several the one that fits the pixels best (``readings.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeAlias
 
 from dettui_probe import tags
 from dettui_probe.capture.features import Album, Learner, Scene, album_of, contrast, features
+from dettui_probe.capture.readings import Readings
 from dettui_probe.capture.record import Sheet
 from dettui_probe.capture.torchlib import Tensor, torch
+from dettui_probe.contract import BoxFormat, Contract
 
 __all__ = ["MAX_OVERLAP", "Pairing", "Scene"]
 
@@ -39,14 +45,17 @@ class _Places(NamedTuple):
     there: Tensor
 
 
-_TALLIES: Final = (
+_Tally: TypeAlias = tuple[str, str]
+"""Tags that count how many places were compared, and how many won."""
+
+_TALLIES: Final[tuple[_Tally, ...]] = (
     (tags.PAIRING_BOXES, tags.PAIRING_BEATS_OTHER),
     (tags.PAIRING_HFLIP_BOXES, tags.PAIRING_HFLIP_FITS),
     (tags.PAIRING_VFLIP_BOXES, tags.PAIRING_VFLIP_FITS),
     (tags.PAIRING_SWAP_BOXES, tags.PAIRING_SWAP_FITS),
     (tags.PAIRING_BATCH_BOXES, tags.PAIRING_BATCH_FITS),
 )
-"""How many places were compared, and how many won: in the order of ``_kinds``."""
+"""In the order of ``_kinds``."""
 
 
 class Pairing:
@@ -55,6 +64,7 @@ class Pairing:
     def __init__(self) -> None:
         self._previous: Scene | None = None  # so that batches of one image have another to compare with
         self._learner = Learner()
+        self._readings = Readings()
 
     def compare(self, sheet: Sheet, scenes: Sequence[Scene]) -> None:
         """Adds the comparisons of *scenes*, images of one batch, to the values of *sheet*.  The last one is compared
@@ -66,10 +76,25 @@ class Pairing:
         shown = usable if kept is None else [*usable, kept]
         alike = [scene for scene in shown if scene.pixels.shape[0] == usable[0].pixels.shape[0]]
         if len(alike) > 1:
-            album = album_of(alike)
+            album, read = self._as_read(alike)
             kinds = _kinds(album, has_another_batch=kept is not None)
-            _count(sheet, album, kinds)
+            asked = [*zip(_TALLIES, kinds, strict=False), *((_read_so(name), places) for name, places in read.items())]
+            counted = _count(sheet, album, asked)
+            self._readings.note({name: counted[_read_so(name)] for name in read})
             self._learn(sheet, album, kinds[0])
+
+    def read_as(self, contract: Contract) -> Contract:
+        """*contract*, where it tells no format of boxes with the one that suits them best so far."""
+        return contract if contract.box_format is not None else replace(contract, box_format=self._readings.best())
+
+    def _as_read(self, scenes: Sequence[Scene]) -> tuple[Album, dict[BoxFormat, _Places]]:
+        """*scenes* in the reading that suits them best so far, and their own places in each reading."""
+        album = album_of(scenes)
+        if all(scene.are_corners for scene in scenes):
+            return album, {}
+        read = self._readings.of(album.boxes)
+        places = {name: _own(album._replace(boxes=corners)) for name, corners in read.items()}
+        return album._replace(boxes=read[self._readings.best()]), places
 
     def _learn(self, sheet: Sheet, album: Album, own: _Places) -> None:
         """Tell own images from others by what was learnt before, then learn."""
@@ -80,16 +105,32 @@ class Pairing:
             _add(sheet, tags.PAIRING_LEARNT_WINS, float(wins.sum()))
 
 
+def _read_so(name: str) -> _Tally:
+    return tags.PAIRING_READ_BOXES + name, tags.PAIRING_READ_FITS + name
+
+
+def _asking(album: Album) -> tuple[Tensor, Tensor]:
+    """The boxes of every scene but the last, and the scene of each."""
+    asking = album.scene < len(album.width) - 1
+    return album.boxes[asking], album.scene[asking]
+
+
+def _own(album: Album) -> _Places:
+    """The place of each of them, where it overlaps no box of the next scene."""
+    boxes, scene = _asking(album)
+    own = _Places(boxes, scene, scene + 1)
+    if not len(boxes):
+        return own
+    apart = _is_apart(album, boxes, scene + 1)
+    return _Places(*(part[apart] for part in own))
+
+
 def _kinds(album: Album, *, has_another_batch: bool) -> tuple[_Places, ...]:
     """What is compared, in the order of ``_TALLIES``: places of the boxes of every scene but the last."""
     last = len(album.width) - 1
-    asking = album.scene < last
-    boxes, scene = album.boxes[asking], album.scene[asking]
-    own = _Places(boxes, scene, scene + 1)
-    kinds = [own]
+    boxes, scene = _asking(album)
+    kinds = [_own(album)]
     if len(boxes):
-        apart = _is_apart(album, boxes, scene + 1)
-        kinds = [_Places(*(part[apart] for part in own))]
         square = ((album.width - album.height).abs() <= SQUARE * album.height)[scene]
         mirrors = (_mirrored(boxes, 0), _mirrored(boxes, 1), boxes[:, [1, 0, 3, 2]])
         for places, possible in zip(mirrors, (None, None, square), strict=True):
@@ -108,19 +149,22 @@ def _elsewhere(boxes: Tensor, scene: Tensor, last: int) -> _Places:
     return _Places(boxes[row], other, torch.full_like(other, last))
 
 
-def _count(sheet: Sheet, album: Album, kinds: Sequence[_Places]) -> None:
-    """All kinds at once: some hundred small operations a kind would cost more than the arithmetic."""
-    boxes, here, there = (torch.cat(parts) for parts in zip(*kinds, strict=True))
+def _count(sheet: Sheet, album: Album, asked: Sequence[tuple[_Tally, _Places]]) -> dict[_Tally, tuple[float, float]]:
+    """Comparisons and wins of each of what is *asked*.  All at once: some hundred small operations a kind would cost
+    more than the arithmetic."""
+    boxes, here, there = (torch.cat(parts) for parts in zip(*(places for _, places in asked), strict=True))
     both = contrast(album, torch.cat([boxes, boxes]), torch.cat([here, there]))
     first, second = both[: len(boxes)], both[len(boxes) :]
     comparable = torch.isfinite(first) & torch.isfinite(second)
     wins = torch.where(comparable, (first > second).double() + (first == second).double() / 2, 0.0)
-    lengths = [len(places.boxes) for places in kinds]
-    pieces = zip(_TALLIES, torch.split(comparable.double(), lengths), torch.split(wins, lengths), strict=False)
-    for (compared_tag, wins_tag), compared, won in pieces:
-        if float(compared.sum()):
-            _add(sheet, compared_tag, float(compared.sum()))
-            _add(sheet, wins_tag, float(won.sum()))
+    lengths = [len(places.boxes) for _, places in asked]
+    pieces = zip(asked, torch.split(comparable.double(), lengths), torch.split(wins, lengths), strict=True)
+    counted = {tally: (float(compared.sum()), float(won.sum())) for (tally, _), compared, won in pieces}
+    for (compared_tag, wins_tag), (compared, won) in counted.items():
+        if compared:
+            _add(sheet, compared_tag, compared)
+            _add(sheet, wins_tag, won)
+    return counted
 
 
 def _add(sheet: Sheet, tag: str, amount: float) -> None:

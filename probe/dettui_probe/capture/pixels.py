@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from dettui_probe import tags
 from dettui_probe.capture.boxes import shares_of_image
@@ -41,6 +41,15 @@ def sample(images: Sequence[Tensor], batch: Batch | None, step: int, *, to_be_sh
         tuple(chosen),
         tuple(_labels(batch, i) if batch is not None and to_be_shown else None for i in chosen),
         to_be_shown,
+    )
+
+
+def with_targets(taken: PixelSample, targets: Sequence[Mapping[Any, Any]]) -> PixelSample:
+    """*taken* with the boxes of its images, which came later, in *targets* of the whole batch."""
+    batch = Batch((), targets)
+    return taken._replace(
+        boxes=tuple(_boxes(batch, i) for i in taken.indices),
+        labels=tuple(_labels(batch, i) if taken.is_to_be_shown else None for i in taken.indices),
     )
 
 
@@ -84,7 +93,7 @@ class Pixels:
             sheet.values[tags.IMAGE_NONFINITE] = sum(not math.isfinite(low + high) for low, high in ranges)
             self._pairing.compare(sheet, _scenes(taken, images, arrived[len(images) :], contract))
             if taken.is_to_be_shown:
-                self._gallery.show(sheet, _shots(taken, arrived), contract)
+                self._gallery.show(sheet, _shots(taken, arrived), self._pairing.read_as(contract))
 
         return Reading(sent, decode)
 
@@ -102,7 +111,9 @@ class Pixels:
 def _scenes(taken: PixelSample, images: Sequence[Tensor], boxes: Sequence[Tensor], contract: Contract) -> list[Scene]:
     rest = iter(boxes)
     present = [(i, next(rest)) for i, own in enumerate(taken.boxes) if own is not None]
-    return [Scene(images[i], shares_of_image(own[_is_own(own)], taken.sizes[i], contract)) for i, own in present]
+    are_corners = contract.box_format is not None
+    return [Scene(images[i], shares_of_image(own[_is_own(own)], taken.sizes[i], contract), are_corners)
+            for i, own in present]  # fmt: skip
 
 
 def _is_own(boxes: Tensor) -> Tensor:

@@ -306,3 +306,33 @@ def test_where_terms_are_found(output: object, names: set[str]) -> None:
 def test_what_has_no_gradient_is_no_term_beside_what_has() -> None:
     output = {"loss": torch.ones((), requires_grad=True), "accuracy": torch.ones(())}
     assert set(terms_in(output)) == {"loss"}
+
+
+# --- boxes and pixels, which come apart -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("criterion", [SetCriterion(), RowCriterion()], ids=["dicts", "rows"])
+def test_boxes_that_the_loss_is_given_are_compared_with_the_images_of_the_model(
+    run: Run, told: ToldReader, criterion: nn.Module
+) -> None:
+    """One bright square each, whose boxes are centre and size."""
+    middles = [(x, y) for x in (0.25, 0.75) for y in (0.25, 0.75)]
+    images = torch.rand(4, 3, 64, 64)
+    for image, (x, y) in zip(images, middles, strict=True):
+        image[:, int(64 * y) - 8 : int(64 * y) + 8, int(64 * x) - 8 : int(64 * x) + 8] = 3.0
+    boxes = [[[x, y, 0.25, 0.25]] for x, y in middles]
+    targets = dicts(*boxes) if isinstance(criterion, SetCriterion) else rows(*boxes)
+    model = Queries()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    attach(run, model, optimizer, budget=1.0)
+    for step in range(40):
+        criterion(model(images), targets).backward()
+        optimizer.step()
+        if step == SEARCHED:
+            told()
+    now = told()
+    compared, fitting = (now.values(tag + "cxcywh") for tag in (tags.PAIRING_READ_BOXES, tags.PAIRING_READ_FITS))
+    assert sum(fitting) == sum(compared) > 40
+    assert sum(now.values(tags.PAIRING_BEATS_OTHER)[-4:]) == sum(now.values(tags.PAIRING_BOXES)[-4:])
+    assert now.values(tags.TARGET_REACH + "cxcywh")[-1] == pytest.approx(0.875)
+    assert now.values(tags.TARGET_START + "cxcywh")[-1] == pytest.approx(0.125)
