@@ -9,6 +9,7 @@ from dettui_probe import tags
 from dettui_probe.capture import activations, fit, loss_graph, rows, surest, swaps
 from dettui_probe.capture.assignment import Assignment, Site
 from dettui_probe.capture.boxes import TargetChecks
+from dettui_probe.capture.callers import Callers
 from dettui_probe.capture.classes import ClassCounts, ClassLabels, labels_of_cross_entropy
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.contracts import contract_of
@@ -31,6 +32,7 @@ from dettui_probe.capture.targets import (
     find_sizes,
     find_targets,
     flat_snapshot,
+    may_be_targets,
     row_snapshot,
     snapshot,
     snapshot_of,
@@ -79,6 +81,8 @@ class Inputs:
         self.loss_has_targets = False  # a module that is called after the model is given them, and not the model
         self._rows_refused = False  # a tensor had the shape of targets, and other values
         self._rows_known = False  # it held targets
+        self._callers = Callers()
+        self._apart: Sequence[Mapping[Any, Any]] | None = None  # targets of the newest pass by image, not given to it
         self._alone: PixelSample | None = None  # images of the current step whose targets did not come with them
         self._sizes: Sequence[Size] = ()  # of the images of the newest forward pass, where it was given no targets
 
@@ -204,13 +208,31 @@ class Inputs:
 
     def _take_targets(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Batch, Snapshot] | None:
         batch = find_batch(args, kwargs)
-        taken = self._without_dicts([*args, *kwargs.values()]) if batch is None else snapshot(batch)
-        self._sizes = ()
+        values = [*args, *kwargs.values()]
+        taken = self._without_dicts(values) if batch is None else snapshot(batch)
+        self._sizes, self._apart = (), None
         if taken is not None:
             self._note_targets(taken)
         elif step <= SEARCHED or self.loss_has_targets:
-            self._sizes = find_sizes([*args, *kwargs.values()])
+            self._sizes = find_sizes(values)
+        elif step <= 2 * SEARCHED or self._callers.is_found:
+            self._take_targets_of_callers(find_sizes(values))
         return None if batch is None or taken is None else (batch, taken)
+
+    def _take_targets_of_callers(self, sizes: Sequence[Size]) -> None:
+        """Where neither the model nor a module of the loss is given them."""
+
+        def is_wanted(value: object) -> bool:
+            return may_be_targets(value, len(sizes))
+
+        found = self._callers.read() if self._callers.is_found else self._callers.search(is_wanted) if sizes else None
+        if found is None or not is_wanted(found):
+            return
+        targets = find_targets([found])
+        taken = self._rows_among([found], sizes) if targets is None else snapshot_of(targets, sizes)
+        if taken is not None:
+            self._note_targets(taken)
+            self._apart = targets
 
     def _without_dicts(self, values: Sequence[object]) -> Snapshot | None:
         """Targets that do not come as a dict for each image."""
@@ -273,7 +295,7 @@ class Inputs:
             taken = sample(images, batch, step, to_be_shown=self._pixel_checks.shows_next)
             self._collector.replace(self._pixels, self._pixel_checks.reading(taken, self.contract))
             self._alone = taken if batch is None else None
-            self._join(self._targets_in_rows())
+            self._join(self._apart or self._targets_in_rows())
 
     def _take_rows(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         taken = rows.sample(args, kwargs)

@@ -169,6 +169,13 @@ def _has_rows(value: object) -> bool:
     return value.is_floating_point() and not value.requires_grad
 
 
+def may_be_targets(value: object, count: int) -> bool:
+    """Whether *value* may hold the targets of *count* images: a dict with boxes for each, or a row for each box."""
+    if _has_rows(value):
+        return True
+    return _is_target_list(value) and len(value) == count and boxes_of(as_mapping(value[0]) or {}) is not None  # type: ignore[arg-type,index]
+
+
 def are_rows_of_targets(columns: Sequence[Tensor], count: int) -> bool:
     """Whether *columns* are boxes (n, 4), labels (n,) and owners (n,), which are indices of *count* images in order: no
     further numbers of something else."""
