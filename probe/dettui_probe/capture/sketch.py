@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dettui_probe import tags
+from dettui_probe.capture import half
 from dettui_probe.capture.record import Reading, Sheet
 from dettui_probe.capture.torchlib import Tensor, strided_view, torch
 from dettui_probe.capture.tracked import SampleMatrix
@@ -32,6 +33,7 @@ class GradientSketch:
         self._last_step = -1
         self._numels = torch.tensor(matrix.numels, dtype=torch.float64)
         self._lengths = torch.tensor(matrix.lengths, dtype=torch.float64)
+        self._lengths_there = self._lengths.to(self._places.device)
 
     def read(self, step: int) -> Reading | None:
         """Sample the gradients of *step*, and the weights, as they are before the optimizer steps."""
@@ -42,7 +44,7 @@ class GradientSketch:
         self._sample_gradients(present)
         successive, self._last_step = self._last_step == step - 1, step
         self._sample_weights(successive)
-        return self._reading(present, successive)
+        return self._reading(present, successive, half.CADENCE.due(step))
 
     def _sample_gradients(self, present: Sequence[int]) -> None:
         rows = self._gradient_rows[self._now]
@@ -59,17 +61,21 @@ class GradientSketch:
         if successive:
             torch.sub(weights, self._places[:, _BEFORE], out=self._places[:, _MOVED])
 
-    def _reading(self, present: Sequence[int], successive: bool) -> Reading:
+    def _reading(self, present: Sequence[int], successive: bool, looks_for_half: bool) -> Reading:
         matrix, now = self._matrix, self._now
         tensors = [torch.count_nonzero(self._places[:, now], dim=1)]
+        if looks_for_half:
+            tensors.append(half.counts_of_half(self._places[:, now], self._lengths_there))
         if successive:
             tensors.append(torch.bmm(self._places, self._places.transpose(1, 2)))
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
             _write_zeros(sheet, matrix, present, arrived[0].tolist())
-            if len(arrived) > 1:  # each row weighs as many elements as its tensor has, not as were sampled
+            if looks_for_half and (share := half.share_of_half(arrived[1].tolist())) is not None:
+                sheet.values[tags.GRAD_HALF] = share
+            if successive:  # each row weighs as many elements as its tensor has, not as were sampled
                 weights = (self._numels / self._lengths)[:, None, None]
-                _write_directions(sheet, (arrived[1].double() * weights).sum(dim=0).tolist(), now)
+                _write_directions(sheet, (arrived[-1].double() * weights).sum(dim=0).tolist(), now)
 
         return Reading(tensors, decode)
 
