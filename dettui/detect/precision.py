@@ -109,11 +109,16 @@ class LostGradientPolicy:
     alive: float = 0.01  # spread of the output over a batch, as a share of its size
     near_zero: float = 0.5  # share of weights that began at next to nothing: their zeros are no matter of the format
     pinned: float = 0.3  # share of the outputs of a squashing layer whose slope is nothing
+    looks: int = 4  # newest ones at the values of the gradient; one in 32 steps
+    of_format: float = 0.5  # share of elements that are as half precision leaves them; of float32, 0.01
+    quanta: float = 0.9  # of what stands beside zeros: then half precision made them
+    lost_of_all: float = 0.5  # share of exact zeros of the whole gradient, from which on that is news
 
 
 @dataclass(frozen=True)
 class LostGradients:
-    """The answers vary from input to input, and nearly all of the gradient is exactly zero from the first step on."""
+    """Much of the gradient is exactly zero, and half precision made it so: by the values of the rest or, where these
+    were not looked at, because answers vary from input to input and nearly all is zero from the first step on."""
 
     policy: LostGradientPolicy = LostGradientPolicy()
     name: str = "lost_gradients"
@@ -121,6 +126,9 @@ class LostGradients:
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom; silent on a resumed run, whose first steps are not its opening."""
         policy = self.policy
+        underflow = self._underflow(context)
+        if underflow is not None or self._is_of_another_format(context):
+            return () if underflow is None else (underflow,)
         spread = context.median(tags.FIT_SPREAD, policy.newest, policy.at_least)
         zeros = [tag for tag in context.tags_under(tags.LAYER_GRAD_ZERO) if is_weight(tag)]
         if spread is None or len(zeros) < policy.layers:
@@ -132,6 +140,29 @@ class LostGradients:
         if len(newest) < policy.layers or min(median(np.array(first)), median(np.array(newest))) < policy.lost:
             return ()
         return (self._symptom(context, zeros[0], median(np.array(newest)), spread),)
+
+    def _underflow(self, context: Context) -> Symptom | None:
+        """What the values of the gradient show, where they do."""
+        policy = self.policy
+        quanta = context.median(tags.GRAD_QUANTA, policy.looks, at_least=2)
+        lost = context.median(tags.GRAD_ZERO, policy.newest, policy.at_least)
+        if quanta is None or lost is None or quanta < policy.quanta or lost < policy.lost_of_all:
+            return None
+        evidence = [
+            Evidence(tags.GRAD_ZERO, context.span(tags.GRAD_ZERO, policy.newest), lost, policy.lost_of_all, ">",
+                     f"{lost:.0%} of the gradient is exactly 0"),
+            Evidence(tags.GRAD_QUANTA, context.span(tags.GRAD_QUANTA, policy.looks), quanta, policy.quanta, ">",
+                     f"{quanta:.0%} of what is left beside the zeros are whole multiples of the least number there, as "
+                     "half precision rounds what is too small for it"),
+        ]  # fmt: skip
+        title = f"{lost:.0%} of the gradient is rounded to zero by half precision"
+        return told_by(evidence, "gradient_vanishing", "warning", title, key="lost")
+
+    def _is_of_another_format(self, context: Context) -> bool:
+        """True where the values were looked at, and are none of half precision."""
+        shares = [context.median(tag, self.policy.looks) for tag in (tags.GRAD_QUANTA, tags.GRAD_HALF)]
+        known = [share for share in shares if share is not None]
+        return bool(known) and max(known) < self.policy.of_format
 
     def _has_another_reason(self, context: Context) -> bool:
         pinned = (context.median(tag, self.policy.newest) or 0.0 for tag in context.tags_under(tags.SATURATED))

@@ -43,6 +43,7 @@ GRAD_NORM: Final = "grad/norm"
 GRAD_CLIP: Final = "grad/clip_max_norm"
 GRAD_NONFINITE: Final = "grad/nonfinite_tensors"
 GRAD_ZERO: Final = "grad/zero_share"
+GRAD_QUANTA: Final = "grad/quanta_share"
 GRAD_HALF: Final = "grad/half_share"
 GRAD_NONE: Final = "grad/none_tensors"
 GRAD_AGREEMENT: Final = "grad/agreement"
@@ -213,7 +214,8 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(GRAD_CLIP, "", "max_norm given to clip_grad_norm_ in this step"),
     Tag(GRAD_NONFINITE, "tensors", "gradients with a NaN or an infinity"),
     Tag(GRAD_ZERO, "share", "share of sampled gradient elements that are exactly zero"),
-    Tag(GRAD_HALF, "share", "share of sampled gradient elements that are such as half precision leaves behind"),
+    Tag(GRAD_QUANTA, "share", "of sampled gradient elements beside exact zeros, those that are whole multiples of the least one: what underflows"),
+    Tag(GRAD_HALF, "share", "of sampled gradient elements, those that are numbers of half precision and not of bfloat16"),
     Tag(GRAD_NONE, "tensors", "trainable parameters that received no gradient"),
     Tag(GRAD_AGREEMENT, "cosine", "cosine between the sampled gradients of successive steps (c_t)"),
     Tag(UPDATE_RATIO, "", "median over tensors of ||dw|| / ||w|| of one step"),

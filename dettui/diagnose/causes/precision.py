@@ -26,7 +26,13 @@ FP16_UNDERFLOW: Final = CauseRecord(
     group="precision",
     meaning="Gradients vanish to exact zeros in half precision.",
     symptoms=("gradient_vanishing", "dead_units", "not_learning", "loss_floor", "collapse"),
-    explains_away=("dead_relu", "lr_too_low"),
+    explains_away=("dead_relu", "lr_too_low", "labels_shuffled", "softmax_twice", "vanishing_gradients"),
+    proofs=(
+        Proof(
+            Seen("gradient_vanishing", tags.GRAD_QUANTA),
+            "half of the gradient or more is exactly 0, and the rest are whole multiples of one small number",
+        ),
+    ),
     clues=(
         Clue(
             "zeros",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dettui_probe import tags
 from dettui_probe.capture.cadence import Cadence
 from dettui_probe.capture.torchlib import Tensor, torch
 
@@ -17,7 +18,8 @@ CADENCE: Final = Cadence(full=2, every=32)
 MOST_ROWS: Final = 32
 WIDTH: Final = 256  # of the elements sampled of each tensor
 LEAST_ZEROS: Final = 0.25  # share of the sample of a tensor: where nothing is lost, no format lost it
-LEAST_TOLD: Final = 12  # elements, of all tensors together
+LEAST_BESIDE: Final = 12  # elements beside zeros, of all tensors together
+LEAST_OF_ALL: Final = 64  # elements; where a dozen are left at all, they may be multiples
 MOST_MULTIPLE: Final = 512.0  # of the least element: beyond it rounding blurs too much
 ROUNDING: Final = 1e-3  # of a multiple
 
@@ -42,8 +44,10 @@ def counts_of_half(samples: Tensor, lengths: Tensor) -> Tensor:
     return torch.stack([whole.sum() - itself, told.sum() - itself, (fits & there).sum(), there.sum()])
 
 
-def share_of_half(counts: Sequence[int]) -> float | None:
-    """The greater of the two shares in *counts*; None where too few elements were looked at."""
-    whole, told, fits, kept = counts
-    shares = [part / of for part, of in ((whole, told), (fits, kept)) if of >= LEAST_TOLD]
-    return max(shares, default=None)
+def write_shares(values: dict[str, float], counts: Sequence[int]) -> None:
+    """The two shares in *counts*, each where enough elements were looked at."""
+    whole, beside, fits, there = counts
+    if beside >= LEAST_BESIDE:
+        values[tags.GRAD_QUANTA] = whole / beside
+    if there >= LEAST_OF_ALL:
+        values[tags.GRAD_HALF] = fits / there

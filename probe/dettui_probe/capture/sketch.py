@@ -71,8 +71,8 @@ class GradientSketch:
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
             _write_zeros(sheet, matrix, present, arrived[0].tolist())
-            if looks_for_half and (share := half.share_of_half(arrived[1].tolist())) is not None:
-                sheet.values[tags.GRAD_HALF] = share
+            if looks_for_half:
+                half.write_shares(sheet.values, arrived[1].tolist())
             if successive:  # each row weighs as many elements as its tensor has, not as were sampled
                 weights = (self._numels / self._lengths)[:, None, None]
                 _write_directions(sheet, (arrived[-1].double() * weights).sum(dim=0).tolist(), now)

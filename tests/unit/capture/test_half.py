@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dettui_probe import tags
 from dettui_probe.capture import attach
-from dettui_probe.capture.half import counts_of_half, share_of_half
+from dettui_probe.capture.half import counts_of_half, write_shares
 from dettui_probe.run import Run
 
 QUANTUM = 2.0**-24  # the least number of half precision above 0
@@ -22,9 +22,18 @@ def gradients(scale: float, seed: int = 0) -> Tensor:
     return scale * torch.randn(ROWS, WIDTH, generator=torch.Generator().manual_seed(seed))
 
 
-def share(samples: Tensor) -> float | None:
+def shares(samples: Tensor) -> tuple[float | None, float | None]:
+    """Of multiples beside zeros, and of numbers of half precision."""
     lengths = torch.full((len(samples),), samples.shape[1], dtype=torch.float64)
-    return share_of_half(counts_of_half(samples, lengths).tolist())
+    values: dict[str, float] = {}
+    write_shares(values, counts_of_half(samples, lengths).tolist())
+    return values.get(tags.GRAD_QUANTA), values.get(tags.GRAD_HALF)
+
+
+def every_other(samples: Tensor) -> Tensor:
+    """*samples* with zeros between them, as silent units leave them."""
+    samples[:, ::2] = 0.0
+    return samples
 
 
 @pytest.mark.parametrize("size", [0.3, 1.0])
@@ -32,51 +41,46 @@ def share(samples: Tensor) -> float | None:
 def test_what_underflows_in_half_precision_is_told_whatever_multiplied_it_since(size: float, unscaled: float) -> None:
     left = gradients(size * QUANTUM).half().float() * unscaled
     assert (left == 0).float().mean() > 0.25
-    assert share(left) == pytest.approx(1.0)
+    assert shares(left)[0] == pytest.approx(1.0)
 
 
-def test_numbers_of_half_precision_beside_lost_ones_are_told() -> None:
-    kept = gradients(0.01).half().float()
-    kept[:, ::2] = 0.0  # lost further up
-    told = share(kept)
-    assert told is not None and told > 0.8
+def test_numbers_of_half_precision_are_told_and_do_not_underflow_beside_silent_units() -> None:
+    quanta, half = shares(every_other(gradients(0.01).half().float()))
+    assert quanta is not None and quanta < 0.1
+    assert half is not None and half > 0.8
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_zeros_of_silent_units_are_no_matter_of_the_format(dtype: torch.dtype) -> None:
-    silent = gradients(0.01).to(dtype).float()
-    silent[:, : WIDTH // 2] = 0.0
-    told = share(silent)
-    assert told is not None and told < 0.05
+    quanta, half = shares(every_other(gradients(0.01).to(dtype).float()))
+    assert quanta is not None and quanta < 0.05
+    assert half is not None and half < 0.05
 
 
 def test_units_that_are_copies_prove_nothing() -> None:
-    copies = gradients(0.01)[:, :32].repeat(1, WIDTH // 32)
-    copies[:, WIDTH // 2 :] = 0.0
-    told = share(copies)
-    assert told is not None and told < 0.05
-
-
-def test_numbers_of_half_precision_are_told_where_nothing_is_lost() -> None:
-    told = share(gradients(1.0).half().float())
-    assert told is not None and told > 0.8
+    quanta, _ = shares(every_other(gradients(0.01)[:, :32].repeat(1, WIDTH // 32)))
+    assert quanta is not None and quanta < 0.15
 
 
 def test_nothing_is_said_of_a_handful_of_elements() -> None:
     few = torch.zeros(ROWS, WIDTH)
     few[0, :4] = QUANTUM
-    assert share(few) is None
+    assert shares(few) == (None, None)
+
+
+def test_nothing_underflows_where_nothing_is_zero() -> None:
+    assert shares(gradients(1.0))[0] is None
 
 
 def test_a_training_by_half_precision_tells_so_and_one_by_single_does_not(run: Run, told: Callable[[], Any]) -> None:
     model = nn.Linear(32, 32, bias=False)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
     attach(run, model, optimizer)
-    for left in (gradients(QUANTUM).half().float(), gradients(QUANTUM)):
+    for left in (gradients(QUANTUM).half().float(), every_other(gradients(QUANTUM))):
         optimizer.zero_grad()
         model(torch.ones(1, 32)).sum().backward()
         assert model.weight.grad is not None
         model.weight.grad.copy_(left[0].reshape(32, 32))
         optimizer.step()
-    half, single = told().values(tags.GRAD_HALF)
+    half, single = told().values(tags.GRAD_QUANTA)
     assert half == pytest.approx(1.0) and single < 0.05

@@ -53,3 +53,23 @@ def test_without_answers_nothing_is_said() -> None:
     series = run()
     del series[tags.FIT_SPREAD]
     assert isinstance(LostGradients().evaluate(context_of(STEPS, series)), Abstention)
+
+
+def test_what_half_precision_rounded_is_told_by_its_values_however_few_the_layers() -> None:
+    series = {tags.LOSS_TOTAL: 2.0, tags.GRAD_ZERO: 0.8, tags.GRAD_QUANTA: 1.0}
+    (found,) = judge(LostGradients(), STEPS, series)
+    assert (found.kind, found.key) == ("gradient_vanishing", "lost")
+    assert tags.GRAD_QUANTA in [proof.tag for proof in found.evidence]
+
+
+def test_a_few_lost_elements_are_no_harm() -> None:
+    assert judge(LostGradients(), STEPS, {**run(zeros=0.1), tags.GRAD_ZERO: 0.1, tags.GRAD_QUANTA: 1.0}) == ()
+
+
+@pytest.mark.parametrize("tag", [tags.GRAD_QUANTA, tags.GRAD_HALF])
+def test_zeros_beside_numbers_of_single_precision_are_not_lost(tag: str) -> None:
+    assert judge(LostGradients(), STEPS, {**run(), tag: 0.004}) == ()
+
+
+def test_numbers_of_half_precision_beside_zeros_do_not_acquit_it() -> None:
+    assert len(judge(LostGradients(), STEPS, {**run(), tags.GRAD_HALF: 0.9})) == 1
