@@ -214,8 +214,10 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(GRAD_CLIP, "", "max_norm given to clip_grad_norm_ in this step"),
     Tag(GRAD_NONFINITE, "tensors", "gradients with a NaN or an infinity"),
     Tag(GRAD_ZERO, "share", "share of sampled gradient elements that are exactly zero"),
-    Tag(GRAD_QUANTA, "share", "of sampled gradient elements beside exact zeros, those that are whole multiples of the least one: what underflows"),
-    Tag(GRAD_HALF, "share", "of sampled gradient elements, those that are numbers of half precision and not of bfloat16"),
+    Tag(
+        GRAD_QUANTA, "share", "sampled elements beside zeros that are whole multiples of the least one: they underflow"
+    ),
+    Tag(GRAD_HALF, "share", "sampled gradient elements that are numbers of half precision and not of bfloat16"),
     Tag(GRAD_NONE, "tensors", "trainable parameters that received no gradient"),
     Tag(GRAD_AGREEMENT, "cosine", "cosine between the sampled gradients of successive steps (c_t)"),
     Tag(UPDATE_RATIO, "", "median over tensors of ||dw|| / ||w|| of one step"),
