@@ -99,6 +99,8 @@ PAIRING_SWAP_BOXES: Final = "pairing/swapped_boxes"
 PAIRING_SWAP_FITS: Final = "pairing/swapped_fits"
 PAIRING_BATCH_BOXES: Final = "pairing/batch_boxes"
 PAIRING_BATCH_FITS: Final = "pairing/batch_fits"
+PAIRING_ASIDE_BOXES: Final = "pairing/aside_boxes"
+PAIRING_ASIDE_WINS: Final = "pairing/aside_wins"
 PAIRING_LEARNT_BOXES: Final = "pairing/learnt_boxes"
 PAIRING_LEARNT_WINS: Final = "pairing/learnt_wins"
 PAIRING_READ_BOXES: Final = "pairing/boxes_as_"  # + xyxy, xywh or cxcywh: the reading, of boxes whose format is unknown
@@ -268,6 +270,10 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(PAIRING_SWAP_FITS, "boxes", "of these, boxes that stand out more on their own image"),
     Tag(PAIRING_BATCH_BOXES, "boxes", "boxes compared on another image of their batch and on one of another batch"),
     Tag(PAIRING_BATCH_FITS, "boxes", "of these, boxes that stand out more on the image of their batch"),
+    Tag(
+        PAIRING_ASIDE_BOXES, "boxes", "boxes compared with the place a quarter of their size aside, on their own image"
+    ),
+    Tag(PAIRING_ASIDE_WINS, "boxes", "of these, boxes that stand out more where they are"),
     Tag(PAIRING_LEARNT_BOXES, "boxes", "boxes whose own image was told from another one by what was learnt before"),
     Tag(PAIRING_LEARNT_WINS, "boxes", "of these, boxes for which that was right"),
     Tag(

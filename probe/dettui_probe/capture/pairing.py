@@ -10,6 +10,9 @@ mirror too (p = 1/2: about three in four, at both places), boxes with swapped ax
 of other images win half of the time everywhere; where their image is in the same batch, they win on it against an
 image of another batch.
 
+Boxes that are drawn tightly also win against the place a quarter of their size aside, on their own image; boxes that
+scatter about their objects are as good there.
+
 That boxes win nowhere proves little: objects may differ from what surrounds them in more than their mean.  So a
 second comparison learns by which features (``features.py``) a box's own image is told from another one, and is asked
 of boxes that it has not learnt from.
@@ -34,15 +37,17 @@ from dettui_probe.contract import BoxFormat, Contract
 __all__ = ["MAX_OVERLAP", "Pairing", "Scene"]
 
 MAX_OVERLAP: Final = 0.3  # IoU with an annotated box from which on a wrong place is too right to compare with
+ASIDE: Final = 0.25  # of the side of a box: a step that a box which is drawn tightly loses by
 SQUARE: Final = 0.02  # difference of the sides from which on swapped axes show in the boxes themselves
 
 
 class _Places(NamedTuple):
-    """Places (n, 4), each on the two scenes that are compared."""
+    """Places (n, 4) on the scenes *here* (n,), each with what it is compared with."""
 
     boxes: Tensor
-    here: Tensor  # (n,)
-    there: Tensor
+    here: Tensor
+    there: Tensor  # scene of the other place
+    others: Tensor  # (n, 4): the other place, mostly the same on another scene
 
 
 _Tally: TypeAlias = tuple[str, str]
@@ -53,6 +58,7 @@ _TALLIES: Final[tuple[_Tally, ...]] = (
     (tags.PAIRING_HFLIP_BOXES, tags.PAIRING_HFLIP_FITS),
     (tags.PAIRING_VFLIP_BOXES, tags.PAIRING_VFLIP_FITS),
     (tags.PAIRING_SWAP_BOXES, tags.PAIRING_SWAP_FITS),
+    (tags.PAIRING_ASIDE_BOXES, tags.PAIRING_ASIDE_WINS),
     (tags.PAIRING_BATCH_BOXES, tags.PAIRING_BATCH_FITS),
 )
 """In the order of ``_kinds``."""
@@ -118,7 +124,7 @@ def _asking(album: Album) -> tuple[Tensor, Tensor]:
 def _own(album: Album) -> _Places:
     """The place of each of them, where it overlaps no box of the next scene."""
     boxes, scene = _asking(album)
-    own = _Places(boxes, scene, scene + 1)
+    own = _Places(boxes, scene, scene + 1, boxes)
     if not len(boxes):
         return own
     apart = _is_apart(album, boxes, scene + 1)
@@ -136,24 +142,32 @@ def _kinds(album: Album, *, has_another_batch: bool) -> tuple[_Places, ...]:
         for places, possible in zip(mirrors, (None, None, square), strict=True):
             fair = _is_apart(album, places, scene) & _is_apart(album, places, scene + 1)
             fair = fair if possible is None else fair & possible
-            kinds.append(_Places(places[fair], scene[fair], scene[fair] + 1))
+            kinds.append(_Places(places[fair], scene[fair], scene[fair] + 1, places[fair]))
+        kinds.append(_Places(boxes, scene, scene, _moved_aside(boxes)))
     if has_another_batch and last > 1:
         kinds.append(_elsewhere(boxes, scene, last))
     return tuple(kinds)
+
+
+def _moved_aside(boxes: Tensor) -> Tensor:
+    """Each of *boxes* by a part of its size to the right, up, to the left or down, in turn."""
+    turn = torch.arange(len(boxes)) % 4
+    directions = torch.tensor([[1.0, 0.0], [0.0, -1.0], [-1.0, 0.0], [0.0, 1.0]])[turn]
+    return boxes + (ASIDE * directions * (boxes[:, 2:] - boxes[:, :2])).repeat(1, 2)
 
 
 def _elsewhere(boxes: Tensor, scene: Tensor, last: int) -> _Places:
     """Each box on every other scene of its batch, against the *last* one, which is of another batch."""
     others = torch.arange(last).expand(len(boxes), last)
     row, other = (others != scene[:, None]).nonzero().unbind(1)
-    return _Places(boxes[row], other, torch.full_like(other, last))
+    return _Places(boxes[row], other, torch.full_like(other, last), boxes[row])
 
 
 def _count(sheet: Sheet, album: Album, asked: Sequence[tuple[_Tally, _Places]]) -> dict[_Tally, tuple[float, float]]:
     """Comparisons and wins of each of what is *asked*.  All at once: some hundred small operations a kind would cost
     more than the arithmetic."""
-    boxes, here, there = (torch.cat(parts) for parts in zip(*(places for _, places in asked), strict=True))
-    both = contrast(album, torch.cat([boxes, boxes]), torch.cat([here, there]))
+    boxes, here, there, others = (torch.cat(parts) for parts in zip(*(places for _, places in asked), strict=True))
+    both = contrast(album, torch.cat([boxes, others]), torch.cat([here, there]))
     first, second = both[: len(boxes)], both[len(boxes) :]
     comparable = torch.isfinite(first) & torch.isfinite(second)
     wins = torch.where(comparable, (first > second).double() + (first == second).double() / 2, 0.0)

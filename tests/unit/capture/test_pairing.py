@@ -155,3 +155,28 @@ def test_nothing_is_learnt_from_boxes_of_other_images() -> None:
     made = scenes()
     shuffled = [image._replace(boxes=other.boxes) for image, other in zip(made, made[7:] + made[:7], strict=True)]
     assert 0.4 < share(batches(shuffled), "learnt") < 0.6
+
+
+# --- boxes that are drawn tightly -------------------------------------------------------------------------------------
+
+
+def aside(made: list[Scene]) -> float:
+    values = batches(made)
+    return values[tags.PAIRING_ASIDE_WINS] / values[tags.PAIRING_ASIDE_BOXES]
+
+
+def scattered(made: Scene, share: float, dice: torch.Generator) -> Scene:
+    """Corners off by up to *share* of the size."""
+    size = (made.boxes[:, 2:] - made.boxes[:, :2]).repeat(1, 2)
+    moved = made.boxes + share * size * (2 * torch.rand(made.boxes.shape, generator=dice) - 1)
+    return made._replace(boxes=torch.where(moved[:, 2:].repeat(1, 2) > moved[:, :2].repeat(1, 2), moved, made.boxes))
+
+
+def test_boxes_win_against_the_place_beside_them() -> None:
+    assert aside(scenes()) > 0.85
+
+
+def test_boxes_that_scatter_about_their_objects_are_as_good_beside() -> None:
+    dice = torch.Generator().manual_seed(5)
+    made = [scattered(image, 0.8, dice) for image in scenes()]
+    assert aside(made) < 0.6 < shares(made)["own"]
