@@ -11,12 +11,14 @@ from types import ModuleType
 from typing import Any
 
 
-def after_import(name: str, then: Callable[[], None]) -> None:
-    """Call *then* once the module *name* has been imported: now, where it has been."""
+def after_import(name: str, then: Callable[[], None]) -> Callable[[], None]:
+    """Call *then* once the module *name* has been imported: now, where it has been.  Returns what ends the waiting."""
     if name in sys.modules:
         then()
-    else:
-        sys.meta_path.insert(0, AfterImport(name, then))
+        return lambda: None
+    waiting = AfterImport(name, then)
+    sys.meta_path.insert(0, waiting)
+    return waiting.give_up
 
 
 class AfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -26,6 +28,11 @@ class AfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._name = name
         self._then = then
         self._loader: Any = None
+
+    def give_up(self) -> None:
+        """Wait no longer.  Idempotent."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

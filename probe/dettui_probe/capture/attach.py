@@ -9,6 +9,7 @@ from typing import Final
 
 from dettui_probe.capture.activations import named_hooks
 from dettui_probe.capture.assignment import assignment_patches
+from dettui_probe.capture.foreign import ForeignSteps
 from dettui_probe.capture.inert import LiveHook
 from dettui_probe.capture.patches import patch_all
 from dettui_probe.capture.surest import AnswerWatch
@@ -56,6 +57,7 @@ class Capture:
             undo.callback(layer.register_forward_hook(LiveHook(hook)).remove)
         for predictor, live in answers.hooks():
             undo.callback(predictor.register_forward_hook(live).remove)
+        undo.callback(ForeignSteps(watcher).undo)
         for patch in (*patch_all(watcher), *assignment_patches(model, watcher), *answers.patches()):
             undo.callback(patch.undo)
 

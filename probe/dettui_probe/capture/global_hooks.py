@@ -27,6 +27,10 @@ class Wanted(NamedTuple):
     contract: Contract | None = None
 
 
+CALLS: Final = 64
+"""Of a guess, after which it is settled though no optimizer of torch has stepped: fastai and Keras have their own."""
+
+
 class Search:
     """Waits for the outermost module that is called in training mode, with gradients, and with something to train.
 
@@ -42,6 +46,7 @@ class Search:
         self._guess: nn.Module | None = None
         self._others: dict[nn.Module, int] = {}  # called since the guess was: after how many steps
         self._steps = 0  # of any optimizer, since the guess was made
+        self._calls = 0  # of the guess
         self._counting = register_optimizer_step_post_hook(lambda *_: self._step_ended())
         self._listen()
 
@@ -80,14 +85,15 @@ class Search:
             return False
         if module is self._guess:
             self._others.clear()
-            return self._steps > 0
+            self._calls += 1
+            return self._steps > 0 or self._calls >= CALLS
         if not _is_part(module, self._guess) and self._others.setdefault(module, self._steps) < self._steps:
             self._watch(module)
             return True
         return False
 
     def _watch(self, module: nn.Module) -> None:
-        self._guess, self._steps = module, 0
+        self._guess, self._steps, self._calls = module, 0, 0
         self._others.clear()
         run = start_run(self._wanted.name, total_steps=self._wanted.total_steps)
         if run.active:

@@ -9,10 +9,12 @@ from typing import Final
 
 from dettui_probe import tags, wire
 from dettui_probe.capture import schedule
+from dettui_probe.capture.by_hand import ByHand
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.copies import READ_EVERY as COPIES_EVERY
 from dettui_probe.capture.copies import Copies
 from dettui_probe.capture.coverage import Coverage, audit, dropout_rate, params_of, unseen_optimizers
+from dettui_probe.capture.foreign import name_of
 from dettui_probe.capture.gradients import GradientNorms
 from dettui_probe.capture.moments import CADENCE as MOMENTS_CADENCE
 from dettui_probe.capture.moments import SecondMoments, begins_afresh
@@ -52,12 +54,23 @@ class Parameters:
         self._sketch: GradientSketch | None = None
         self._updates: Updates | None = None
         self._moments: SecondMoments | None = None
+        self._by_hand = ByHand()
         self._copies = Copies()
         self._untrained = Untrained()
         self._last_audit = -AUDIT_EVERY
         self._searched = False
         self._told: wire.Model | None = None
         self._norms_read = False
+
+    @property
+    def are_changed_by_hand(self) -> bool:
+        """Whether they change, and no optimizer was seen that does it."""
+        return self._by_hand.changed and not self.optimizers
+
+    def look_for_changes(self) -> None:
+        """Backward passes come, and no optimizer of ours has stepped so far."""
+        if not self.optimizers and not self._by_hand.changed:
+            self._updating.run(self._look_for_changes)
 
     def is_ours(self, optimizer: Optimizer) -> bool:
         """Whether *optimizer* trains the watched model."""
@@ -171,6 +184,9 @@ class Parameters:
     def _read_frozen(self) -> None:
         self._collector.keep(self._freezing, self._untrained.read(self._model))
 
+    def _look_for_changes(self) -> None:
+        self._collector.keep(self._updating, self._by_hand.look(self._tracked_now()))
+
     def _copy_weights(self) -> None:
         self._tracked_now()
         assert self._updates is not None
@@ -178,7 +194,7 @@ class Parameters:
 
     def _compare_weights(self, stepped: Sequence[Optimizer]) -> None:
         if self._updates is not None:
-            held = {id(param) for param in params_of(stepped)}
+            held = {id(param) for param in (params_of(stepped) if self.optimizers else self._tracked_now().params)}
             self._collector.keep(self._updating, self._updates.after(held))
 
     def _weigh(self) -> None:
@@ -191,11 +207,11 @@ class Parameters:
         self._collector.keep(self._settings, reading)
 
     def _audit(self, step: int, contract: Contract) -> None:
-        coverage = audit(self._model, self.optimizers)
+        coverage = self._coverage()
         if coverage.missing and not self._searched:
             self._searched = True
             self.optimizers.extend(unseen_optimizers(self._model, self.optimizers))
-            coverage = audit(self._model, self.optimizers)
+            coverage = self._coverage()
         if self._guessed and not coverage.missing:  # the script may well train modules that it calls one by one
             coverage = coverage._replace(strangers=None)
         self._collector.values.update(coverage.values())
@@ -203,14 +219,19 @@ class Parameters:
         self._follow_new_parameters()
         self._tell(step, coverage, contract)
 
+    def _coverage(self) -> Coverage:
+        """Without an optimizer nothing is known of who holds what."""
+        coverage = audit(self._model, self.optimizers)
+        if self.optimizers:
+            return coverage
+        return coverage._replace(missing=(), strangers=None, held=coverage.trainable)
+
     def introduction(self, step: int, contract: Contract) -> wire.Model | None:
         """What the model is, ahead of its first step: what its targets must be is known already.  None where it was
         told."""
         if self._told is not None:
             return None
-        coverage = audit(self._model, self.optimizers)
-        known = coverage if self.optimizers else coverage._replace(missing=(), strangers=None)
-        self._told = self._described(step, known, contract)
+        self._told = self._described(step, self._coverage(), contract)
         return self._told
 
     def _follow_new_parameters(self) -> None:
@@ -236,7 +257,7 @@ class Parameters:
             held=coverage.held,
             missing=list(coverage.missing[:NAMES_TOLD]),
             strangers=coverage.strangers or 0,
-            optimizer="+".join(type(optimizer).__name__ for optimizer in self.optimizers),
+            optimizer="+".join(name_of(optimizer) for optimizer in self.optimizers),
             in_training_mode=self._model.training,
             box_format=contract.box_format or "",
             box_scale=contract.box_scale or "",

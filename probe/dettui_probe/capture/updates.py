@@ -28,13 +28,19 @@ class Updates:
         torch._foreach_copy_(self._before_rows, self._matrix.live_views())
         self._armed = True
 
+    def moved(self) -> Tensor:
+        """How far the sample of each parameter is from where ``before`` found it, shape (rows,)."""
+        if self._matrix.params:
+            torch._foreach_copy_(self._after_rows, self._matrix.live_views())
+        moved: Tensor = torch.linalg.vector_norm(self._after - self._before, dim=1)
+        return moved
+
     def after(self, held: Collection[int]) -> Reading | None:
         """Compare with the samples after the step.  *held*: ids of the parameters that the optimizers hold."""
         if not self._armed:
             return None
         self._armed = False
-        torch._foreach_copy_(self._after_rows, self._matrix.live_views())
-        moved = torch.linalg.vector_norm(self._after - self._before, dim=1)
+        moved = self.moved()
         norms = torch.linalg.vector_norm(self._before, dim=1)
         rows = [row for row, param in enumerate(self._matrix.params) if id(param) in held]
         matrix = self._matrix

@@ -1,7 +1,9 @@
 """Follows a training loop from call to call: what begins, what ends, and when a step is complete.
 
 A step is complete at the end of an optimizer step.  Where several optimizers step after one backward pass, the last
-of them completes it.  Every method that torch calls is behind a fence and on the clock.
+of them completes it.  Where none is seen to step and the weights change all the same, somebody changes them by hand:
+then every backward pass is a step, complete when the next pass begins.  Every method that torch calls is behind a
+fence and on the clock.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from dettui_probe.capture.parameters import Parameters
 from dettui_probe.capture.ranks import Company
 from dettui_probe.capture.record import Post, Reading, Sheet
 from dettui_probe.capture.surest import Read
-from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, torch
+from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, tensors_in, torch
 from dettui_probe.contract import Contract
 from dettui_probe.heard import Ear
 from dettui_probe.run import MAX_TEXT, Run
@@ -101,7 +103,7 @@ class Watcher:
 
     def forward_begins(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Before the forward pass of the watched model."""
-        if module is self._model:
+        if module is self._model and not any(tensor.is_meta for tensor in tensors_in(args)):  # Keras asks for shapes
             self._call(self._forward_begins, args, kwargs, torch.is_grad_enabled())
 
     def forward_ended(self, module: nn.Module, _args: Sequence[Any], output: object) -> None:
@@ -326,8 +328,15 @@ class Watcher:
             self._company.backward_ended()
         if self._lit and self._micro_steps >= self._usual_micro_steps:
             self.parameters.backward_ended(self._coming_step, self._amp_scale)
+        if self.parameters.are_changed_by_hand:
+            self.parameters.optimizer_begins(self._coming_step, self._inputs.contract)
+            self._pending = True
+            return
         late = self._micro_steps - max(PATIENCE, 4 * self._usual_micro_steps)
+        if self._backwards_ever == 1:
+            self.parameters.look_for_changes()
         if late >= 0 and late % PATIENCE == 0:
+            self.parameters.look_for_changes()
             self._emit()
 
     def _optimizer_begins(self, optimizer: Optimizer) -> None:
