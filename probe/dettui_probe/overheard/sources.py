@@ -100,6 +100,28 @@ def _tracker(call: Call) -> Scores:
     return _told(call.args[0] if call.args else call.kwargs.get("data", call.kwargs.get("values")), of_evaluation)
 
 
+def _fastai(call: Call) -> Scores:
+    """``Recorder.after_epoch``: the newest row of the table that it prints, without the epoch and the time."""
+    names = list(call.owner.metric_names)[1:]
+    return _told(dict(zip(names, call.owner.values[-1], strict=False)), _but_of_training)
+
+
+def _keras(call: Call) -> Scores:
+    """``CallbackList.on_epoch_end(epoch, logs)``: val_loss, val_accuracy, ..., beside those of training."""
+    return _told(call.argument(1, "logs"), of_evaluation)
+
+
+def _skorch(call: Call) -> Scores:
+    """``NeuralNet.notify``: the newest row of the history, at the end of an epoch."""
+    if call.argument(0, "method_name") != "on_epoch_end":
+        return {}
+    return _told({name: value for name, value in call.owner.history[-1].items() if "_best" not in name}, of_evaluation)
+
+
+def _but_of_training(name: str) -> str | None:
+    return None if name.startswith("train") else tag_of(name)
+
+
 def _told(values: Any, name: Callable[[str], str | None]) -> Scores:
     if not isinstance(values, Mapping):
         return {}
@@ -125,6 +147,9 @@ SOURCES: Final = (
     Source("torch.utils.tensorboard.writer", "SummaryWriter", "add_scalar", _tensorboard),
     Source("tensorboardX.writer", "SummaryWriter", "add_scalar", _tensorboard),
     Source("wandb.sdk.wandb_run", "Run", "log", _tracker),
+    Source("fastai.learner", "Recorder", "after_epoch", _fastai),
+    Source("keras.src.callbacks.callback_list", "CallbackList", "on_epoch_end", _keras),
+    Source("skorch.net", "NeuralNet", "notify", _skorch),
     Source("accelerate.accelerator", "Accelerator", "log", _tracker),
 )
 """torchmetrics' MeanAveragePrecision is heard by the COCOeval that it runs."""

@@ -186,6 +186,27 @@ def test_a_validation_of_lightning(
     assert heard(run) == values
 
 
+def test_an_epoch_of_fastai(run: Run, library: Callable[..., type]) -> None:
+    names, rows = ["epoch", "train_loss", "valid_loss", "accuracy", "time"], [[0.3, 0.4, 0.8]]
+    library("fastai.learner", None, metric_names=names, values=rows)().after_epoch()
+    assert heard(run) == {"eval/loss": 0.4, "eval/accuracy": 0.8}
+
+
+def test_an_epoch_of_keras(run: Run, library: Callable[..., type]) -> None:
+    logs = {"loss": 0.3, "accuracy": 0.9, "val_loss": 0.4, "val_accuracy": 0.8}
+    library("keras.src.callbacks.callback_list", None)().on_epoch_end(3, logs)
+    assert heard(run) == {"eval/loss": 0.4, "eval/accuracy": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("moment", "values"), [("on_epoch_end", {"eval/loss": 0.4, "eval/accuracy": 0.8}), ("on_batch_end", {})]
+)
+def test_an_epoch_of_skorch(run: Run, library: Callable[..., type], moment: str, values: dict[str, float]) -> None:
+    row = {"epoch": 1, "train_loss": 0.3, "valid_loss": 0.4, "valid_loss_best": True, "valid_acc": 0.8, "dur": 1.0}
+    library("skorch.net", None, history=[row])().notify(moment)
+    assert heard(run) == values
+
+
 def test_trackers_are_heard_where_the_name_says_it_is_an_evaluation(run: Run, library: Callable[..., type]) -> None:
     library("torch.utils.tensorboard.writer", None)().add_scalar("val/acc", 0.5, 3)
     library("wandb.sdk.wandb_run", None)().log({"valid/loss": 2.0, "train/loss": 1.0, "val/picture": object()})
@@ -279,6 +300,15 @@ def test_a_module_that_is_there_is_not_waited_for() -> None:
     called: list[str] = []
     after_import("sys", lambda: called.append("sys"))
     assert called == ["sys"]
+
+
+def test_waiting_can_be_given_up() -> None:
+    before = list(sys.meta_path)
+    give_up = after_import("nobody.has.this", lambda: None)
+    assert len(sys.meta_path) == len(before) + 1
+    give_up()
+    give_up()
+    assert sys.meta_path == before
 
 
 def test_a_submodule_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
