@@ -197,10 +197,8 @@ class ConfidentOpening:
         if missing:
             return Abstention(self.name, missing)
         policy, model = self.policy, context.model
-        if model is None or not model.num_classes or model.num_classes < 2 or context.is_resumed:
+        if model is None or not model.num_classes or model.num_classes < 2 or not self._are_untrained(context):
             return ()
-        if context.last(tags.FROZEN_SHARE) and not context.last(tags.FROZEN_UNTRAINED):
-            return ()  # a new head on the large outputs of trained layers
         guess = log(model.num_classes)
         wrong, cost = context.early_median(tags.FIT_WRONG, 1), context.early_median(tags.FIT_LOSS_MEAN, 1)
         still = context.early_median(tags.FIT_LOSS_MEAN, policy.answer_points)
@@ -209,6 +207,14 @@ class ConfidentOpening:
         if wrong < policy.sure_and_wrong or cost < policy.confident * guess or still < policy.still_confident * guess:
             return ()
         return (self._symptom(context, wrong, cost, guess),)
+
+    def _are_untrained(self, context: Context) -> bool:
+        """False where the first answers that were heard are those of a network that has stepped before, or of a new
+        head on the large outputs of trained layers."""
+        answers = context.series(tags.FIT_LOSS_MEAN)
+        if context.is_resumed or answers is None or not len(answers) or answers.steps[0] > 1:
+            return False
+        return not context.last(tags.FROZEN_SHARE) or bool(context.last(tags.FROZEN_UNTRAINED))
 
     def _symptom(self, context: Context, wrong: float, cost: float, guess: float) -> Symptom:
         window = context.span(tags.FIT_LOSS_MEAN, 1_000_000)

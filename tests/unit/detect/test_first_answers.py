@@ -59,6 +59,13 @@ def test_an_opening_that_one_update_mends_is_silent() -> None:
     assert keys_of_answers(answers(8.0, 0.7, over=0.4)) == []
 
 
+def test_answers_that_were_first_heard_after_a_step_are_not_those_of_an_untrained_network() -> None:
+    later = {tag: {step: value for step, value in values.items() if step > 1}
+             for tag, values in answers(8.0, 1.5).items()}  # fmt: skip
+    assert keys_of_answers(answers(8.0, 1.5)) == ["confident"]
+    assert keys_of_answers(later) == []
+
+
 @pytest.mark.parametrize("setting", [{"start_step": 5000}, {"num_classes": None}, {"num_classes": 1}])
 def test_a_resumed_run_and_an_unknown_head_have_no_untrained_answers(setting: dict[str, int | None]) -> None:
     assert keys_of_answers(answers(8.0, 1.5), **setting) == []
