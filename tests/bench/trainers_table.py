@@ -3,11 +3,11 @@ evaluations overheard, is a healthy run left in peace, and a fault named?
 
     python tests/bench/trainers_table.py [--python PYTHON] [--only WORD ...] [--runs DIR]
 
-    --python PYTHON   one that has ultralytics, transformers and lightning beside torch (default: this one)
+    --python PYTHON   one that has the libraries of trainers/ beside torch (default: this one)
     --runs DIR        keep the recordings there, and judge those that are there
     --only WORD ...   those with one of these words in their name
 
-Each trains for one to four minutes on a core, one at a time, on one thread.
+Each trains for a few seconds to four minutes on a core, one at a time, on one thread.
 """
 
 from __future__ import annotations
@@ -33,6 +33,28 @@ EXPECTED: Final = {
     "transformers_text lr_high": "lr_too_high",
     "lightning_parts none": "-",
     "lightning_parts shuffled": "labels_shuffled",
+    "fastai_images none": "-",
+    "fastai_images lr_high": "lr_too_high",
+    "skorch_table none": "-",
+    "skorch_table shuffled": "labels_shuffled",
+    "effdet_shapes none": "-",
+    "effdet_shapes corners": "boxes_wrong_format",
+    "smp_masks none": "-",
+    "smp_masks lr_high": "lr_too_high",
+    "metric_learning none": "-",
+    "metric_learning shuffled": "labels_shuffled",
+    "keras_images none": "-",
+    "keras_images lr_high": "lr_too_high",
+    "ignite_images none": "-",
+    "ignite_images no_zero_grad": "gradients_not_zeroed",
+    "monai_masks none": "-",
+    "monai_masks lr_low": "lr_too_low",
+    "graph_nodes none": "-",
+    "graph_nodes lr_high": "lr_too_high",
+    "transformers_words none": "-",
+    "transformers_words lr_low": "lr_too_low",
+    "timm_finetuned none": "-",
+    "timm_finetuned wrong_rate": "lr_too_high",
 }
 """The cause that each was written to have."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -47,3 +48,22 @@ def write_yolo(root: Path, count: int, turned: int = 0) -> Path:
     file = root / "data.yaml"
     file.write_text(f"path: {root.resolve()}\ntrain: images/train\nval: images/val\nnames: [{names}]\n")
     return file
+
+
+def single(generator: np.random.Generator, side: int) -> tuple[torch.Tensor, int]:
+    """A picture (3, side, side) of one shape, about zero, and its class."""
+    while True:
+        picture, objects = scene(generator)
+        if len(objects) == 1:
+            return _pixels(picture.resize((side, side))), objects[0][0]
+
+
+def mask(generator: np.random.Generator, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A picture (3, side, side), and where its shapes are, (1, side, side)."""
+    picture, _ = scene(generator)
+    pixels = _pixels(picture.resize((side, side)))
+    return pixels, (pixels.amax(0, keepdim=True) > (115 / 255 - 0.4) / 0.25).float()
+
+
+def _pixels(picture: Image.Image) -> torch.Tensor:
+    return (torch.from_numpy(np.asarray(picture, dtype="float32").transpose(2, 0, 1)) / 255 - 0.4) / 0.25
