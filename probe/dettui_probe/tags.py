@@ -322,7 +322,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(BATCH + "{mean,std,min,max}", "", "the first tensor that the model is given in training (strided sample)"),
     Tag(BATCH + "roughness", "", "of it, mean square difference of neighbours over twice the variance; 1 for noise"),
     Tag(BATCH_NONFINITE, "tensors", "inputs of the step, looked at whole, that hold a NaN or an infinity"),
-    Tag(BATCH + "constant_rows", "share", "of its inputs, those whose elements are all equal"),
+    Tag(BATCH + "constant_rows", "share", "of its inputs, those whose elements (tokens: but padding) are all equal"),
     Tag(EVAL_BATCH + "{mean,std,min,max,roughness,constant_rows}", "", "the same in forward passes without gradients"),
     Tag(ORDER_CHI2, "", "chi^2 of the class counts of a batch against the counts before, per degree of freedom"),
     Tag(ORDER_CARRY, "cosine", "cosine of the deviations of two successive batches from the usual class counts"),

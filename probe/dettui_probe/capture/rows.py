@@ -24,6 +24,7 @@ MOST_KNOWN: Final = 65_536  # fingerprints that are kept; with more inputs than 
 MOST_EVAL_BATCHES: Final = 8  # between two steps
 MOST_LINED: Final = 4  # inputs of which a line is taken
 LEAST_LINE: Final = 8  # elements
+LEAST_TOKENS: Final = 4  # of a row, before it is news that all of them are equal
 
 
 class Sample(NamedTuple):
@@ -174,8 +175,9 @@ def _prints(rows: Sequence[Sequence[float]]) -> list[int]:
 
 
 def _describe(sheet: Sheet, prefix: str, arrived: Sequence[Tensor], rows: Sequence[Sequence[float]]) -> None:
-    """Statistics of inputs that are real numbers; ids of tokens have none worth telling."""
+    """Statistics of inputs that are real numbers; of ids of tokens, only how many rows hold but one."""
     if not _is_real(arrived[0]):
+        sheet.values[prefix + "constant_rows"] = sum(map(_repeats_one_token, rows)) / len(rows)
         return
     values = [value for row in rows for value in row]
     values = values[:: -(-len(values) // DESCRIBED) | 1]  # odd: not one column of all rows
@@ -189,6 +191,11 @@ def _describe(sheet: Sheet, prefix: str, arrived: Sequence[Tensor], rows: Sequen
     if rough is not None:
         measured["roughness"] = rough
     sheet.values.update({prefix + name: value for name, value in measured.items()})
+
+
+def _repeats_one_token(row: Sequence[float]) -> bool:
+    """Whether all ids of *row* are equal, padding in front of them or behind them aside."""
+    return len(row) >= LEAST_TOKENS and sum(a != b for a, b in pairwise(row)) <= 1
 
 
 def roughness(lines: Sequence[Sequence[float]]) -> float | None:

@@ -156,6 +156,21 @@ def test_flat_or_broken_lines_have_no_roughness() -> None:
 # --- ids of tokens ----------------------------------------------------------------------------------------------
 
 
+def test_rows_of_one_token_are_counted_whatever_pads_them() -> None:
+    sentences = [[5, 7, 5, 0, 0], [1, 1, 1, 0, 0], [0, 0, 1, 1, 1], [3, 3, 3, 3, 3], [0, 3, 3, 3, 0]]
+    taken = sample([torch.tensor(sentences)], {})
+    assert taken is not None
+    values = values_of(taken)
+    assert values[tags.BATCH_CONSTANT] == pytest.approx(3 / 5)
+    assert tags.BATCH_MEAN not in values
+
+
+def test_rows_of_a_few_ids_say_nothing() -> None:
+    taken = sample([torch.tensor([[1, 1], [2, 2]])], {})
+    assert taken is not None
+    assert values_of(taken)[tags.BATCH_CONSTANT] == 0.0
+
+
 def test_ids_of_tokens_have_no_sums_and_no_lines() -> None:
     tokens = torch.randint(0, 1000, (8, 64))
     assert sums([tokens], {}) == []
@@ -163,7 +178,7 @@ def test_ids_of_tokens_have_no_sums_and_no_lines() -> None:
     assert taken is not None and taken.lines is None
     told = values_of(taken)
     assert told[tags.ROWS] == 8  # and are recognised when they come again
-    assert not any(tag.startswith(tags.BATCH) for tag in told)
+    assert [tag for tag in told if tag.startswith(tags.BATCH)] == [tags.BATCH_CONSTANT]
 
 
 def test_a_model_without_tensors_among_its_arguments_has_no_inputs() -> None:
