@@ -96,7 +96,7 @@ class Training:
             if step == self.plan.restart_at:
                 self.watched = self._restart(self.watched)
         seconds = (time.perf_counter() - started) / max(len(self.losses), 1)
-        _save_checkpoint(self.watched)
+        save_checkpoint(self.watched)
         self.watched.finish()
         return self._outcome(seconds, _resident_mib() - warm_mib, error)
 
@@ -179,7 +179,7 @@ class Training:
         """The process ends and is started again from its checkpoint."""
         checkpoint = copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
         run.event("checkpoint", "saved")
-        _save_checkpoint(run)
+        save_checkpoint(run)
         run.finish()
         self.model = self.plan.program.model(self.plan.shape)
         self.model.load_state_dict(checkpoint[0])
@@ -219,7 +219,7 @@ class Training:
         return float("nan")
 
 
-def _save_checkpoint(run: Run) -> None:
+def save_checkpoint(run: Run) -> None:
     """The time that a script takes to save its weights.
 
     Steps of a few milliseconds on a machine that does ten other things outrun the probe's writer; a real run ends with

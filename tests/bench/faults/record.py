@@ -30,10 +30,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Generic, Protocol, TypeVar, get_args
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -182,18 +182,37 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows}
 
 
-class Recorder:
-    """Keeps *workers* children busy until the jobs are done."""
+class Named(Protocol):
+    """A dataclass of what is to be recorded."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
-        self.folder, self.workers = folder, workers
+    @property
+    def name(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+
+
+AnyJob = TypeVar("AnyJob", bound=Named)
+
+
+class Recorder(Generic[AnyJob]):
+    """Keeps *workers* children busy until the jobs are done.  In a child *record* trains one of them, with its log in
+    the folder that it is given, and answers what goes into the manifest; *brief* tells an outcome in a few words."""
+
+    def __init__(
+        self,
+        folder: Path,
+        workers: int,
+        record: Callable[[AnyJob, Path], Mapping[str, Any]],
+        brief: Callable[[Mapping[str, Any]], str],
+    ) -> None:
+        self.folder, self.workers, self.record, self.brief = folder, workers, record, brief
         self.runs = folder / "runs"
         self.runs.mkdir(parents=True, exist_ok=True)
         self.stamp = {"probe": probe_revision(), "commit": git_revision()}
-        self.busy: dict[int, tuple[Job, int, float]] = {}  # pid -> job, pipe, deadline
+        self.busy: dict[int, tuple[AnyJob, int, float]] = {}  # pid -> job, pipe, deadline
         self.done = 0
 
-    def work(self, todo: list[Job], until: float) -> None:
+    def work(self, todo: list[AnyJob], until: float) -> None:
         """Record *todo*; start nothing after *until*."""
         waiting, started = iter(todo), time.monotonic()
         job = next(waiting, None)
@@ -203,15 +222,22 @@ class Recorder:
                 job = next(waiting, None)
             self._reap(len(todo), started)
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: AnyJob) -> None:
         shutil.rmtree(self.runs / job.run_id, ignore_errors=True)
         ours, theirs = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(ours)
-            os._exit(_record(job, self.runs, theirs))
+            self._answer(job, theirs)
+            os._exit(0)
         os.close(theirs)
         self.busy[child] = (job, ours, time.monotonic() + PATIENCE_S)
+
+    def _answer(self, job: AnyJob, pipe: int) -> None:
+        """In the child; whatever it raises ends it without an answer."""
+        answer = self.record(job, self.runs)
+        with os.fdopen(pipe, "w") as out:
+            out.write(json.dumps(answer))
 
     def _reap(self, count: int, started: float) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -226,11 +252,11 @@ class Recorder:
         broken = {"onset": 0, "outcome": {"error": f"the process ended with status {status}", "steps": 0}}
         answered = json.loads(text) if text else broken
         outcome = answered["outcome"]
-        row = {"name": job.name, "run": job.run_id, **asdict(job), **self.stamp, **answered, "time": time.time()}
+        row = {"name": job.name, "run": job.run_id, **vars(job), **self.stamp, **answered, "time": time.time()}
         with (self.folder / "manifest.jsonl").open("a") as manifest:
             manifest.write(json.dumps(row) + "\n")
         pace = (time.monotonic() - started) / self.done
-        print(f"{self.done}/{count} {pace:.1f} s a run  {job.name}  {_brief(outcome)}", flush=True)
+        print(f"{self.done}/{count} {pace:.1f} s a run  {job.name}  {self.brief(outcome)}", flush=True)
 
     def _end_the_stuck(self) -> None:
         for pid, (_, _, deadline) in self.busy.items():
@@ -238,23 +264,25 @@ class Recorder:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _brief(outcome: dict[str, Any]) -> str:
+def _brief(outcome: Mapping[str, Any]) -> str:
     if outcome.get("error"):
         return str(outcome["error"])[:80]
     return f"score {outcome['score']:.3f} hidden {outcome['hidden']:.3f} loss {outcome['last_loss']:.3f}"
 
 
-def _record(job: Job, runs: Path, pipe: int) -> int:
-    """In the child: train under the probe and tell the outcome."""
-    os.environ["DETTUI_RUNS"], os.environ["DETTUI_RUN"] = str(runs), job.run_id
+def to_be_found(run_id: str, runs: Path) -> None:
+    """Tell the probe of this process where the log goes."""
+    os.environ["DETTUI_RUNS"], os.environ["DETTUI_RUN"] = str(runs), run_id
     os.environ["DETTUI_HOME"] = str(runs.parent / "home")
+
+
+def _record(job: Job, runs: Path) -> dict[str, Any]:
+    """In the child: train under the probe and tell the outcome."""
+    to_be_found(job.run_id, runs)
     sys.argv = [f"{job.program}.py"]
     plan = job.plan()
     midway = job.kind == "fault" and REGISTER[job.what].from_onset
-    answer = {"onset": plan.onset if midway else 0, "outcome": asdict(train(plan))}
-    with os.fdopen(pipe, "w") as out:
-        out.write(json.dumps(answer))
-    return 0
+    return {"onset": plan.onset if midway else 0, "outcome": asdict(train(plan))}
 
 
 def warm_up() -> None:
@@ -284,7 +312,7 @@ def main() -> int:
     os.nice(max(arguments.nice - os.nice(0), 0))
     torch.set_num_threads(1)
     warm_up()
-    Recorder(folder, arguments.workers).work(todo, time.time() + arguments.budget_s)
+    Recorder(folder, arguments.workers, _record, _brief).work(todo, time.time() + arguments.budget_s)
     return 0
 
 
