@@ -1,0 +1,1 @@
+"""Healthy trainings composed at random from parts: the rooms of the zoo (zoo.py)."""
