@@ -28,6 +28,7 @@ from dettui.detect.floors import LossFloor
 from dettui.detect.generalisation import Memorised, NoGeneralisation, WorseAtFirstSight
 from dettui.detect.gradient_growth import GradientGrowth
 from dettui.detect.gradients import GradientDepth
+from dettui.detect.heavy_momentum import HeavyMomentum
 from dettui.detect.input_shift import InputShift
 from dettui.detect.inputs import BadInputs
 from dettui.detect.loss_graph import LossGraph
@@ -104,6 +105,7 @@ STATISTICAL: tuple[Rule, ...] = (
     DecayedLr(),
     EndlessWarmup(),
     TightClip(),
+    HeavyMomentum(),
     UnbalancedTerms(),
     Maximised(),
     BatchOrder(),

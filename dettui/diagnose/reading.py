@@ -122,6 +122,12 @@ def _power_of_ten(name: str) -> Callable[[Mapping[str, float]], float | None]:
     return formula
 
 
+def _unclipped(numbers: Mapping[str, float]) -> float | None:
+    """log10 of the update ratio that the gradients would have made without clipping."""
+    update, ratio = numbers.get("log10_update_ratio"), numbers.get("clip_ratio")
+    return None if update is None or ratio is None else update + math.log10(max(ratio, 1.0))
+
+
 _GREW: Final = 1.5
 """Violent steps enlarge the weights; tensors that begin at zero move by their own size and harm nobody."""
 
@@ -166,6 +172,7 @@ DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
     "update_ratio": _power_of_ten("log10_update_ratio"),
     "log10_update_ratio_highest": _highest_update,
     "highest_update": _power_of_ten("log10_update_ratio_highest"),
+    "log10_update_unclipped": _unclipped,
     "lr_over_peak": _ratio("lr_now", "lr_peak"),
     "update_at_peak_lr": _power_of_ten("log10_update_at_peak_lr"),
     "lr_third": _scaled("lr_now", 1 / 3),

@@ -118,7 +118,15 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
     meaning="Gradients of earlier steps pile up in every new one.",
     symptoms=("gradient_exploding", "dead_units", "collapse", *UNSTEADY),
     prior=0.03,
-    explains_away=("dead_relu", "data_corrupted_midway", "warmup_missing", "lr_too_high", "labels_shuffled"),
+    explains_away=(
+        "dead_relu",
+        "data_corrupted_midway",
+        "warmup_missing",
+        "lr_too_high",
+        "labels_shuffled",
+        "vanishing_gradients",
+        "lr_too_low",
+    ),
     ruled_out=over("lr_burst", 5),
     clues=(
         Clue(
@@ -195,7 +203,11 @@ CLIP_TOO_TIGHT: Final = CauseRecord(
     symptoms=("slow_descent", "update_too_small", "not_learning", "loss_floor", "config_smell"),
     proofs=(
         Proof(
-            both(over("clip_active_share", 0.95), under("log10_update_ratio", -4)),
+            both(
+                over("clip_active_share", 0.95),
+                under("log10_update_ratio", -4),
+                at_least("log10_update_unclipped", -4),
+            ),
             "{clip_active_share:.0%} of the steps are clipped and move the weights by only {update_ratio:.1e} of "
             "their "
             "norm",
@@ -226,9 +238,19 @@ MOMENTUM_TOO_HIGH: Final = CauseRecord(
     id="momentum_too_high",
     group="optimizer",
     meaning="The optimizer overshoots and returns in slow waves.",
-    symptoms=("oscillation", "divergence", "plateau", "not_learning", "bad_evaluation", "collapse", "dead_units"),
+    symptoms=(
+        "config_smell",
+        "oscillation",
+        "divergence",
+        "plateau",
+        "not_learning",
+        "bad_evaluation",
+        "collapse",
+        "dead_units",
+    ),
     prior=0.015,
     explains_away=("dead_relu",),  # long steps kill units
+    tags=("momentum/", "loss/", "weight/", "eval/"),
     clues=(
         Clue(
             "waves",
@@ -241,6 +263,12 @@ MOMENTUM_TOO_HIGH: Final = CauseRecord(
             1,
             over("residual_r1", 0.5),
             "the loss drifts in slow waves (lag-1 autocorrelation {residual_r1:.2f})",
+        ),
+        Clue(
+            "waves",
+            2,
+            Seen("config_smell", "momentum/"),
+            "the weights were carried to {weight_norm_ratio:.1f} times their first norm",
         ),
         Clue("setting", 2, over("momentum", 0.97), "momentum is {momentum:g}, so a gradient acts for a hundred steps"),
         Clue("setting", 1, over("momentum", 0.95), "momentum is {momentum:g}, so a gradient acts for many steps"),
