@@ -39,7 +39,7 @@ class ContradictionPolicy:
     steadier: float = 0.85  # deviation of the inputs in evaluation over that in training
     too_much_dropout: float = 0.75
     without_it: float = 0.8  # share of the training loss that evaluations, which drop nothing, cost at most
-    unlearnt: float = 0.5  # share of the first loss
+    unlearnt: float = 0.25  # share of the first loss
     penalty_after: int = 100  # steps
     penalty_points: int = 12  # measured
     penalty: float = 0.5  # share of the loss

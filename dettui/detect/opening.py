@@ -46,6 +46,8 @@ class OpeningPolicy:
     still_confident: float = 1.5  # times ln K, at the middle one of them
     next_to_nothing: float = 1e-3  # norm of a weight; any usual way to draw one gives about the root of its outputs
     nothing_passes: float = 0.5  # more than this share of such weights; on purpose, the second half of an adapter is
+    zero: float = 1e-9  # norm below which a weight began at exactly zero, which may be meant
+    tiny_layers: float = 0.25  # more than this share that is next to nothing and not zero: nobody draws weights so
 
 
 @dataclass(frozen=True)
@@ -169,11 +171,20 @@ class ViolentOpening:
 
 def share_near_zero(context: Context) -> float | None:
     """Share of the weights that began so small that they carry no signal; None on a resumed run."""
+    return _share_between(context, -1.0, OpeningPolicy().next_to_nothing)
+
+
+def share_tiny(context: Context) -> float | None:
+    """Share of those that were not exactly zero."""
+    return _share_between(context, OpeningPolicy().zero, OpeningPolicy().next_to_nothing)
+
+
+def _share_between(context: Context, low: float, high: float) -> float | None:
     if context.is_resumed:
         return None
     layers = (tag.removeprefix(tags.LAYER_WEIGHT_NORM) for tag in context.tags_under(tags.LAYER_WEIGHT_NORM))
     first = [norm for layer in layers if is_weight(layer) and (norm := _norm_before(context, layer)) is not None]
-    return sum(norm < OpeningPolicy().next_to_nothing for norm in first) / len(first) if first else None
+    return sum(low < norm < high for norm in first) / len(first) if first else None
 
 
 def _norm_before(context: Context, layer: str) -> float | None:
@@ -240,10 +251,11 @@ class NothingPasses:
         missing = context.missing(tags.WEIGHT_NORM)
         if missing:
             return Abstention(self.name, missing)
-        share, policy = share_near_zero(context), self.policy
-        if share is None or share <= policy.nothing_passes:
+        share, tiny, policy = share_near_zero(context), share_tiny(context), self.policy
+        if share is None or tiny is None or (share <= policy.nothing_passes and tiny <= policy.tiny_layers):
             return ()
+        limit = policy.nothing_passes if share > policy.nothing_passes else policy.tiny_layers
         text = f"{share:.0%} of the weights had a norm under {policy.next_to_nothing:g} at the first step"
-        proof = Evidence(tags.WEIGHT_NORM, context.span(tags.WEIGHT_NORM, 1), share, policy.nothing_passes, ">", text)
+        proof = Evidence(tags.WEIGHT_NORM, context.span(tags.WEIGHT_NORM, 1), share, limit, ">", text)
         title = f"{share:.0%} of the weights began at next to nothing"
         return (told_by([proof], "config_smell", "warning", title, exact=True, key="near_zero"),)

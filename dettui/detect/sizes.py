@@ -27,6 +27,7 @@ class SizePolicy:
     answers: int = 16  # newest measured steps whose answers are asked
     targets: float = 2.0  # for each input: more are those of a sequence or of a picture
     batch: float = 2.0  # inputs of an update, at or below which a batch hardly averages anything
+    parts: float = 48.0  # targets of an update, where an input has several: a sentence or two
     wait_points: int = 200  # after the warm-up [diagnosis.md 3.1]
     newest: int = 100  # points
     agreements: int = 48  # of them, measured
@@ -104,7 +105,8 @@ class TinyBatch:
             return Abstention(self.name, (tags.LOSS_TOTAL, tags.ROWS, "counts/targets"))
         if context.model is None or context.model.family != "classification":
             return ()  # a detector has hundreds of places to learn from in an image
-        if inputs > policy.batch or targets > policy.targets or context.points_past_warmup < policy.wait_points:
+        few = targets <= policy.targets or inputs * targets <= policy.parts
+        if inputs > policy.batch or not few or context.points_past_warmup < policy.wait_points:
             return ()
         level = float(curve.values[-policy.newest :].mean()) / guess
         agreement = context.window(tags.GRAD_AGREEMENT, policy.newest)

@@ -91,8 +91,14 @@ def weights(small: int, of: int = 10, norm: float = 1e-4) -> dict[str, Values]:
 @pytest.mark.parametrize(("small", "told"), [(10, True), (6, True), (5, False), (0, False)])
 def test_most_of_the_weights_at_next_to_nothing_are_told(small: int, told: bool) -> None:
     """Zeros on purpose are those of a few last layers, or the second of the two matrices of an adapter."""
-    found = judge(NothingPasses(), STEPS, weights(small), **CLASSIFIER)
+    found = judge(NothingPasses(), STEPS, weights(small, norm=1e-12), **CLASSIFIER)
     assert [(s.kind, s.key, s.exact) for s in found] == ([("config_smell", "near_zero", True)] if told else [])
+
+
+@pytest.mark.parametrize(("small", "told"), [(4, True), (3, True), (2, False)])
+def test_a_third_of_the_weights_next_to_nothing_and_not_zero_is_told(small: int, told: bool) -> None:
+    """Those of the layers that a script initialised itself, beside an LSTM, attention or embedding that it did not."""
+    assert bool(judge(NothingPasses(), STEPS, weights(small), **CLASSIFIER)) is told
 
 
 def test_a_first_step_that_makes_something_of_nothing_does_not_hide_it() -> None:

@@ -92,7 +92,8 @@ def test_the_signal_is_the_greater_share_of_start_and_now(graph: float, share: f
     [
         (0.85, 1.6, 1.6, True),  # hardly anything was learnt
         (0.85, 0.6, 0.36, True),  # it was learnt, and what is dropped costs training nearly twice as much
-        (0.85, 0.6, 0.66, False),
+        (0.85, 0.9, 0.95, True),  # less than half of it
+        (0.85, 0.1, 0.24, False),
         (0.5, 0.6, 0.36, False),  # a usual rate
     ],
 )

@@ -141,6 +141,11 @@ def test_two_sequences_of_a_model_of_language_are_thousands_of_targets() -> None
     assert not is_tiny(noise(), targets=[100.0] * 10)
 
 
+@pytest.mark.parametrize(("tokens", "told"), [(30.0, True), (80.0, False)])
+def test_one_sentence_is_few_targets(tokens: float, told: bool) -> None:
+    assert is_tiny(noise(1.0), targets=[tokens / 10] * 10) is told
+
+
 def test_two_images_of_a_detector_are_hundreds_of_places() -> None:
     detector = {"family": "torchvision.RetinaNet", "num_classes": 10}
     assert not is_tiny(noise(), **detector)
