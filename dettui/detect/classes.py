@@ -84,6 +84,15 @@ def are_of_parts(context: Context, policy: ClassPolicy | None = None) -> bool:
     return per_row is not None and per_row >= (policy or ClassPolicy()).many_per_row
 
 
+def parts_unseen(context: Context, counts: ClassCounts, policy: ClassPolicy | None = None) -> float | None:
+    """Share of the few classes of parts that never occur; None of a vocabulary, which has room for more."""
+    policy = policy or ClassPolicy()
+    seen, _ = foreground(context, counts)
+    if len(seen) > policy.long_tail_classes or seen.sum() < policy.unseen_expected * len(seen):
+        return None
+    return float(np.count_nonzero(seen == 0)) / len(seen)
+
+
 @dataclass(frozen=True)
 class Imbalance:
     """Some classes of inputs, or of objects, are far rarer than others."""

@@ -30,6 +30,8 @@ class Signals:
     log10_update_ratio: float | None = None  # median over the newest 100 steps [u]
     log10_update_ratio_early: float | None = None
     update_unchanged_share: float | None = None
+    way: float | None = None  # lengths of all steps so far over the norm of what they move: the most that weights moved
+    way_at_peak_lr: float | None = None  # the same had every step been as long as those near the peak of the schedule
     grad_norm_ratio: float | None = None  # newest median over early median [G_t / G_0]
     grad_norm_cv: float | None = None
     grad_agreement: float | None = None  # median cosine of successive gradients [c_t]
@@ -48,6 +50,7 @@ class Signals:
     update_decay_share: float | None = None  # median cosine of a step with the weights pointing to zero
     weight_norm_ratio: float | None = None  # newest over first norm of all weights [S10]
     second_moment_lag: float | None = None  # greatest of the newest 200 steps [S38: RMS_l]
+    weights_tiny: float | None = None  # share of the weights that began as next to nothing, and not as zero
     copied_layers: float | None = None  # weights whose rows are all equal [S15]
     dead_layers_share: float | None = None  # of the layers, those with gradients of exactly 0 [S13]
     dead_bias_share: float | None = None  # of the units of the layer with the most of them: bias gradients of exactly 0
@@ -87,6 +90,7 @@ class Signals:
     num_classes: int | None = None  # foreground classes of the head, else ids seen
     class_entropy: float | None = None  # H(pi) in nats
     imbalance_ratio: float | None = None  # most frequent over least frequent class that occurs
+    parts_unseen_share: float | None = None  # of the classes of tokens, pixels and the like, those that never occur
     classes_unseen: int | None = None
     # pairing of pixels and boxes
     pairing_boxes: float | None = None

@@ -10,7 +10,7 @@ from dettui.detect.amounts import inputs_of_update, weights_per_example
 from dettui.detect.context import Context
 from dettui.detect.gradients import DepthProfile, GradientPolicy, depth_profile, early_depth_profile
 from dettui.detect.layers import is_bias, is_weight
-from dettui.detect.opening import OpeningPolicy, read_opening, share_near_zero
+from dettui.detect.opening import OpeningPolicy, read_opening, share_near_zero, share_tiny
 from dettui.detect.resume import LostState
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.signals.fields import Signals
@@ -28,9 +28,19 @@ def add_updates(context: Context, known: Signals) -> Signals:
         log10_update_ratio=_log10(context.median(tags.UPDATE_RATIO, 100)),
         log10_update_ratio_early=_log10(context.early_median(tags.UPDATE_RATIO, 20)),
         update_unchanged_share=context.median(tags.UPDATE_UNCHANGED, 50),
+        way=_way(context),
         weight_growth_early=None if opening is None else opening.growth,
         idle_passes=passes_without_step(context),
     )
+
+
+def _way(context: Context) -> float | None:
+    """What the steps since the newest start have moved the weights at most, as a share of their norm."""
+    ratio = context.series(tags.UPDATE_RATIO)
+    measured = np.empty(0) if ratio is None else usable_of(ratio.values)
+    if ratio is None or not len(measured):
+        return None
+    return float(measured.mean()) * (context.step - int(ratio.steps[0]) + 1)
 
 
 def add_gradients(context: Context, known: Signals) -> Signals:
@@ -110,6 +120,7 @@ def add_layers(context: Context, known: Signals) -> Signals:
         dead_bias_share=max(biases, default=None),
         saturated_share=max(pinned, default=None),
         weights_near_zero=share_near_zero(context),
+        weights_tiny=share_tiny(context),
     )
 
 
@@ -158,6 +169,7 @@ def _share(part: float | None, whole: float | None) -> float | None:
 
 def add_setup(context: Context, known: Signals) -> Signals:
     rates = context.window(tags.LR + "0", 200)
+    at_peak = _update_at_peak_lr(context)
     return replace(
         known,
         batch_size=context.median(tags.BATCH_SIZE, 200),
@@ -169,7 +181,8 @@ def add_setup(context: Context, known: Signals) -> Signals:
         beta2=context.last(tags.BETA2 + "0"),
         dropout=context.last(tags.DROPOUT),
         fresh_state=_lost_state(context),
-        log10_update_at_peak_lr=_log10(_update_at_peak_lr(context)),
+        log10_update_at_peak_lr=_log10(at_peak),
+        way_at_peak_lr=None if at_peak is None else at_peak * (context.step - context.start_step),
         lr_burst=_burst(rates),
         lr_over_recipe=lr_over_recipe(context),
         eval_mode_share=context.median(tags.EVAL_MODE, 3),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dettui.detect.assignment import AssignmentPolicy, read_matches
-from dettui.detect.classes import are_of_parts, foreground, named_background
+from dettui.detect.classes import are_of_parts, foreground, named_background, parts_unseen
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
 from dettui.detect.targets.checks import fits_no_format, is_another_format
@@ -77,7 +77,7 @@ def add_classes(context: Context, known: Signals) -> Signals:
         class_entropy=entropy(seen),
     )
     if are_of_parts(context):
-        return known
+        return replace(known, parts_unseen_share=parts_unseen(context, counts))
     return replace(
         known,
         imbalance_ratio=float(occurring.max() / occurring.min()) if len(occurring) else None,

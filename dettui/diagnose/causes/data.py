@@ -19,6 +19,11 @@ _HALF_MISSING: Final = both(_COUNTED, at_least("unseen_share", 0.5))
 _ASKED_FOR: Final = both(over("classes_unseen", 0), over("eval_loss_over_guess", 1.5))
 """Evaluations that cost more than guessing among the classes that training holds ask for the others."""
 
+PARTS_ASKED_FOR: Final = both(
+    between("parts_unseen_share", 1e-6, 0.7), over("eval_loss_over_guess", 1.1), over("loss_drop_share", 0.9)
+)
+"""The same of tokens or pixels, whose training loss falls far while no evaluation is ever better than a guess."""
+
 CLASS_IMBALANCE: Final = CauseRecord(
     id="class_imbalance",
     group="data",
@@ -79,6 +84,13 @@ CLASS_MISSING: Final = CauseRecord(
             _ASKED_FOR,
             "{classes_unseen:.0f} of {num_classes:.0f} classes have not occurred, and evaluations cost "
             "{eval_loss_over_guess:.1f} times what guessing among the others does: they ask for them",
+        ),
+        Clue(
+            "unseen",
+            2,
+            PARTS_ASKED_FOR,
+            "{parts_unseen_share:.0%} of the classes have not occurred, and no evaluation, at "
+            "{eval_loss_over_guess:.1f} times what guessing among the others costs, was ever better: they ask for them",
         ),
         Clue(
             "unseen",
@@ -153,6 +165,12 @@ DATASET_TOO_SMALL: Final = CauseRecord(
         Clue(
             "classes",
             -2,
+            both(PARTS_ASKED_FOR, Unless(under("distinct_batches", 20))),
+            "training holds nothing of {parts_unseen_share:.0%} of the classes that evaluations ask for",
+        ),
+        Clue(
+            "classes",
+            -2,
             both(_ASKED_FOR, Unless(under("distinct_batches", 20))),
             "training holds nothing of {classes_unseen:.0f} classes that evaluations ask for",
         ),
@@ -200,7 +218,7 @@ DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
             "the statistics of the inputs changed at one step",
         ),
         Clue("shift", 2, Seen("distribution_shift"), "inputs or targets changed at one step"),
-        Clue("update", -1, over("log10_update_ratio_highest", -1.7), "the updates alone are large enough to do this"),
+        Clue("update", -1, over("log10_update_ratio_highest", -1.5), "the updates alone are large enough to do this"),
         Clue(
             "single",
             -2,

@@ -6,6 +6,7 @@ from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
 from dettui.diagnose.causes.batch import NORM_LAGS
+from dettui.diagnose.causes.data import PARTS_ASKED_FOR
 from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS
 from dettui.diagnose.conditions import Seen, at_least, at_most, between, both, either, over, under
 from dettui_probe import tags
@@ -32,7 +33,7 @@ OVERFITTING: Final = CauseRecord(
         Clue(
             "classes",
             -2,
-            either(over("imbalance_ratio", 50), over("classes_unseen", 0)),
+            either(over("imbalance_ratio", 50), over("classes_unseen", 0), PARTS_ASKED_FOR),
             "training hardly holds some of the classes that evaluations ask for",
         ),
         Clue(

@@ -119,9 +119,16 @@ LR_TOO_LOW: Final = CauseRecord(
     id="lr_too_low",
     group="learning_rate",
     meaning="The steps are so small that the loss crawls although the gradients agree on the way.",
-    symptoms=("update_too_small", "slow_descent", "not_learning", "plateau"),
+    symptoms=("update_too_small", "slow_descent", "not_learning", "plateau", "loss_floor"),
     prior=0.05,
+    explains_away=("labels_shuffled",),  # what has hardly moved answers like a guesser, whatever its labels
     clues=(
+        Clue(
+            "update",
+            2,
+            both(under("way", 0.05), under("way_at_peak_lr", 0.1)),
+            "all steps so far together can have moved the weights by {way:.1%} of their norm at most",
+        ),
         Clue(
             "agreement",
             2,

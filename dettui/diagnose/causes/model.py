@@ -11,8 +11,9 @@ from dettui_probe import tags
 _CLASSIFICATION: Final = Family("classification")
 """Only there is the total loss a single cross-entropy that ln K bounds."""
 
-_REACHED_AT_FIRST: Final = over("grad_first_over_last_log10_early", -2)
-"""Depth and activations are there from the first step on; where the gradient got through then, something else came."""
+_REACHED_AT_FIRST: Final = over("grad_first_over_last_log10_early", -4)
+"""Depth and activations are there from the first step on; where the gradient got through then, something else came.
+Between an embedding and a head behind an LSTM three decades and a half are usual."""
 
 INIT_TOO_LARGE: Final = CauseRecord(
     id="init_too_large",
@@ -56,7 +57,7 @@ INIT_DEGENERATE: Final = CauseRecord(
         Clue(
             "size",
             2,
-            over("weights_near_zero", 0.5),
+            either(over("weights_near_zero", 0.5), over("weights_tiny", 0.25)),
             "{weights_near_zero:.0%} of the weights had a norm under 0.001 at the first step: nothing passes them",
         ),
     ),
@@ -70,7 +71,8 @@ VANISHING_GRADIENTS: Final = CauseRecord(
     group="model",
     meaning="Gradients shrink layer by layer on their way to the input.",
     symptoms=("gradient_vanishing", "not_learning", "loss_floor", "slow_descent", "collapse"),
-    explains_away=("lr_too_low", "lr_too_high"),
+    # where no gradient reaches the inputs, nothing of them is learnt; what squashes again and again rests at its ends
+    explains_away=("lr_too_low", "lr_too_high", "labels_shuffled", "saturated_activations"),
     clues=(
         Clue(
             "depth",
@@ -141,7 +143,7 @@ DEAD_RELU: Final = CauseRecord(
     group="model",
     meaning="Units, or a whole layer, never fire and so never learn.",
     symptoms=("dead_units", "not_learning", "loss_floor", "gradient_vanishing", "collapse"),
-    explains_away=("labels_shuffled",),
+    explains_away=("labels_shuffled", "lr_too_low"),
     clues=(
         Clue(
             "zeros",
@@ -201,6 +203,9 @@ SOFTMAX_TWICE: Final = CauseRecord(
             both(_CLASSIFICATION, between("loss_over_softmax_floor", 0.97, 1.03), over("loss_drop_share", 0.1)),
             "the loss sits at {loss_last:.3f}, the floor of a softmax before cross-entropy is "
             "{softmax_twice_floor:.3f}",
+        ),
+        Clue(
+            "graph", -1.5, at_most("softmax_twice", 0), "in the graph, what the loss is given comes out of no softmax"
         ),
         Clue(
             "floor",
@@ -354,7 +359,14 @@ REGULARISATION_TOO_STRONG: Final = CauseRecord(
     group="model",
     meaning="Dropout, augmentation or a penalty holds the fit down.",
     symptoms=("config_smell", "plateau", "slow_descent", "not_learning", "plateau_after_lr_drop"),
-    explains_away=("weight_decay_too_strong", "lr_too_low", "lr_too_high", "init_too_large", "dead_relu"),
+    explains_away=(
+        "weight_decay_too_strong",
+        "lr_too_low",
+        "lr_too_high",
+        "init_too_large",
+        "dead_relu",
+        "labels_shuffled",
+    ),
     tags=("model/dropout", "fit/", "loss/", "eval/", "weight/", "update/"),
     clues=(
         Clue(

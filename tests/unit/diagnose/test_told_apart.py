@@ -560,3 +560,67 @@ def test_a_filter_that_left_few_inputs_and_half_of_the_classes_is_told_by_the_cl
     one_missing = diagnosis_of(finding("overfit"), **few, classes_unseen=1.0)
     assert first_cause(one_missing) == "dataset_too_small"  # as chance has it
     assert first_cause(diagnosis_of(finding("overfit"), **few, classes_unseen=3.0)) == "class_missing"
+
+
+# --- a network that hardly moved ------------------------------------------------------------------------------------
+
+AT_A_GUESS = {"own_targets_at_most": 0.56, "first_epoch_over_guess": 1.02, "loss_drop_share": 0.03}
+
+
+@pytest.mark.parametrize(("way", "first"), [(0.03, True), (0.6, False)])
+def test_weights_that_hardly_moved_answer_like_a_guesser_whatever_the_labels(way: float, first: bool) -> None:
+    """Steps of usual size near the peak of a short schedule, which together lead nowhere."""
+    moved = {**AT_A_GUESS, "way": way, "way_at_peak_lr": 2 * way, "log10_update_at_peak_lr": -3.3}
+    named = diagnosis_of(finding("loss_floor"), finding("not_learning"), model=CLASSIFIER, **moved).causes
+    assert (named[0].id == "lr_too_low") is first
+
+
+def test_a_decayed_schedule_is_no_step_that_was_always_too_short() -> None:
+    decayed = {"way": 0.03, "way_at_peak_lr": 0.9, "lr_now": 1e-4, "lr_peak": 1e-2, "schedule_share_done": 0.3}
+    assert "lr_too_low" not in causes_of(diagnosis_of(finding("not_learning"), **decayed), "not_learning")
+
+
+# --- gradients over depth -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("at_first", "named"), [(-8.0, True), (-3.5, False)])
+def test_three_decades_from_a_head_to_an_embedding_are_no_vanishing(at_first: float, named: bool) -> None:
+    depth = {
+        "grad_first_over_last_log10": min(at_first, -3.3),
+        "grad_first_over_last_log10_early": at_first,
+        "grad_depth_straightness": 0.7,
+    }
+    causes = causes_of(diagnosis_of(finding("not_learning"), model=CLASSIFIER, **depth), "not_learning")
+    assert ("vanishing_gradients" in causes) is named
+
+
+# --- a clip that is not what holds the steps ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ratio", "first"), [(40.0, "clip_too_tight"), (1.3, "lr_too_low")])
+def test_a_clip_is_not_blamed_for_steps_that_would_be_tiny_without_it(ratio: float, first: str) -> None:
+    tiny = {"clip_active_share": 1.0, "clip_ratio": ratio, "log10_update_ratio": -4.9, "log10_update_at_peak_lr": -4.8}
+    assert first_cause(diagnosis_of(finding("not_learning"), **tiny)) == first
+
+
+# --- classes of tokens --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("guesses", "first"), [(1.4, "class_missing"), (0.6, "overfitting")])
+def test_tags_that_never_came_are_missed_where_no_evaluation_beats_a_guess(guesses: float, first: str) -> None:
+    tagger = {"parts_unseen_share": 0.3, "eval_loss_over_guess": guesses, "loss_drop_share": 0.98}
+    seen = finding("overfit"), finding("class_unseen", severity="info")
+    assert first_cause(diagnosis_of(*seen, model=CLASSIFIER, **tagger)) == first
+
+
+# --- a floor near that of two softmaxes ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("in_graph", "named"), [(None, True), (0.0, False)])
+def test_a_loss_near_the_floor_of_two_softmaxes_says_little_where_the_graph_holds_one(
+    in_graph: float | None, named: bool
+) -> None:
+    floor = {"loss_last": 1.165, "loss_drop_share": 0.4, "num_classes": 7.0}
+    told = floor if in_graph is None else {**floor, "softmax_twice": in_graph}
+    diagnosis = diagnosis_of(finding("not_learning"), model=CLASSIFIER, **told)
+    assert (first_cause(diagnosis) == "softmax_twice") is named
