@@ -16,8 +16,14 @@ from dettui.numerics.robust import MAD_TO_SIGMA
 from dettui_probe import tags
 
 PREFIX = "eval/"
-_LOWER_IS_BETTER = ("loss", "error", "err", "nll", "perplexity", "ppl", "mape", "smape")
-_HIGHER_IS_BETTER = ("map", "ap", "acc", "iou", "miou", "recall", "precision", "f1", "dice", "mdice", "score")
+_LOWER_IS_BETTER = frozenset(
+    ("loss", "error", "err", "nll", "perplexity", "ppl", "mae", "mse", "rmse", "mape", "smape", "wer", "cer", "fid")
+)
+_HIGHER_IS_BETTER = frozenset(
+    ("map", "ap", "ar", "acc", "accuracy", "top", "auc", "auroc", "iou", "miou", "recall", "precision", "f1", "dice",
+     "mdice", "score", "bleu", "rouge", "psnr", "ssim", "kappa", "mcc")
+)  # fmt: skip
+"""A number behind such a word is a threshold or a rank: AP50, top5."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,13 @@ def direction(tag: str) -> int:
     words = tag.removeprefix(PREFIX).lower().replace("-", "_").replace("/", "_").replace("@", "_").split("_")
     if any(word in _LOWER_IS_BETTER for word in words):
         return -1
-    return 1 if any(word.rstrip("0123456789.") in _HIGHER_IS_BETTER or word.startswith("map") for word in words) else 0
+    return 1 if any(_plain(word) in _HIGHER_IS_BETTER or word.startswith("map") for word in words) else 0
+
+
+def _plain(word: str) -> str:
+    """*word* without the number behind it, but for a single letter, whose number is its name."""
+    plain = word.rstrip("0123456789.")
+    return plain if len(plain) > 1 else word
 
 
 @dataclass(frozen=True)

@@ -467,6 +467,14 @@ def test_weights_that_begin_at_zero_have_nothing_that_a_decay_could_take() -> No
         ("eval/x", 0),
         ("eval/MAPE", -1),
         ("eval/mIoU", 1),
+        ("eval/accuracy", 1),
+        ("eval/top1", 1),
+        ("eval/f1", 1),
+        ("eval/F1@0.5", 1),
+        ("eval/AUC", 1),
+        ("eval/rmse", -1),
+        ("eval/f", 0),
+        ("eval/stop", 0),
     ],
 )
 def test_the_name_of_an_evaluation_tells_which_way_is_better(tag: str, sense: int) -> None:
