@@ -116,9 +116,9 @@ class Overfit:
         return newest is not None and newest < self.policy.least_loss * curve.start
 
     def _training_improved(self, context: Context, since: int) -> bool:
-        curve = context.loss
-        if curve is None:
-            return False
+        curve, newest = context.loss, context.last(tags.LOSS_TOTAL)
+        if curve is None or newest is None or not np.isfinite(newest):
+            return False  # what is no number any more fits nothing
         at = int(np.searchsorted(curve.steps, since))
         then = curve.values[max(0, at - 20) : at + 20]
         return len(then) > 0 and curve.now < (1 - self.policy.train_fall) * float(np.median(then))

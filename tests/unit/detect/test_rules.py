@@ -481,6 +481,14 @@ def test_the_name_of_an_evaluation_tells_which_way_is_better(tag: str, sense: in
     assert direction(tag) == sense
 
 
+def test_a_score_that_broke_with_the_loss_is_no_overfitting() -> None:
+    points = dict(zip(range(100, 900, 100), (0.1, 0.4, 0.5, 0.45, 0.35, 0.3, 0.25, 0.2), strict=True))
+    curve = decay(800, 2.4, 0.0, 400.0)
+    assert len(judge(Overfit(), 800, {**loss(curve), "eval/accuracy": points})) == 1
+    broken = np.where(np.arange(800) < 700, curve, np.nan)
+    assert judge(Overfit(), 800, {**loss(broken), "eval/accuracy": points}) == ()
+
+
 def test_five_evaluations_are_too_few_for_overfitting() -> None:
     falling = loss(decay(800, 2.4, 0.0, 40.0))
     points = dict(zip(range(100, 900, 100), (0.1, 0.4, 0.5, 0.45, 0.35, 0.3, 0.25, 0.2), strict=True))
