@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import torch
-from bench.faults.injection import FOURTH, LATER_PLAIN, PIXELS, THIRD_PLAIN
+from bench.faults.injection import LATER_PLAIN, NEWEST, NUMERIC, THIRD_PLAIN
 from bench.faults.plan import Examples, Gradients, Plan, Sets
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,12 +23,25 @@ ONLY: Final[dict[str, tuple[str, ...]]] = {}
 
 WITH_DROPOUT: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "gru", "mobile", "mixer", "convnext", "tcn")
 VISION: Final = (
-    "mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *PIXELS,
+    "mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *NUMERIC,
 )  # fmt: skip
-TABLES: Final = ("mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn", "densenet")
+TABLES: Final = (
+    "mlp",
+    "cnn_bn",
+    "cnn",
+    "resnet",
+    "vit",
+    "gru",
+    "mobile",
+    "mixer",
+    "convnext",
+    "tcn",
+    "densenet",
+    "tabular",
+)
 WITHOUT_NORM: Final = (
     "mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor", "gru", "mixer", "depth",
-    *THIRD_PLAIN, "centre", "detr", "mask", "tagger",
+    *THIRD_PLAIN, "centre", "detr", "mask", "tagger", "retina", "grid", "seq2seq", "tabular",
 )  # fmt: skip
 
 
@@ -135,10 +148,14 @@ def small_batch(plan: Plan) -> None:
     "detr",
     "densenet",
     "tagger",
+    "seq2seq",
+    "tabular",
 )
 def dropout(plan: Plan) -> None:
     """Heavy, and learning."""
-    plan.shape.dropout = 0.35 if plan.name in ("chars", "vit", "mixer", "convnext", "densenet", "tagger") else 0.5
+    plan.shape.dropout = (
+        0.35 if plan.name in ("chars", "vit", "mixer", "convnext", "densenet", "tagger", "seq2seq") else 0.5
+    )
 
 
 def _answers(plan: Plan, model: nn.Module, x: Any, y: Any) -> tuple[Tensor, Any]:
@@ -147,7 +164,7 @@ def _answers(plan: Plan, model: nn.Module, x: Any, y: Any) -> tuple[Tensor, Any]
     return (outputs.flatten(0, 1), y.flatten()) if plan.program.kind == "language" else (outputs, y)
 
 
-@variant(*TABLES, "chars", "tagger")
+@variant(*TABLES, "chars", "tagger", "seq2seq")
 def label_smoothing(plan: Plan) -> None:
     """The loss ends well above zero by design."""
 
@@ -179,7 +196,7 @@ def easy_task(plan: Plan) -> None:
     plan.on_sets.append(easy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, "densenet")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, "densenet", "tabular")
 def noisy_task(plan: Plan) -> None:
     """Inputs so noisy that the best possible loss is high, in every set alike."""
 
@@ -220,7 +237,7 @@ def augmentation_switched(plan: Plan) -> None:
     plan.on_batch.append(noisy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "vit", "chars", "resnet", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH)
+@variant("mlp", "cnn_bn", "cnn", "vit", "chars", "resnet", "gru", "mobile", "mixer", "convnext", "tcn", *NEWEST)
 def catapult(plan: Plan) -> None:
     """A far too high LR for three early steps: the loss jumps and recovers."""
 
@@ -237,7 +254,7 @@ def catapult(plan: Plan) -> None:
 
 
 @variant(
-    "mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "two_stage", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH
+    "mlp", "cnn_bn", "cnn", "resnet", "vit", "chars", "two_stage", "gru", "mobile", "mixer", "convnext", "tcn", *NEWEST
 )
 def frozen_backbone(plan: Plan) -> None:
     """A pretrained network whose first layers are frozen by design."""
@@ -257,7 +274,7 @@ def frozen_backbone(plan: Plan) -> None:
     plan.recipe.lr /= 2
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH)
+@variant("mlp", "cnn_bn", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *NEWEST)
 def fine_tuned(plan: Plan) -> None:
     """Starts where an earlier training ended, at a tenth of its LR: flat from the first step."""
     plan.pretrain = 300
@@ -265,7 +282,7 @@ def fine_tuned(plan: Plan) -> None:
     plan.recipe.warmup = 0
 
 
-@variant("mlp", "cnn", "vit", "chars", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH)
+@variant("mlp", "cnn", "vit", "chars", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *NEWEST)
 def scaled_loss(plan: Plan) -> None:
     """A GradScaler that now and then finds its limit, as mixed precision does."""
     plan.amp = {"init_scale": 2.0**16, "growth_interval": 60}
@@ -284,6 +301,8 @@ def scaled_loss(plan: Plan) -> None:
     *THIRD_PLAIN,
     "densenet",
     "tagger",
+    "seq2seq",
+    "tabular",
 )
 def weighted_by_class(plan: Plan) -> None:
     """Class weights in the loss."""

@@ -18,9 +18,14 @@ THIRD: Final = ("convnext", "unet", "tcn", "ssd", "centre")  # and of the third
 THIRD_PLAIN: Final = THIRD[:-2]  # without the detectors
 FOURTH: Final = ("yolo", "detr", "mask", "densenet", "tagger")  # and of the fourth
 FOURTH_PLAIN: Final = FOURTH[-2:]
-NEWER: Final = (*LATER, *THIRD, *FOURTH)
-NEWER_PLAIN: Final = (*LATER_PLAIN, *THIRD_PLAIN, *FOURTH_PLAIN)
+FIFTH: Final = ("effdet", "retina", "grid", "seq2seq", "tabular")  # and of the fifth
+FIFTH_PLAIN: Final = FIFTH[-2:]
+NEWEST: Final = (*FOURTH, *FIFTH)
+NEWEST_PLAIN: Final = (*FOURTH_PLAIN, *FIFTH_PLAIN)
+NEWER: Final = (*LATER, *THIRD, *NEWEST)
+NEWER_PLAIN: Final = (*LATER_PLAIN, *THIRD_PLAIN, *NEWEST_PLAIN)
 PIXELS: Final = tuple(name for name in FOURTH if name != "tagger")  # what of the fourth looks at pictures
+NUMERIC: Final = (*PIXELS, *(name for name in FIFTH if name != "seq2seq"))  # and what is given numbers and no words
 EVERY: Final = (
     "mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *NEWER,
 )  # fmt: skip
@@ -32,13 +37,23 @@ def all_but(*programs: str) -> tuple[str, ...]:
 
 
 IMAGES: Final = ("cnn_bn", "cnn", "resnet", "mobile", "mixer", "convnext", "densenet")
-WITH_LAYERNORM: Final = ("chars", "vit", "mixer", "convnext", "detr")  # transformers, and what is trained like them
-DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre", *FOURTH[:3])
+WITH_LAYERNORM: Final = (
+    "chars",
+    "vit",
+    "mixer",
+    "convnext",
+    "detr",
+    "seq2seq",
+)  # transformers, and what is trained like them
+DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre", *FOURTH[:3], *FIFTH[:3])
 PERCEPTRONS: Final = ("mlp", "regressor")
-WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet", "mobile", "fcos", "ssd", "yolo", "densenet")
-WITH_SGD: Final = ("cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd", "yolo", "mask", "densenet")
+WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet", "mobile", "fcos", "ssd", "yolo", "densenet", "effdet")
+WITH_SGD: Final = (
+    "cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd", "yolo", "mask", "densenet", "retina",
+)  # fmt: skip
 CLASSIFIERS: Final = (
     "mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH_PLAIN,
+    "tabular",
 )  # fmt: skip
 
 

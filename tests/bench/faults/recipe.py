@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from torch import nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 ScheduleName: TypeAlias = Literal["constant", "step", "cosine", "one_cycle", "restarts", "plateau", "linear"]
-OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw"]
+OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw", "rmsprop"]
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Recipe:
     batch: int
     optimizer: OptimizerName
     lr: float  # at its peak
+    pretrained_lr: float = 1.0  # of parameters that are marked as ``pretrained``, over that of the others
     schedule: ScheduleName = "constant"
     warmup: int = 0  # steps of a linear rise
     momentum: float = 0.9
@@ -48,9 +49,13 @@ def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> Optimi
     trained: Any = [parameter for parameter in parameters if parameter.requires_grad]
     if not recipe.decay_all:
         trained = _grouped(trained)
+    elif recipe.pretrained_lr != 1.0:
+        trained = _at_rates(trained, recipe)
     if recipe.optimizer == "sgd":
         decay = recipe.weight_decay
         return SGD(trained, recipe.lr, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.nesterov)
+    if recipe.optimizer == "rmsprop":
+        return RMSprop(trained, recipe.lr, alpha=0.9, eps=recipe.eps, weight_decay=recipe.weight_decay)
     kind = AdamW if recipe.optimizer == "adamw" else Adam
     return kind(trained, recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay)
 
@@ -60,6 +65,14 @@ def _grouped(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
     weights = [parameter for parameter in parameters if parameter.dim() > 1]
     others = [parameter for parameter in parameters if parameter.dim() <= 1]
     return [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+
+
+def _at_rates(parameters: list[nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
+    """What is new, and apart from it what was trained before and shall change less."""
+    new = [parameter for parameter in parameters if not getattr(parameter, "pretrained", False)]
+    known = [parameter for parameter in parameters if getattr(parameter, "pretrained", False)]
+    groups = [{"params": new}, {"params": known, "lr": recipe.lr * recipe.pretrained_lr}]
+    return [group for group in groups if group["params"]]
 
 
 def make_scheduler(recipe: Recipe, optimizer: Optimizer) -> LambdaLR | ReduceLROnPlateau:

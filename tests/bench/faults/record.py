@@ -51,7 +51,7 @@ from torch import nn
 ROOT: Final = Path(__file__).resolve().parents[3]
 THINNED_SEED: Final = 2  # of every three seeds the one with the probe's default budget
 PATIENCE_S: Final = 3600
-QUICK: Final = ("mlp", "cnn_bn", "regressor", "cnn", "gru", "mobile", "mixer", "tcn", "tagger")
+QUICK: Final = ("mlp", "cnn_bn", "regressor", "cnn", "gru", "mobile", "mixer", "tcn", "tagger", "tabular")
 """Programs that train in a second or two."""
 
 
@@ -288,7 +288,7 @@ def _record(job: Job, runs: Path) -> dict[str, Any]:
 def warm_up() -> None:
     """Import what torch imports at its first step, once for all children."""
     layer = nn.Linear(2, 2)
-    for kind in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW):
+    for kind in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop):
         optimizer = kind(layer.parameters(), 0.1)
         layer(torch.ones(1, 2)).sum().backward()
         optimizer.step()

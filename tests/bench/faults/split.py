@@ -4,7 +4,7 @@ By program, because a fault is recognised far more easily in a program that was 
 fifth of their accuracy from one to the other.  Each side has a detector, a network with BatchNorm and one without, one
 with LayerNorm, SGD and Adam, and the schedules are spread over both.
 
-This is the fourth split.  The first one had five of the ten oldest programs on each side; the second had all ten on the
+This is the fifth split.  The first one had five of the ten oldest programs on each side; the second had all ten on the
 tune side and five newer ones on the test side.  Whoever has seen a table chooses the next change by it, and the table
 of the second split's test side had been read four times: another look would have measured a little of what was tuned.
 A side cannot be unseen.  For the third split all fifteen programs were therefore opened for tuning, misses included,
@@ -19,7 +19,10 @@ the rules: an anchor-free detector in the manner of YOLO, queries matched with o
 Mask R-CNN, a DenseNet, and a tagger of sentences with convolutions and an LSTM.
 
 That side was scored with rules that had not seen it, and read afterwards to mend what it showed: of it, too, only that
-first score is a measurement.
+first score is a measurement.  It was opened likewise, and before anything was changed by what it shows, five more
+programs were written by an author who had not looked at the rules: an EfficientDet with anchors of its own, a RetinaNet
+that is fine-tuned on a frozen backbone, a grid of one object a cell, a transformer that translates, and a net for
+tables.
 
 What a measurement on the test side finds may be told to nobody in more detail than its tables until the thresholds are
 frozen.
@@ -34,8 +37,9 @@ Side: TypeAlias = Literal["tune", "test"]
 TUNE: Final = (
     "mlp", "cnn_bn", "chars", "segmentation", "two_stage", "regressor", "cnn", "resnet", "vit", "one_stage",
     "gru", "mobile", "mixer", "depth", "fcos", "convnext", "unet", "tcn", "ssd", "centre",
+    "yolo", "detr", "mask", "densenet", "tagger",
 )  # fmt: skip
-TEST: Final = ("yolo", "detr", "mask", "densenet", "tagger")
+TEST: Final = ("effdet", "retina", "grid", "seq2seq", "tabular")
 SIDES: Final[dict[Side, tuple[str, ...]]] = {"tune": TUNE, "test": TEST}
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from bench.faults.injection import (
     CLASSIFIERS,
-    FOURTH,
-    FOURTH_PLAIN,
     IMAGES,
     LATER,
     LATER_PLAIN,
     NEWER,
     NEWER_PLAIN,
-    PIXELS,
+    NEWEST,
+    NEWEST_PLAIN,
+    NUMERIC,
     THIRD,
     THIRD_PLAIN,
     all_but,
@@ -55,7 +55,7 @@ def labels_shuffled(plan: Plan, share: float) -> None:
     on_training(plan, lambda examples: _relabelled(plan, examples, share))
 
 
-@injection("label_noise", also=("labels_shuffled",), on=CLASSIFIERS, levels=(0.2, 0.4, 0.6))
+@injection("label_noise", also=("labels_shuffled",), on=(*CLASSIFIERS, "seq2seq"), levels=(0.2, 0.4, 0.6))
 def label_noise(plan: Plan, share: float) -> None:
     """A share of the labels is random."""
 
@@ -130,7 +130,7 @@ def batch_repeated(plan: Plan, count: int) -> None:
 @injection(
     "data_corrupted_midway",
     also=("label_noise", "labels_shuffled"),
-    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
+    on=("mlp", "cnn_bn", "chars", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *NEWEST),
     levels=(0.4, 0.7, 1.0),
     from_onset=True,
 )
@@ -151,7 +151,7 @@ def labels_break(plan: Plan, share: float) -> None:
 @injection(
     "data_corrupted_midway",
     also=("inputs_constant", "inputs_not_normalised"),
-    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "one_stage", *LATER, *THIRD, *PIXELS),
+    on=("mlp", "cnn_bn", "segmentation", "two_stage", "cnn", "resnet", "one_stage", *LATER, *THIRD, *NUMERIC),
     levels=(1.5, 3.0, 8.0),
     from_onset=True,
 )
@@ -169,7 +169,7 @@ def inputs_break(plan: Plan, sigma: float) -> None:
 @injection(
     "outlier_batches",
     also=("inputs_not_normalised",),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "regressor", "vit", *LATER_PLAIN, *THIRD_PLAIN, *PIXELS),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "regressor", "vit", *LATER_PLAIN, *THIRD_PLAIN, *NUMERIC),
     levels=(10, 30, 100),
 )
 def outliers(plan: Plan, scale: float) -> None:
@@ -221,7 +221,7 @@ def overfit(plan: Plan, count: int) -> None:
 @injection(
     "train_eval_leak",
     also=("unknown",),
-    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH_PLAIN),
+    on=("mlp", "cnn_bn", "chars", "cnn", "resnet", "gru", "mobile", "mixer", "convnext", "tcn", *NEWEST_PLAIN),
     levels=(0.3, 0.7, 1.0),
     harm="gap",
 )
@@ -253,7 +253,7 @@ def leak(plan: Plan, share: float) -> None:
         "one_stage",
         *LATER,
         *THIRD,
-        *PIXELS,
+        *NUMERIC,
     ),
     levels=(3.0, 10.0, 255.0),
 )
@@ -270,7 +270,7 @@ def evaluated_unnormalised(plan: Plan, factor: float) -> None:
 @injection(
     "train_eval_mismatch",
     also=("class_names_mismatch",),
-    on=all_but("chars", "segmentation", "resnet", "regressor", "depth", "unet"),
+    on=all_but("chars", "segmentation", "resnet", "regressor", "depth", "unet", "seq2seq"),
     levels=(2, 3, 99),
 )
 def evaluated_by_other_names(plan: Plan, count: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bench.faults.injection import DETECTORS, IMAGES, LATER_PLAIN, NEWER, PIXELS, THIRD_PLAIN, injection
+from bench.faults.injection import DETECTORS, IMAGES, LATER_PLAIN, NEWER, NUMERIC, THIRD_PLAIN, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan, Sets
 from torch.nn import functional
@@ -23,7 +23,7 @@ def on_all_inputs(plan: Plan, scale: float, offset: float = 0.0) -> None:
 @injection(
     "inputs_not_normalised",
     also=("lr_too_high", "init_too_large"),
-    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, "densenet"),
+    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, "densenet", "tabular"),
     levels=((30.0, 0.0), (64.0, 128.0), (64.0, 1000.0)),
 )
 def raw_inputs(plan: Plan, level: tuple[float, float]) -> None:
@@ -39,7 +39,7 @@ def detector_given_bytes(plan: Plan, scale: float) -> None:
 
 @injection(
     "inputs_normalised_twice",
-    on=tuple(name for name in DETECTORS if name != "yolo"),  # it has no mean and deviation to apply
+    on=tuple(name for name in DETECTORS if name not in ("yolo", "grid")),  # they have no mean and deviation to apply
     levels=((4.4, -2.1), (1 / 255, 0.0), (19.0, -11.4)),
 )
 def normalised_twice(plan: Plan, level: tuple[float, float]) -> None:
@@ -50,7 +50,7 @@ def normalised_twice(plan: Plan, level: tuple[float, float]) -> None:
 @injection(
     "inputs_normalised_twice",
     also=("inputs_not_normalised", "inputs_constant", "lr_too_low"),
-    on=("mlp", *IMAGES, "vit", "gru", "depth", "unet", "tcn", "yolo"),
+    on=("mlp", *IMAGES, "vit", "gru", "depth", "unet", "tcn", "yolo", "grid", "tabular"),
     levels=(1 / 30, 1 / 255, 1 / 65025),
 )
 def divided_twice(plan: Plan, scale: float) -> None:
@@ -86,7 +86,7 @@ def black_inputs(plan: Plan, share: float) -> None:
         "regressor",
         *LATER_PLAIN,
         *THIRD_PLAIN,
-        *PIXELS,
+        *NUMERIC,
     ),
     levels=(1.5, 1.0, 0.2),
     from_onset=True,
@@ -106,7 +106,19 @@ def nan_input(plan: Plan, delay: float) -> None:
 @injection(
     "augmentation_too_strong",
     also=("regularisation_too_strong", "label_noise"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, "densenet"),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "segmentation",
+        "cnn",
+        "resnet",
+        "vit",
+        "regressor",
+        *LATER_PLAIN,
+        *THIRD_PLAIN,
+        "densenet",
+        "tabular",
+    ),
     levels=(2.0, 4.0, 8.0),
 )
 def noise_augmentation(plan: Plan, sigma: float) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from bench.faults.injection import (
     EVERY,
-    FOURTH,
     LATER_PLAIN,
     NEWER,
+    NEWEST,
     THIRD,
     THIRD_PLAIN,
     WITH_LAYERNORM,
@@ -42,7 +42,7 @@ def lr_low(plan: Plan, divisor: float) -> None:
 
 @injection(
     "lr_too_high",
-    on=("mlp", "cnn_bn", "chars", "cnn", "vit", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
+    on=("mlp", "cnn_bn", "chars", "cnn", "vit", *LATER_PLAIN, *THIRD_PLAIN, *NEWEST),
     levels=(30, 100, 300),
     from_onset=True,
 )
@@ -74,7 +74,7 @@ def schedule_per_batch(plan: Plan, gamma: float) -> None:
 
     def look(now: Gradients) -> None:
         for group in now.optimizer.param_groups:
-            group["lr"] = base * gamma**now.step
+            group["lr"] = group.get("initial_lr", base) * gamma**now.step
 
     plan.on_gradients.append(look)
 
@@ -82,7 +82,7 @@ def schedule_per_batch(plan: Plan, gamma: float) -> None:
 @injection(
     "lr_zero",
     also=("schedule_too_fast",),
-    on=("mlp", "chars", "segmentation", "cnn", "vit", "one_stage", "gru", "mixer", "depth", "fcos", *THIRD, *FOURTH),
+    on=("mlp", "chars", "segmentation", "cnn", "vit", "one_stage", "gru", "mixer", "depth", "fcos", *THIRD, *NEWEST),
     levels=(0.3, 0.15, 0.0),
 )
 def lr_is_zero(plan: Plan, share: float) -> None:
@@ -157,6 +157,10 @@ def no_decay(plan: Plan, factor: float) -> None:
         "detr",
         "densenet",
         "tagger",
+        "effdet",
+        "grid",
+        "seq2seq",
+        "tabular",
     ),
     levels=(4, 8, 16),
 )
@@ -169,7 +173,7 @@ def batch_cut(plan: Plan, divisor: int) -> None:
 @injection(
     "resume_state_lost",
     also=("lr_too_high", "warmup_missing"),
-    on=("cnn_bn", "chars", "mlp", "resnet", "vit", "cnn", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
+    on=("cnn_bn", "chars", "mlp", "resnet", "vit", "cnn", *LATER_PLAIN, *THIRD_PLAIN, *NEWEST),
     levels=(1, 3, 10),
     from_onset=True,
 )
@@ -180,8 +184,8 @@ def resume_fresh(plan: Plan, factor: float) -> None:
 
     def reset(optimizer: Optimizer, scheduler: object) -> None:
         for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] = plan.recipe.lr * factor
+            group["lr"] = group["initial_lr"] = group.get("initial_lr", plan.recipe.lr) * factor
         if isinstance(scheduler, torch.optim.lr_scheduler.LambdaLR):
-            scheduler.base_lrs = [plan.recipe.lr * factor] * len(scheduler.base_lrs)
+            scheduler.base_lrs = [rate * factor for rate in scheduler.base_lrs]
 
     plan.on_restart.append(reset)

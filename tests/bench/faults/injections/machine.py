@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 import torch
-from bench.faults.injection import FOURTH, LATER_PLAIN, THIRD_PLAIN, injection
+from bench.faults.injection import LATER_PLAIN, NEWEST, THIRD_PLAIN, injection
 from bench.faults.plan import Plan
 from torch import Tensor, nn
 
 
 @injection(
     "loader_starves_gpu",
-    on=("mlp", "cnn_bn", "cnn", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
+    on=("mlp", "cnn_bn", "cnn", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *NEWEST),
     levels=(0.015, 0.03, 0.06),
     harm="time",
     from_onset=True,
@@ -32,7 +32,7 @@ def slow_loader(plan: Plan, wait_s: float) -> None:
 
 @injection(
     "memory_leak",
-    on=("mlp", "cnn", "cnn_bn", "gru", "mobile", "mixer", *THIRD_PLAIN, *FOURTH),
+    on=("mlp", "cnn", "cnn_bn", "gru", "mobile", "mixer", *THIRD_PLAIN, *NEWEST),
     levels=(0.3, 1.0, 4.0),
     harm="memory",
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
-from bench.faults.injection import CLASSIFIERS, DETECTORS, FOURTH, IMAGES, LATER_PLAIN, THIRD_PLAIN, injection
+from bench.faults.injection import CLASSIFIERS, DETECTORS, IMAGES, LATER_PLAIN, NEWEST, THIRD_PLAIN, injection
 from bench.faults.plan import Plan
 from torch import Tensor, nn
 from torch.nn import functional
@@ -41,11 +41,11 @@ def _strengthened(factor: float) -> Callable[[Layer], None]:
     return change
 
 
-CLASS_HEADS = {"detr": "class_embed", "mask": "roi_heads.box_predictor.cls_score", "tagger": "tags"}
+CLASS_HEADS = {"detr": "class_embed", "mask": "roi_heads.box_predictor.cls_score", "tagger": "tags", "seq2seq": "head"}
 """Where the classes come from, in networks whose loss is more than the cross-entropy of what they return."""
 
 
-@injection("softmax_twice", on=(*CLASSIFIERS, "detr", "mask"), levels=(2.0, 1.0, 0.5))
+@injection("softmax_twice", on=(*CLASSIFIERS, "detr", "mask", "seq2seq"), levels=(2.0, 1.0, 0.5))
 def softmax_twice(plan: Plan, sharpness: float) -> None:
     """The network ends in a softmax, and so does the loss."""
     if plan.name not in CLASS_HEADS:
@@ -74,7 +74,7 @@ def softmax_twice(plan: Plan, sharpness: float) -> None:
         "mixer",
         "depth",
         *THIRD_PLAIN,
-        *FOURTH,
+        *NEWEST,
     ),
     levels=(1, 4, 16),
 )
@@ -86,7 +86,7 @@ def summed(plan: Plan, factor: float) -> None:
 @injection(
     "vanishing_gradients",
     also=("saturated_activations",),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular"),
     levels=(3, 5, 8),
 )
 def deep_sigmoid(plan: Plan, depth: int) -> None:
@@ -97,7 +97,7 @@ def deep_sigmoid(plan: Plan, depth: int) -> None:
 @injection(
     "dead_relu",
     also=("vanishing_gradients",),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular"),
     levels=(1.0, 3.0, 10.0),
 )
 def dead_units(plan: Plan, depth: float) -> None:
@@ -113,7 +113,22 @@ def dead_units(plan: Plan, depth: float) -> None:
 @injection(
     "init_degenerate",
     also=("dead_relu", "vanishing_gradients"),
-    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer", "convnext", "tcn", "detr", "mask", "tagger"),
+    on=(
+        "mlp",
+        "cnn",
+        "vit",
+        "regressor",
+        "chars",
+        "gru",
+        "mixer",
+        "convnext",
+        "tcn",
+        "detr",
+        "mask",
+        "tagger",
+        "seq2seq",
+        "tabular",
+    ),
     levels=("equal", "tiny", "zero"),
 )
 def same_weights(plan: Plan, how: str) -> None:
@@ -131,7 +146,22 @@ def same_weights(plan: Plan, how: str) -> None:
 @injection(
     "init_too_large",
     also=("exploding_gradients", "lr_too_high"),
-    on=("mlp", "cnn", "vit", "regressor", "chars", "gru", "mixer", "convnext", "tcn", "detr", "mask", "tagger"),
+    on=(
+        "mlp",
+        "cnn",
+        "vit",
+        "regressor",
+        "chars",
+        "gru",
+        "mixer",
+        "convnext",
+        "tcn",
+        "detr",
+        "mask",
+        "tagger",
+        "seq2seq",
+        "tabular",
+    ),
     levels=(4.0, 8.0, 20.0),
 )
 def large_init(plan: Plan, factor: float) -> None:
@@ -142,7 +172,7 @@ def large_init(plan: Plan, factor: float) -> None:
 @injection(
     "exploding_gradients",
     also=("init_too_large", "lr_too_high"),
-    on=("mlp", "regressor", "cnn", "gru", "tcn", "tagger"),
+    on=("mlp", "regressor", "cnn", "gru", "tcn", "tagger", "tabular"),
     levels=((6, 3.0), (10, 3.0), (14, 3.5)),
 )
 def exploding(plan: Plan, level: tuple[int, float]) -> None:
@@ -154,7 +184,7 @@ def exploding(plan: Plan, level: tuple[int, float]) -> None:
 @injection(
     "saturated_activations",
     also=("init_too_large", "vanishing_gradients"),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular"),
     levels=(8.0, 20.0, 60.0),
 )
 def saturated(plan: Plan, factor: float) -> None:
@@ -166,7 +196,7 @@ def saturated(plan: Plan, factor: float) -> None:
 @injection(
     "capacity_too_small",
     also=("unknown", "regularisation_too_strong"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *NEWEST),
     levels=(0.2, 0.1, 0.02),
 )
 def narrow(plan: Plan, width: float) -> None:
@@ -189,6 +219,8 @@ def narrow(plan: Plan, width: float) -> None:
         "detr",
         "densenet",
         "tagger",
+        "seq2seq",
+        "tabular",
     ),
     levels=(0.7, 0.85, 0.95),
 )
@@ -200,7 +232,7 @@ def heavy_dropout(plan: Plan, share: float) -> None:
 @injection(
     "regularisation_too_strong",
     also=("weight_decay_too_strong", "loss_terms_unbalanced"),
-    on=("mlp", "cnn_bn", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *FOURTH),
+    on=("mlp", "cnn_bn", "segmentation", "cnn", "vit", "regressor", *LATER_PLAIN, *THIRD_PLAIN, *NEWEST),
     levels=(0.01, 0.1, 1.0),
 )
 def heavy_penalty(plan: Plan, weight: float) -> None:
@@ -231,7 +263,11 @@ def one_term_rules(plan: Plan, factor: float) -> None:
     plan.loss = weighted
 
 
-@injection("anchors_mismatch", on=("two_stage", "one_stage", "fcos", "ssd", "mask"), levels=(2.5, 4.0, 10.0))
+@injection(
+    "anchors_mismatch",
+    on=("two_stage", "one_stage", "fcos", "ssd", "mask", "effdet", "retina"),
+    levels=(2.5, 4.0, 10.0),
+)
 def anchors_too_large(plan: Plan, factor: float) -> None:
     """Anchors of the pictures before they were made smaller."""
 
@@ -241,9 +277,16 @@ def anchors_too_large(plan: Plan, factor: float) -> None:
                 module.cell_anchors = [cell * factor for cell in module.cell_anchors]
             elif type(module).__name__ == "DefaultBoxGenerator":
                 module._wh_pairs = [sizes * factor for sizes in module._wh_pairs]
+            elif type(module).__name__ == "Anchors":
+                module.boxes = _enlarged(module.boxes, factor)
         return model
 
     plan.on_model.append(enlarge)
+
+
+def _enlarged(boxes: Tensor, factor: float) -> Tensor:
+    middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, factor * (boxes[:, 2:] - boxes[:, :2]) / 2
+    return torch.cat([middle - half, middle + half], 1)
 
 
 __all__ = ["IMAGES", "on_layers"]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from bench.faults.injection import (
     DETECTORS,
-    FOURTH,
-    FOURTH_PLAIN,
     NEWER,
+    NEWEST,
+    NEWEST_PLAIN,
     THIRD_PLAIN,
     WITH_BATCHNORM,
     WITH_SGD,
@@ -153,7 +153,22 @@ def decay_strong(plan: Plan, strength: float) -> None:
 @injection(
     "adam_second_moment_lag",
     also=("lr_too_high", "loss_terms_unbalanced"),
-    on=("chars", "mlp", "vit", "regressor", "gru", "mixer", "depth", "convnext", "unet", "detr", "tagger"),
+    on=(
+        "chars",
+        "mlp",
+        "vit",
+        "regressor",
+        "gru",
+        "mixer",
+        "depth",
+        "convnext",
+        "unet",
+        "detr",
+        "tagger",
+        "effdet",
+        "grid",
+        "seq2seq",
+    ),
     levels=((0.999, 30), (0.9995, 300), (0.9999, 3000)),
     from_onset=True,
 )
@@ -192,7 +207,7 @@ def batch_small(plan: Plan, batch: int) -> None:
 @injection(
     "batch_too_large",
     also=("lr_too_low", "lr_not_scaled_to_batch"),
-    on=("mlp", "cnn", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, *FOURTH_PLAIN),
+    on=("mlp", "cnn", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, *NEWEST_PLAIN),
     levels=(8, 16, 32),
 )
 def batch_large(plan: Plan, factor: int) -> None:
@@ -205,7 +220,7 @@ def batch_large(plan: Plan, factor: int) -> None:
 @injection(
     "model_in_eval_mode",
     also=("train_eval_mismatch",),
-    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS or name == "yolo"),
+    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS or name in ("yolo", "effdet")),
     levels=("after", "train", "start"),
 )
 def eval_mode(plan: Plan, where: str) -> None:
@@ -254,7 +269,7 @@ def _half(now: Gradients, change: Callable[[torch.Tensor], torch.Tensor]) -> Non
 @injection(
     "fp16_underflow",
     also=("vanishing_gradients",),
-    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn", *FOURTH),
+    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn", *NEWEST),
     levels=(1e-4, 1e-5, 1e-6),
 )
 def half_underflow(plan: Plan, scale: float) -> None:
@@ -268,7 +283,7 @@ def half_underflow(plan: Plan, scale: float) -> None:
 
 @injection(
     "fp16_overflow",
-    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn", *FOURTH),
+    on=("mlp", "cnn", "chars", "vit", "gru", "mixer", "convnext", "tcn", *NEWEST),
     levels=(2.0**18, 2.0**24, 2.0**40),
 )
 def half_overflow(plan: Plan, scale: float) -> None:
