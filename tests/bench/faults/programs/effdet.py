@@ -17,7 +17,7 @@ from torchvision.ops import batched_nms, box_iou
 
 CLASSES: Final = ("nucleus", "rod", "spore", "crystal")
 SIDE, STRIDES = 48, (8, 16)
-SCALES, RATIOS = (1.3, 1.8), (1.0, 2.0, 0.5)  # of anchors: sizes in strides, heights over widths
+SCALES, RATIOS = (1.5, 2.0), (1.0, 2.0, 0.5)  # of anchors: sizes in strides, heights over widths
 ALPHA, GAMMA = 0.25, 1.5  # of the focal loss, as effdet has them
 BOX_WEIGHT, DELTA = 50.0, 0.1  # of Huber's loss of the boxes
 MATCHED, UNMATCHED = 0.5, 0.4  # IoU from which an anchor answers for an object, and below which for the ground
@@ -52,10 +52,10 @@ def paint(image: Tensor, draw: torch.Generator, first_label: int) -> dict[str, T
 
 def _extent(kind: int, draw: torch.Generator) -> tuple[int, int]:
     """Height and width in pixels; rods are twice as long as thick, standing or lying."""
-    size = int(torch.randint(11, 23, (1,), generator=draw))
+    size = int(torch.randint(15, 27, (1,), generator=draw))
     if CLASSES[kind] != "rod":
         return size, size
-    thick = max(size // 2, 7)
+    thick = max(size // 2, 9)
     return (size, thick) if float(torch.rand((), generator=draw)) < 0.5 else (thick, size)
 
 
@@ -284,7 +284,7 @@ PROGRAM = Program(
         steps=320,
         batch=6,
         optimizer="adamw",
-        lr=8e-3,
+        lr=0.012,
         schedule="cosine",
         warmup=20,
         weight_decay=1e-3,
