@@ -121,7 +121,7 @@ def schedule_fast(plan: Plan, share: float) -> None:
 @injection(
     "warmup_never_ends",
     also=("lr_too_low",),
-    on=all_but("cnn_bn", "segmentation", "resnet", "regressor", "mobile", "depth", "unet"),
+    on=all_but("cnn_bn", "segmentation", "resnet", "regressor", "mobile", "depth", "unet", "tabular"),
     levels=(1.5, 10, 100),
 )
 def warmup_long(plan: Plan, runs: float) -> None:

@@ -146,7 +146,7 @@ PROGRAM = Program(
     "grid",
     "detection",
     len(CLASSES),
-    Recipe(steps=320, batch=8, optimizer="adam", lr=2e-3, evaluations=10),
+    Recipe(steps=400, batch=8, optimizer="adam", lr=2e-3, evaluations=10),
     data,
     model,
     loss,
