@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Final
 
 from dettui.detect.signals import Signals
+from dettui.detect.targets.formats import READINGS
 from dettui.detect.targets.reading import declared_format
 from dettui.domain.finding import Finding
 from dettui.domain.run import ModelInfo
@@ -59,6 +60,7 @@ def _words(numbers: Mapping[str, float], model: ModelInfo | None) -> dict[str, s
     declared = declared_format(model)
     words = {"likely_format": _likely_format(numbers, declared), "declared_format": declared or "xyxy"}
     words["told_format"] = declared  # "" where nobody knows what the head reads
+    words["conversion"] = _conversion(words["likely_format"], declared)
     if model is not None:
         words["box_scale"] = model.box_scale
         words["family"] = model.family
@@ -93,9 +95,20 @@ def _likely_format(numbers: Mapping[str, float], declared: str) -> str:
     for, where every box of square images is legal in either."""
     if numbers.get("swap_wins_at_least", 0.0) > 0.54:
         return "yxyx"
+    if not declared and "read_as" in numbers:
+        return READINGS[int(numbers["read_as"])]
     others = {key: name for key, name in _FORMATS.items() if name != (declared or "xyxy")}
     known = {name: numbers[key] for key, name in others.items() if key in numbers}
     return max(known, key=known.__getitem__) if known else "another format"
+
+
+def _conversion(likely: str, declared: str) -> str:
+    """The line that mends boxes of the *likely* format for a head that reads the *declared* one ("": nobody knows)."""
+    if likely == "yxyx":
+        return "boxes[:, [1, 0, 3, 2]]"  # box_convert does not know it
+    wanted = f"'{declared}'" if declared else "..."
+    line = f"torchvision.ops.box_convert(boxes, in_fmt='{likely}', out_fmt={wanted})"
+    return line if declared else f"{line}, with the format that the loss and the decoding of answers read"
 
 
 def _ratio(over_name: str, under_name: str) -> Callable[[Mapping[str, float]], float | None]:
@@ -127,6 +140,9 @@ def _unclipped(numbers: Mapping[str, float]) -> float | None:
     update, ratio = numbers.get("log10_update_ratio"), numbers.get("clip_ratio")
     return None if update is None or ratio is None else update + math.log10(max(ratio, 1.0))
 
+
+LARGEST_SHARE: Final = 1.5
+"""Coordinates of boxes that are shares of their image stay below."""
 
 _GREW: Final = 1.5
 """Violent steps enlarge the weights; tensors that begin at zero move by their own size and harm nobody."""
@@ -168,6 +184,15 @@ def _effective_classes(numbers: Mapping[str, float]) -> float | None:
     return math.exp(entropy) / classes if entropy is not None and classes else None
 
 
+def _usual(numbers: Mapping[str, float]) -> float | None:
+    """1 for corners in pixels and for centres and sizes as shares of the image, as most detection heads read them; one
+    half for corners as shares, which lack a scale or are of another format; 0 for what few heads read."""
+    if "read_as" not in numbers or "max_coord" not in numbers:
+        return None
+    form, in_shares = READINGS[int(numbers["read_as"])], numbers["max_coord"] <= LARGEST_SHARE
+    return {("xyxy", False): 1.0, ("cxcywh", True): 1.0, ("xyxy", True): 0.5}.get((form, in_shares), 0.0)
+
+
 DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
     "update_ratio": _power_of_ten("log10_update_ratio"),
     "log10_update_ratio_highest": _highest_update,
@@ -188,6 +213,7 @@ DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {
     "effective_class_share": _effective_classes,
     "unseen_share": _ratio("classes_unseen", "num_classes"),
     "coord_over_side": _ratio("max_coord", "min_image_side"),
+    "usual_boxes": _usual,
 }
 """Numbers computed from the signals, in an order in which each finds what it needs."""
 
@@ -205,6 +231,7 @@ _SYMBOLS: Final[Mapping[str, str]] = {
     "missing_names": "the missing parameters",
     "likely_format": "their own format",
     "declared_format": "xyxy",
+    "conversion": "torchvision.ops.box_convert(boxes, in_fmt=..., out_fmt=...)",
 }
 
 

@@ -23,7 +23,15 @@ from dettui.detect.signals.optimizer import (
     add_updates,
 )
 from dettui.detect.signals.progress import add_progress, add_schedule
-from dettui.detect.signals.targets import add_assignment, add_boxes, add_classes, add_labels, add_pairing, add_surest
+from dettui.detect.signals.targets import (
+    add_assignment,
+    add_boxes,
+    add_classes,
+    add_format,
+    add_labels,
+    add_pairing,
+    add_surest,
+)
 from dettui.store.run_store import RunStore
 
 __all__ = ["Signals", "measure", "signals_of"]
@@ -37,6 +45,7 @@ _GROUPS: Final[Sequence[Callable[[Context, Signals], Signals]]] = (
     add_layers,
     add_parameters,
     add_boxes,
+    add_format,
     add_labels,
     add_classes,
     add_pairing,

@@ -78,6 +78,12 @@ class Signals:
     share_duplicates: float | None = None
     share_legal_declared: float | None = None  # in the format that the head reads (xyxy where unknown)
     share_legal_other: float | None = None  # in the best of the other formats
+    read_as: int | None = None  # the format that suits boxes of a head that nobody knows: its place in READINGS
+    read_legal: float | None = None  # share of legal boxes in it
+    read_start: float | None = None  # smallest left or top edge in it, as a share of the side of the image
+    read_reach: float | None = None  # largest right or bottom edge
+    read_fits: float | None = None  # share of boxes that stand out more on their own image than on another, read so
+    read_fits_at_least: float | None = None
     max_coord: float | None = None
     min_image_side: float | None = None
     label_min: float | None = None
@@ -103,6 +109,8 @@ class Signals:
     swap_wins_at_least: float | None = None
     batch_wins: float | None = None  # of other images of the batch against one of another batch
     batch_wins_at_least: float | None = None
+    aside_wins: float | None = None  # share of boxes that stand out more than the place a quarter of their size aside
+    aside_wins_at_most: float | None = None
     learnt_wins: float | None = None  # share of boxes whose own image some learnt feature tells from another one
     learnt_wins_at_most: float | None = None
     # what a settled detector is surest of

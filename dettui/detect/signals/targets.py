@@ -10,8 +10,9 @@ from dettui.detect.assignment import AssignmentPolicy, read_matches
 from dettui.detect.classes import are_of_parts, foreground, named_background, parts_unseen
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
-from dettui.detect.targets.checks import fits_no_format, is_another_format
-from dettui.detect.targets.pairing import learnt, mirrors, own_place, same_batch, swapped
+from dettui.detect.targets.checks import fits_no_format, is_another_format, share_outside, without_area
+from dettui.detect.targets.formats import READINGS, read_format
+from dettui.detect.targets.pairing import aside, learnt, mirrors, own_place, same_batch, swapped
 from dettui.detect.targets.policy import DEFAULT_POLICY
 from dettui.detect.targets.reading import read_targets
 from dettui.detect.targets.surest import read_surest
@@ -27,14 +28,15 @@ def add_boxes(context: Context, known: Signals) -> Signals:
     others = {name: share for name, share in legal.items() if name != (reading.declared_format or "xyxy")}
     images, empty = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
     misread = is_another_format(reading, DEFAULT_POLICY) or fits_no_format(reading)  # of other sizes than it seems
+    flat = without_area(reading, DEFAULT_POLICY)
     return replace(
         known,
         boxes_seen=reading.boxes,
         images_seen=images,
         share_empty=empty / images if images and empty is not None else None,
-        share_degenerate=None if misread else reading.share(tags.TARGET_DEGENERATE),
+        share_degenerate=reading.share(flat) if flat else None,
         share_nonfinite_boxes=reading.share(tags.TARGET_NONFINITE),
-        share_outside=None if is_another_format(reading, DEFAULT_POLICY) else reading.share(tags.TARGET_OUTSIDE),
+        share_outside=share_outside(reading, DEFAULT_POLICY),
         share_tiny=None if misread else reading.share(tags.TARGET_TINY),
         share_top_left=reading.share(tags.TARGET_TOP_LEFT),
         share_legal_xyxy=legal.get("xyxy"),
@@ -46,6 +48,22 @@ def add_boxes(context: Context, known: Signals) -> Signals:
         share_legal_other=max(others.values(), default=None),
         max_coord=reading.greatest(tags.TARGET_MAX_COORD),
         min_image_side=reading.least(tags.TARGET_IMAGE_SIDE),
+    )
+
+
+def add_format(context: Context, known: Signals) -> Signals:
+    reading = read_targets(context, DEFAULT_POLICY.horizon)
+    format = None if reading is None else read_format(reading, DEFAULT_POLICY)
+    if format is None:
+        return known
+    return replace(
+        known,
+        read_as=READINGS.index(format.name),
+        read_legal=format.legal,
+        read_start=format.start,
+        read_reach=format.reach,
+        read_fits=format.fits,
+        read_fits_at_least=format.fits_at_least,
     )
 
 
@@ -88,7 +106,7 @@ def add_classes(context: Context, known: Signals) -> Signals:
 def add_pairing(context: Context, known: Signals) -> Signals:
     own, mirrored = own_place(context, DEFAULT_POLICY), mirrors(context, DEFAULT_POLICY)
     turned, elsewhere = swapped(context, DEFAULT_POLICY), same_batch(context, DEFAULT_POLICY)
-    told = learnt(context, DEFAULT_POLICY)
+    told, tight = learnt(context, DEFAULT_POLICY), aside(context, DEFAULT_POLICY)
     best = max(mirrored, key=lambda wins: wins.share, default=None)
     return replace(
         known,
@@ -102,6 +120,8 @@ def add_pairing(context: Context, known: Signals) -> Signals:
         swap_wins_at_least=None if turned is None else turned.at_least,
         batch_wins=None if elsewhere is None else elsewhere.share,
         batch_wins_at_least=None if elsewhere is None else elsewhere.at_least,
+        aside_wins=None if tight is None else tight.share,
+        aside_wins_at_most=None if tight is None else tight.at_most,
         learnt_wins=None if told is None else told.share,
         learnt_wins_at_most=None if told is None else told.at_most,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from dettui.detect.base import Symptom
 from dettui.detect.classes import named_background
+from dettui.detect.targets.formats import read_format
 from dettui.detect.targets.policy import TargetPolicy
 from dettui.detect.targets.reading import FORMATS, TargetReading
 from dettui.domain.finding import Evidence, Severity
@@ -37,18 +38,29 @@ def bad_targets(
 
 def degenerate(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """Boxes without width or height [A1].  Left to the format check where another format explains them all."""
-    count = reading.count(tags.TARGET_DEGENERATE)
-    if not count or fits_no_format(reading) or (not reading.declared_format and _fits_another_format(reading, policy)):
+    tag = without_area(reading, policy)
+    count = reading.count(tag) if tag else None
+    if not count:
         return None
     share = count / max(reading.boxes, 1.0)
     severity: Severity = "critical" if share > policy.common_fault else "warning"
-    window = (reading.first_step(tags.TARGET_DEGENERATE), reading.window[1])
+    window = (reading.first_step(tag), reading.window[1])
     text = f"{count:.0f} of {reading.boxes:.0f} boxes have no width or no height"
     text += reading.example(tags.TARGET_DEGENERATE)
-    proof = Evidence(tags.TARGET_DEGENERATE, window, count, 0.0, ">", text)
+    proof = Evidence(tag, window, count, 0.0, ">", text)
     return bad_targets(
         "degenerate", severity, f"{share:.1%} of the boxes are degenerate", (proof,), facts={"share": share}
     )
+
+
+def without_area(reading: TargetReading, policy: TargetPolicy) -> str:
+    """The series that counts boxes without area, "" where none does: of a head that nobody knows, which of their
+    numbers is a width depends on the format that suits its boxes."""
+    format = read_format(reading, policy)
+    if format is not None and format.name != "xyxy" and reading.count(tags.TARGET_NO_EXTENT) is not None:
+        return tags.TARGET_NO_EXTENT
+    misread = fits_no_format(reading) or (not reading.declared_format and _fits_another_format(reading, policy))
+    return "" if misread else tags.TARGET_DEGENERATE
 
 
 def fits_no_format(reading: TargetReading) -> bool:
@@ -136,7 +148,30 @@ def scale(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """Normalised boxes for a head that takes pixels [A3], or the reverse [A4]; boxes of a smaller image."""
     if reading.expects_shares:
         return _pixels_for_shares(reading, policy)
+    if not reading.declared_format:
+        return _of_another_image(reading, policy)
     return _shares_for_pixels(reading, policy) or _of_a_smaller_image(reading, policy)
+
+
+def _of_another_image(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """Boxes of a head that nobody knows which begin at the edge of their images and end before the middle, or far
+    beyond."""
+    format = read_format(reading, policy)
+    if format is None or format.reach is None or reading.boxes < policy.format_proof:
+        return None
+    is_smaller = format.is_of_smaller_image(policy)
+    if not is_smaller and not format.is_of_larger_image(policy):
+        return None
+    limit, relation = (policy.within_half, "<") if is_smaller else (policy.far_beyond, ">")
+    text = (
+        f"read as {format.name}, {reading.boxes:.0f} boxes lie between {format.start:.2g} and {format.reach:.2g} of "
+        f"the sides of their images; {format.legal:.0%} of them within"
+    )
+    proof = Evidence(tags.TARGET_REACH + format.name, reading.window, format.reach, limit, relation, text)
+    title = "No box reaches beyond the middle of its image" if is_smaller else "Boxes reach far beyond their images"
+    size = "smaller" if is_smaller else "larger"
+    facts = {"ratio": format.reach}
+    return bad_targets("scale", "warning", f"{title}: boxes of a {size} one", (proof,), exact=False, facts=facts)
 
 
 def _pixels_for_shares(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
@@ -230,13 +265,11 @@ def _all_top_left(reading: TargetReading) -> tuple[Evidence, ...]:
 
 
 def outside(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Boxes beyond their image [A5].  Left to the format check where another format explains them."""
-    share = reading.share(tags.TARGET_OUTSIDE)
+    """Boxes beyond their image [A5].  Left to the checks of format and scale where these explain them."""
+    share = share_outside(reading, policy)
     if share is None or share <= policy.outside_info or reading.boxes < policy.format_hint:
         return None
-    if not reading.declared_format and _fits_another_format(reading, policy):
-        return None
-    if reading.expects_shares and scale(reading, policy) is not None:
+    if scale(reading, policy) is not None and not reading.expects_pixels:
         return None
     severity: Severity = "info"
     if share > policy.outside_warning:
@@ -247,6 +280,18 @@ def outside(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     return bad_targets(
         "outside", severity, f"{share:.0%} of the boxes reach beyond their image", (proof,), facts={"share": share}
     )
+
+
+def share_outside(reading: TargetReading, policy: TargetPolicy) -> float | None:
+    """Of the boxes, those that reach beyond their image in the format that suits them; None where none does well
+    enough to tell."""
+    format = read_format(reading, policy)
+    if format is None or format.start is None:
+        return None if is_another_format(reading, policy) else reading.share(tags.TARGET_OUTSIDE)
+    if format.legal < 0.5 and not format.is_shifted(policy):
+        return None
+    flat = reading.share(without_area(reading, policy) or tags.TARGET_NO_EXTENT) or 0.0
+    return max(1.0 - format.legal - flat, 0.0)
 
 
 def empty(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:

@@ -18,6 +18,7 @@ from dettui.detect.context import Context
 from dettui.detect.floors import FloorPolicy, has_waited
 from dettui.detect.scores_of_places import best_score
 from dettui.detect.targets.checks import bad_targets, box_format, outside, scale
+from dettui.detect.targets.formats import read_format
 from dettui.detect.targets.policy import TargetPolicy
 from dettui.detect.targets.reading import TargetReading
 from dettui.domain.finding import Evidence, Severity
@@ -95,6 +96,11 @@ def same_batch(context: Context, policy: TargetPolicy) -> Wins | None:
     return read_wins(context, policy, "same batch", tags.PAIRING_BATCH_FITS, tags.PAIRING_BATCH_BOXES)
 
 
+def aside(context: Context, policy: TargetPolicy) -> Wins | None:
+    """Against the place a quarter of its size aside, on its own image: nearly always for a box drawn tightly."""
+    return read_wins(context, policy, "place aside", tags.PAIRING_ASIDE_WINS, tags.PAIRING_ASIDE_BOXES)
+
+
 def learnt(context: Context, policy: TargetPolicy) -> Wins | None:
     """By whatever features were learnt to tell a box's own image from another one."""
     wins = read_wins(context, policy, "any feature", tags.PAIRING_LEARNT_WINS, tags.PAIRING_LEARNT_BOXES)
@@ -102,9 +108,9 @@ def learnt(context: Context, policy: TargetPolicy) -> Wins | None:
 
 
 def pairing(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Images flipped without their boxes, boxes with swapped axes, or boxes of other images."""
+    """Images flipped without their boxes, boxes with swapped axes, of other images, or that scatter."""
     own = own_place(reading.context, policy)
-    found = None if own is None else _elsewhere(reading, policy, own)
+    found = None if own is None else _elsewhere(reading, policy, own) or _scattered(reading, policy, own)
     return None if found is None or _is_misplaced(reading, policy) else found
 
 
@@ -126,19 +132,20 @@ def _elsewhere(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Sympt
 
 
 def _finds_little(reading: TargetReading, policy: TargetPolicy) -> bool:
-    """Whether a detector that nobody knows has found little for half of its run, with boxes in pixels whose corners
-    stand in the usual order: its own format, whatever that is, then excuses nothing."""
-    score, legal = best_score(reading.context), reading.legal_shares().get("xyxy", 0.0)
-    largest, side = reading.greatest(tags.TARGET_MAX_COORD), reading.least(tags.TARGET_IMAGE_SIDE)
-    if reading.declared_format or score is None or largest is None or side is None:
+    """Whether a detector that nobody knows has found little for half of its run, with boxes that lie within their
+    images: its own format, whatever that is, then excuses nothing."""
+    score = best_score(reading.context)
+    if reading.declared_format or score is None or score >= policy.weak_score:
         return False
-    in_pixels = policy.within_half * side < largest <= side + 1
-    return (
-        score < policy.weak_score
-        and legal >= policy.declared_legal
-        and in_pixels
-        and has_waited(reading.context, FloorPolicy())
-    )
+    format = read_format(reading, policy)
+    is_readable = _are_pixels(reading, policy) if format is None or format.reach is None else True
+    legal = reading.legal_shares().get("xyxy", 0.0) if format is None else format.legal
+    return legal >= policy.declared_legal and is_readable and has_waited(reading.context, FloorPolicy())
+
+
+def _are_pixels(reading: TargetReading, policy: TargetPolicy) -> bool:
+    largest, side = reading.greatest(tags.TARGET_MAX_COORD), reading.least(tags.TARGET_IMAGE_SIDE)
+    return largest is not None and side is not None and policy.within_half * side < largest <= side + 1
 
 
 def _fits_too(place: Wins, own: Wins, policy: TargetPolicy) -> bool:
@@ -191,6 +198,23 @@ def _of_the_batch(reading: TargetReading, policy: TargetPolicy, own: Wins, elsew
     proof = Evidence(elsewhere.tag, reading.window, elsewhere.share, policy.mirror_surely, ">", text)
     title = "Boxes belong to other images of their batch"
     return bad_targets("pairing", "warning", title, (proof,), exact=False, facts={"batch": elsewhere.share})
+
+
+def _scattered(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom | None:
+    """Boxes that fit their own image better than another one, and not much better where they are than beside that."""
+    beside = aside(reading.context, policy)
+    if beside is None or not own.is_surely_over(policy.aside_own):
+        return None
+    limit = min(0.5 + policy.aside_of_own * (own.share - 0.5), policy.aside_at_most)
+    if not beside.is_surely_under(limit):
+        return None
+    text = (
+        f"{beside.share:.0%} of {beside.compared:.0f} boxes stand out more where they are than a quarter of their size "
+        f"aside, where chance is 50 %; {own.share:.0%} stand out more on their own image than on another"
+    )
+    proof = Evidence(beside.tag, reading.window, beside.share, limit, "<", text)
+    title = "Boxes lie about their objects, not on them"
+    return bad_targets("pairing", "warning", title, (proof,), exact=False, facts={"aside": beside.share})
 
 
 def _lost(reading: TargetReading, policy: TargetPolicy, own: Wins) -> Symptom | None:

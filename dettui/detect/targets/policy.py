@@ -40,6 +40,15 @@ class TargetPolicy:
     surest_explained: float = 10.0  # places that meet an object
     surest_z: float = 2.5
     settled_step: int = 120
+    as_legal: float = 0.02  # of all boxes: what stray ones make of difference between two formats
+    at_the_edge: float = 0.15  # of the side of an image: some of many boxes come so near to its edge
+    far_beyond: float = 1.3  # of the side: what boxes of a larger image reach; those that bleed stay below mostly
+    mostly_within: float = 0.7  # share of legal boxes, above which those that reach out are strays
+    aside_own: float = 0.6  # boxes that surely win so often show where their object is
+    aside_of_own: float = (
+        0.5  # excess over one half, as a share of their own: 0.9 and more of tight boxes (pairing_power)
+    )
+    aside_at_most: float = 0.68
     within_half: float = 0.55  # of the side of an image: what boxes of one of half the size reach
     settled_lr: float = 0.3  # share of its peak to which the LR has fallen
     settled_epochs: float = 4.0  # where nothing tells how long the training is

@@ -36,6 +36,22 @@ _IN_THE_RIGHT_SCALE: Final = either(
 )
 _NORMALISED: Final = both(at_most("max_coord", 1.5), over("min_image_side", 50), at_least("boxes_seen", 5))
 
+_FIT_AS_READ: Final = over("read_fits_at_least", 0.54)
+_FINDS_NOTHING: Final = both(
+    Unless(_TOLD),
+    Seen("not_learning", "eval/"),
+    over("loss_drop_share", 0.25),
+    Unless(over("mirror_wins_at_least", 0.54)),
+)
+"""A head that nobody knows, whose loss falls while no evaluation scores."""
+
+_READ_SMALLER: Final = both(
+    Unless(_TOLD), at_most("read_reach", 0.55), at_most("read_start", 0.15), at_least("boxes_seen", 200)
+)
+_READ_LARGER: Final = both(
+    Unless(_TOLD), over("read_reach", 1.3), at_most("read_start", 0.15), at_most("read_legal", 0.7)
+)
+
 DEGENERATE_BOXES: Final = CauseRecord(
     id="degenerate_boxes",
     group="annotations",
@@ -100,17 +116,36 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
         ),
         Clue(
             "format",
+            2,
+            both(_FINDS_NOTHING, _FIT_AS_READ, under("usual_boxes", 0.5)),
+            "boxes fit their images as {likely_format} ({read_fits:.0%}, chance is 50%), which few heads read, and no "
+            "evaluation finds anything, while the loss falls: the head learns another place than is meant",
+        ),
+        Clue(
+            "format",
+            1.6,
+            both(_FINDS_NOTHING, _FIT_AS_READ, under("usual_boxes", 1)),
+            "boxes fit their images as {likely_format}, in shares of them ({read_fits:.0%}, chance is 50%), and no "
+            "evaluation finds anything, while the loss falls",
+        ),
+        Clue(
+            "format",
             -2,
-            at_least("share_legal_declared", 0.999),
+            both(_TOLD, at_least("share_legal_declared", 0.999)),
             "{share_legal_declared:.1%} of the boxes are legal as {declared_format}",
         ),
     ),
     tags=(*_TARGETS, "pairing/swapped"),
-    explains_away=("degenerate_boxes", "boxes_outside_image", "boxes_wrong_scale", "augmentation_drops_boxes"),
+    explains_away=(
+        "degenerate_boxes",
+        "boxes_outside_image",
+        "boxes_wrong_scale",
+        "augmentation_drops_boxes",
+        "labels_shuffled",
+    ),
     check="Draw one target on its image. A box in the wrong format starts at the right corner and ends in the wrong "
     "place.",
-    remedy="Convert where targets are made: boxes = torchvision.ops.box_convert(boxes, in_fmt='{likely_format}', "
-    "out_fmt='{declared_format}').",
+    remedy="Convert where targets are made: target['boxes'] = {conversion}.",
     overturned_by="Ten boxes drawn as {declared_format} lie on their objects.",
 )
 
@@ -142,7 +177,28 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
         Clue(
             "scale",
             2,
-            both(_NORMALISED, Unless(_WANTS_SHARES)),
+            _READ_SMALLER,
+            "read as {likely_format}, no box of {boxes_seen:.0f} reaches beyond {read_reach:.2g} of the side of its "
+            "image",
+        ),
+        Clue(
+            "scale",
+            2,
+            _READ_LARGER,
+            "read as {likely_format}, boxes begin at the edge of their images and reach {read_reach:.2g} times as far, "
+            "and {read_legal:.0%} lie within",
+        ),
+        Clue(
+            "scale",
+            1.5,
+            both(at_most("max_coord", 1.5), _FINDS_NOTHING, _FIT_AS_READ, under("usual_boxes", 1)),
+            "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px, and no evaluation "
+            "finds anything",
+        ),
+        Clue(
+            "scale",
+            2,
+            both(_NORMALISED, _TOLD, Unless(_WANTS_SHARES)),
             "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px",
         ),
         Clue(
@@ -160,7 +216,7 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
         ),
     ),
     tags=(*_TARGETS, "assign/", "loss/"),
-    explains_away=("boxes_outside_image", "anchors_mismatch"),
+    explains_away=("boxes_outside_image", "anchors_mismatch", "labels_shuffled"),
     check="Compare target['boxes'].max() with image.shape[-2:] for one sample as it leaves the dataset.",
     remedy="Scale the boxes with the image: boxes *= boxes.new_tensor([w, h, w, h]) for normalised boxes, or "
     "[new_w / old_w, new_h / old_h] * 2 after a resize.",
@@ -178,7 +234,7 @@ BOXES_OUTSIDE_IMAGE: Final = CauseRecord(
     ),
     dominant=over("share_outside", 0.2),
     tags=(*_TARGETS, "assign/", "loss/"),
-    explains_away=("anchors_mismatch",),
+    explains_away=("anchors_mismatch", "labels_shuffled"),
     check="List image ids with boxes[:, 2] > width + 1 or boxes[:, 3] > height + 1 and open one of them.",
     remedy="If the box is right and merely bleeds: torchvision.ops.clip_boxes_to_image(boxes, (h, w)). If many are "
     "out, look for a resize or crop that left the boxes behind.",
@@ -365,6 +421,13 @@ LABEL_NOISE: Final = CauseRecord(
             under("surest_overlap", 0.58),
             "boxes that the detector is sure of overlap their targets by {surest_overlap:.0%}, as the best answer to "
             "boxes that scatter would",
+        ),
+        Clue(
+            "boxes",
+            2,
+            both(Seen("bad_targets", tags.PAIRING_ASIDE_WINS), under("aside_wins_at_most", 0.68)),
+            "boxes stand out little more where they are than a quarter of their size aside ({aside_wins:.0%}, chance "
+            "is 50%), and do fit their own images ({own_place_wins:.0%})",
         ),
         Clue(
             "boxes",

@@ -624,3 +624,76 @@ def test_a_loss_near_the_floor_of_two_softmaxes_says_little_where_the_graph_hold
     told = floor if in_graph is None else {**floor, "softmax_twice": in_graph}
     diagnosis = diagnosis_of(finding("not_learning"), model=CLASSIFIER, **told)
     assert (first_cause(diagnosis) == "softmax_twice") is named
+
+
+# --- boxes of a head that nobody knows ----------------------------------------------------------------------------
+
+NOBODY_KNOWS = ModelInfo(family="unknown", optimizer="AdamW")
+FINDS_NOTHING = {"loss_drop_share": 0.7, "read_fits": 0.9, "read_fits_at_least": 0.85, "read_legal": 1.0}
+XYXY, CXCYWH, XYWH = 0.0, 1.0, 2.0
+
+
+def of_a_detector(*, score: bool = True, **signals: float) -> dict[str, Cause]:
+    told = finding("not_learning", tag="eval/mAP50" if score else "loss/total")
+    return causes_of(diagnosis_of(told, model=NOBODY_KNOWS, **{**FINDS_NOTHING, **signals}), "not_learning")
+
+
+def test_boxes_that_fit_as_few_heads_read_them_are_of_a_wrong_format_where_nothing_is_found() -> None:
+    named = of_a_detector(read_as=XYWH, max_coord=1.0)
+    assert next(iter(named)) == "boxes_wrong_format"
+    assert "in_fmt='xywh'" in named["boxes_wrong_format"].remedy
+
+
+def test_corners_in_shares_are_of_a_wrong_format_or_scale() -> None:
+    assert list(of_a_detector(read_as=XYXY, max_coord=1.0))[:2] == ["boxes_wrong_format", "boxes_wrong_scale"]
+
+
+@pytest.mark.parametrize(("read_as", "largest"), [(CXCYWH, 1.0), (XYXY, 400.0)])
+def test_what_most_heads_read_is_not_accused(read_as: float, largest: float) -> None:
+    assert "boxes_wrong_format" not in of_a_detector(read_as=read_as, max_coord=largest)
+
+
+@pytest.mark.parametrize("changes", [{"loss_drop_share": 0.1}, {"read_fits_at_least": 0.5}, {"score": False}])
+def test_a_format_is_not_accused_unless_the_loss_falls_and_boxes_fit_and_nothing_is_found(
+    changes: dict[str, float],
+) -> None:
+    assert "boxes_wrong_format" not in of_a_detector(**{"read_as": XYWH, "max_coord": 1.0, **changes})  # type: ignore[arg-type]
+
+
+def test_normalised_boxes_alone_say_nothing_of_a_head_that_nobody_knows() -> None:
+    quiet = of_a_detector(read_as=CXCYWH, max_coord=1.0, min_image_side=640.0, boxes_seen=900.0)
+    assert "boxes_wrong_scale" not in quiet
+
+
+@pytest.mark.parametrize(
+    "extent", [{"read_start": 0.0, "read_reach": 0.5}, {"read_start": 0.0, "read_reach": 2.0, "read_legal": 0.2}]
+)
+def test_boxes_of_another_image_leave_no_room_for_shuffled_labels(extent: dict[str, float]) -> None:
+    by_chance = {"own_targets_at_most": 0.6, "own_targets_share": 0.5, "own_targets_at_least": 0.45}
+    alive = {"output_spread": 0.2, "log10_update_ratio": -3.0, "boxes_seen": 900.0, "read_as": CXCYWH}
+    named = of_a_detector(**by_chance, **alive, **extent)
+    assert next(iter(named)) == "boxes_wrong_scale"
+    assert "labels_shuffled" not in named
+
+
+def test_swapped_axes_are_mended_by_an_index() -> None:
+    (cause,) = (
+        cause
+        for cause in diagnosis_of(
+            finding("bad_targets", tag="pairing/swapped_fits"),
+            swap_wins=0.9,
+            swap_wins_at_least=0.85,
+            own_place_wins=0.5,
+        )
+        .findings[0]
+        .causes
+        if cause.id == "boxes_wrong_format"
+    )
+    assert "boxes[:, [1, 0, 3, 2]]" in cause.remedy
+
+
+def test_boxes_that_are_as_good_beside_their_objects_are_noise() -> None:
+    diagnosis = diagnosis_of(
+        finding("bad_targets", tag=tags.PAIRING_ASIDE_WINS), aside_wins=0.5, aside_wins_at_most=0.55, own_place_wins=0.7
+    )
+    assert first_cause(diagnosis) == "label_noise"

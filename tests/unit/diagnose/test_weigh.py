@@ -343,11 +343,11 @@ def test_few_boxes_explain_what_is_not_labelled_before_single_ones_that_are_miss
     assert first_cause(diagnosis_of(found, **signals, share_empty=0.4)) == "missing_annotations"
 
 
-def test_normalised_boxes_are_not_proved_wrong_for_an_unknown_model() -> None:
+def test_normalised_boxes_are_not_held_against_an_unknown_model() -> None:
+    """Every other head that is written reads shares of the image."""
     signals = {**HEALTHY_BOXES, "max_coord": 0.98}
-    cause = diagnosis_of(finding("bad_targets"), model=None, **signals).findings[0].causes[0]
-    assert cause.id == "boxes_wrong_scale"
-    assert not cause.certain
+    causes = diagnosis_of(finding("bad_targets"), model=None, **signals).findings[0].causes
+    assert "boxes_wrong_scale" not in {cause.id for cause in causes}
 
 
 def test_centred_objects_alone_do_not_accuse_the_augmentation() -> None:
