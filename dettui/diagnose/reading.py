@@ -185,12 +185,11 @@ def _effective_classes(numbers: Mapping[str, float]) -> float | None:
 
 
 def _usual(numbers: Mapping[str, float]) -> float | None:
-    """1 for corners in pixels and for centres and sizes as shares of the image, as most detection heads read them; one
-    half for corners as shares, which lack a scale or are of another format; 0 for what few heads read."""
+    """1 for corners in pixels and for centres and sizes as shares of the image: what most detection heads read."""
     if "read_as" not in numbers or "max_coord" not in numbers:
         return None
     form, in_shares = READINGS[int(numbers["read_as"])], numbers["max_coord"] <= LARGEST_SHARE
-    return {("xyxy", False): 1.0, ("cxcywh", True): 1.0, ("xyxy", True): 0.5}.get((form, in_shares), 0.0)
+    return float((form, in_shares) in {("xyxy", False), ("cxcywh", True)})
 
 
 DERIVED: Final[Mapping[str, Callable[[Mapping[str, float]], float | None]]] = {

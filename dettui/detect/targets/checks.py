@@ -288,7 +288,7 @@ def share_outside(reading: TargetReading, policy: TargetPolicy) -> float | None:
     format = read_format(reading, policy)
     if format is None or format.start is None:
         return None if is_another_format(reading, policy) else reading.share(tags.TARGET_OUTSIDE)
-    if format.legal < 0.5 and not format.is_shifted(policy):
+    if reading.boxes < policy.format_proof or (format.legal < 0.5 and not format.is_shifted(policy)):
         return None
     flat = reading.share(without_area(reading, policy) or tags.TARGET_NO_EXTENT) or 0.0
     return max(1.0 - format.legal - flat, 0.0)

@@ -62,6 +62,8 @@ def read_format(reading: TargetReading, policy: TargetPolicy) -> Format | None:
     fits = {name: _fits(reading, name, policy) for name in alike}
     known = {name: share for name, (share, _) in fits.items() if share is not None}
     best = max(known, key=known.__getitem__) if len(known) == len(alike) else alike[0]
+    if best == "xywh" and most < policy.told_by_legality:  # far from their images centres and corners are as legal
+        best = "cxcywh"
     return _format(reading, policy, best, legal)
 
 

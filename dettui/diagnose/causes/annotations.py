@@ -117,16 +117,9 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
         Clue(
             "format",
             2,
-            both(_FINDS_NOTHING, _FIT_AS_READ, under("usual_boxes", 0.5)),
+            both(_FINDS_NOTHING, _FIT_AS_READ, under("usual_boxes", 1)),
             "boxes fit their images as {likely_format} ({read_fits:.0%}, chance is 50%), which few heads read, and no "
             "evaluation finds anything, while the loss falls: the head learns another place than is meant",
-        ),
-        Clue(
-            "format",
-            1.6,
-            both(_FINDS_NOTHING, _FIT_AS_READ, under("usual_boxes", 1)),
-            "boxes fit their images as {likely_format}, in shares of them ({read_fits:.0%}, chance is 50%), and no "
-            "evaluation finds anything, while the loss falls",
         ),
         Clue(
             "format",
@@ -139,9 +132,9 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
     explains_away=(
         "degenerate_boxes",
         "boxes_outside_image",
-        "boxes_wrong_scale",
         "augmentation_drops_boxes",
         "labels_shuffled",
+        "lr_too_high",
     ),
     check="Draw one target on its image. A box in the wrong format starts at the right corner and ends in the wrong "
     "place.",
@@ -190,8 +183,8 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
         ),
         Clue(
             "scale",
-            1.5,
-            both(at_most("max_coord", 1.5), _FINDS_NOTHING, _FIT_AS_READ, under("usual_boxes", 1)),
+            1.75,
+            both(at_most("max_coord", 1.5), _FINDS_NOTHING, _FIT_AS_READ, Says("likely_format", ("xyxy",))),
             "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px, and no evaluation "
             "finds anything",
         ),
