@@ -36,6 +36,16 @@ class Callers:
                 return self.read()
         return None
 
+    def is_kept(self, value: object) -> bool:
+        """False where the variable, still there, holds another object than the *value* that was read: whoever binds
+        it only after the model has answered had that of the batch before in it."""
+        frame = next((frame for frame in _callers() if frame.f_code is self._code), None)
+        return frame is None or any(held is value for name, held in _variables(frame) if name == self._name)
+
+    def give_up(self) -> None:
+        """What was found is not what was looked for."""
+        self._code = None
+
     def read(self) -> object:
         """What the variable holds now; None where nobody is calling that has it."""
         frame = next((frame for frame in _callers() if frame.f_code is self._code), None)

@@ -83,6 +83,8 @@ class Inputs:
         self._rows_known = False  # it held targets
         self._callers = Callers()
         self._apart: Sequence[Mapping[Any, Any]] | None = None  # targets of the newest pass by image, not given to it
+        self._lent: object = None  # the variable of a caller that they were read from
+        self._callers_refused = False  # it was not theirs
         self._alone: PixelSample | None = None  # images of the current step whose targets did not come with them
         self._sizes: Sequence[Size] = ()  # of the images of the newest forward pass, where it was given no targets
 
@@ -173,6 +175,8 @@ class Inputs:
 
     def backward_begins(self, step: int, losses: Sequence[Tensor], forward: int) -> None:
         """Backward is called on *losses* (unscaled), after the *forward*-th forward pass of the step."""
+        if self._lent is not None:
+            self._targets.run(self._check_callers)
         if self._loss.due(step):
             self._loss.run(self._total.take, losses, forward)
         if not self._targets_found and self._classes.due(step):
@@ -215,7 +219,7 @@ class Inputs:
             self._note_targets(taken)
         elif step <= SEARCHED or self.loss_has_targets:
             self._sizes = find_sizes(values)
-        elif step <= 2 * SEARCHED or self._callers.is_found:
+        elif not self._callers_refused and (step <= 2 * SEARCHED or self._callers.is_found):
             self._take_targets_of_callers(find_sizes(values))
         return None if batch is None or taken is None else (batch, taken)
 
@@ -232,7 +236,16 @@ class Inputs:
         taken = self._rows_among([found], sizes) if targets is None else snapshot_of(targets, sizes)
         if taken is not None:
             self._note_targets(taken)
-            self._apart = targets
+            self._apart, self._lent = targets, found
+
+    def _check_callers(self) -> None:
+        """Before backward: were the targets those of this batch?"""
+        lent, self._lent = self._lent, None
+        if lent is not None and not self._callers.is_kept(lent):
+            self._callers.give_up()
+            self._callers_refused, self._targets_found, self._apart = True, False, None
+            self._snapshots.clear()
+            self._collector.replace(self._pixels, None)
 
     def _without_dicts(self, values: Sequence[object]) -> Snapshot | None:
         """Targets that do not come as a dict for each image."""

@@ -87,6 +87,23 @@ def test_what_is_no_target_of_this_batch_is_left_alone(run: Run, told: ToldReade
     assert len(targets)
 
 
+def test_targets_that_are_bound_after_the_model_has_answered_are_not_those_of_the_batch_before(
+    run: Run, told: ToldReader
+) -> None:
+    model, every = Answers(), [dicts(4), dicts(4)]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    attach(run, model, optimizer, budget=1.0)
+    for step in range(STEPS):
+        answers = model(torch.rand(4, 3, 8, 8))
+        targets = every[step % 2]
+        (answers - torch.cat([target["boxes"] for target in targets])).abs().sum().backward()
+        optimizer.step()
+    now = told()
+    assert not any(tags.TARGET_BOXES in row.values for row in now.rows)
+    assert not any(tag.startswith(tags.PAIRING_READ_BOXES) for row in now.rows for tag in row.values)
+    assert "probe_fault" not in now.kinds()
+
+
 class Held:
     """Something that a weak reference can watch."""
 
