@@ -55,15 +55,13 @@ def read_format(reading: TargetReading, policy: TargetPolicy) -> Format | None:
         return None
     legal = {name: reading.share(FORMATS[name]) or 0.0 for name in READINGS}
     most = max(legal.values())
-    if most <= 0:  # of corners, hardly any lack an area
+    if most < policy.told_by_legality:  # of corners, hardly any lack an area
         are_corners = (reading.share(tags.TARGET_DEGENERATE) or 0.0) < policy.mostly_degenerate
         return _format(reading, policy, "xyxy" if are_corners else "cxcywh", legal)
     alike = [name for name in READINGS if legal[name] >= most - policy.as_legal]
     fits = {name: _fits(reading, name, policy) for name in alike}
     known = {name: share for name, (share, _) in fits.items() if share is not None}
     best = max(known, key=known.__getitem__) if len(known) == len(alike) else alike[0]
-    if best == "xywh" and most < policy.told_by_legality:  # far from their images centres and corners are as legal
-        best = "cxcywh"
     return _format(reading, policy, best, legal)
 
 

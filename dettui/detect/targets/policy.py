@@ -41,7 +41,7 @@ class TargetPolicy:
     surest_z: float = 2.5
     settled_step: int = 120
     as_legal: float = 0.02  # of all boxes: what stray ones make of difference between two formats
-    told_by_legality: float = 0.5  # share of legal boxes, below which that tells corners from centres no more
+    told_by_legality: float = 0.5  # share of legal boxes, below which that tells no format from another
     at_the_edge: float = 0.15  # of the side of an image: some of many boxes come so near to its edge
     far_beyond: float = 1.3  # of the side: what boxes of a larger image reach; those that bleed stay below mostly
     mostly_within: float = 0.7  # share of legal boxes, above which those that reach out are strays
