@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
@@ -15,6 +16,7 @@ from dettui.domain.series import ClassCounts, Floats, Series
 from dettui.numerics.robust import is_usable, median, quantile, usable_of
 from dettui.store.run_store import RunStore
 from dettui_probe import tags, wire
+from dettui_probe.contract import CLASSIFICATION, UNKNOWN
 
 _NOTHING: Final = np.empty(0)
 
@@ -165,10 +167,13 @@ class Context:
         """Who the run is."""
         return self._store.info
 
-    @property
+    @cached_property
     def model(self) -> ModelInfo | None:
-        """What is being trained."""
-        return self._store.model
+        """What is being trained.  A model with boxes is no classifier, though its cross-entropy was met before them."""
+        model = self._store.model
+        if model is None or model.family != CLASSIFICATION or self.series(tags.TARGET_BOXES) is None:
+            return model
+        return replace(model, family=UNKNOWN.family, num_classes=None)
 
     @property
     def is_resumed(self) -> bool:

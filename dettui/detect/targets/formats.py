@@ -59,9 +59,10 @@ def read_format(reading: TargetReading, policy: TargetPolicy) -> Format | None:
         are_corners = (reading.share(tags.TARGET_DEGENERATE) or 0.0) < policy.mostly_degenerate
         return _format(reading, policy, "xyxy" if are_corners else "cxcywh", legal)
     alike = [name for name in READINGS if legal[name] >= most - policy.as_legal]
-    fits = {name: _fits(reading, name, policy) for name in alike}
-    known = {name: share for name, (share, _) in fits.items() if share is not None}
-    best = max(known, key=known.__getitem__) if len(known) == len(alike) else alike[0]
+    fits = {name: at_least for name in alike if (at_least := _fits(reading, name, policy)[1]) is not None}
+    best = max(fits, key=fits.__getitem__, default=alike[0])
+    if len(fits) < len(alike) or fits[best] <= policy.mirror_surely:  # none fits: pixels do not tell them apart
+        best = alike[0]
     return _format(reading, policy, best, legal)
 
 

@@ -129,3 +129,15 @@ def test_boxes_that_show_nothing_of_their_objects_are_not_said_to_scatter() -> N
     beside: dict[str, Values] = {tags.PAIRING_ASIDE_BOXES: 12.0, tags.PAIRING_ASIDE_WINS: 6.0}
     faint = pairing(STEPS, np.random.default_rng(5), own=0.6, boxes=12.0)
     assert "pairing" not in judge(centres() | faint | beside)
+
+
+def test_a_model_with_boxes_is_no_classifier() -> None:
+    """The loss of its classes was met before its boxes were, which only a plain function is given."""
+    model = context_of(centres(), family="classification", num_classes=3).model
+    assert model is not None
+    assert (model.family, model.num_classes) == ("unknown", None)
+
+
+def test_formats_that_are_as_legal_and_fit_no_pixels_are_read_as_the_likelier() -> None:
+    alike = centres() | {tags.TARGET_LEGAL_XYWH: 10.0}
+    assert format_of(alike | fits(cxcywh=0.45, xywh=0.52)).name == "cxcywh"
