@@ -20,6 +20,7 @@ from dettui.errors import BadUsage
 from dettui.feed.summaries import RunSummary, list_runs
 
 if TYPE_CHECKING:
+    from dettui.domain.frame import Frame
     from dettui.feed.ssh.target import Way
 
 HEADS = ("RUN", "STATE", "STEP", "STARTED", "HOST")
@@ -48,11 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def runs_of(word: str, how: Way) -> tuple[RunSummary, ...]:
     """The runs of the host that *word* means.  Raises BadUsage where it is none, HostUnreachable."""
-    from dettui.cli.show import frame_of_host  # noqa: PLC0415 - the list of this host needs no numpy
-
-    frame = frame_of_host(word, how)
-    if frame is None:
-        raise BadUsage(f"{word} is no host; `dettui ls` lists the runs of this one")
+    frame = _frame_of(word, how)
     runs = [
         RunSummary(
             id=run.info.id,
@@ -68,6 +65,23 @@ def runs_of(word: str, how: Way) -> tuple[RunSummary, ...]:
         for run in frame.runs
     ]
     return tuple(sorted(runs, key=lambda run: run.started, reverse=True))
+
+
+def _frame_of(word: str, how: Way) -> Frame:
+    """The engine is loaded once the host has answered: that it does not, or is none, is told at once."""
+    from dettui.feed.sources import once_feed, sources_of  # noqa: PLC0415 - the list of this host needs no other
+
+    sources = sources_of([word], how)
+    if not sources.hosts:
+        raise BadUsage(f"{word} is no host; `dettui ls` lists the runs of this one")
+    feed = once_feed(sources, how)
+    try:
+        feed.reach()
+        from dettui.cli.show import frame_of_host  # noqa: PLC0415 - it brings numpy
+
+        return frame_of_host(feed)
+    finally:
+        feed.close()
 
 
 def as_dict(run: RunSummary) -> dict[str, object]:

@@ -17,13 +17,12 @@ from dettui.engine import Engine, replay
 from dettui.errors import BadUsage, HostUnreachable, NotARun, RunNotFound
 from dettui.feed.base import Feed
 from dettui.feed.opening import open_desk, open_recording, resolve_run
-from dettui.feed.sources import Opened, sources_of
+from dettui.feed.sources import Opened, once_feed, sources_of
 from dettui.feed.ssh.target import Way
 from dettui_probe import tags
 
 if TYPE_CHECKING:
     from dettui.feed.ssh.desk import Desk, Hosts
-    from dettui.feed.ssh.once import OnceFeed
 
 CURVE_ROWS: Final = 12
 FIRST_S: Final = 1.5  # an agent that has just started looks for runs first
@@ -100,28 +99,12 @@ def read_what_is_known(engine: Engine, feed: Feed, is_pending: Callable[[], bool
         has_come = has_come or arrived
 
 
-def frame_of_host(word: str, way: Way) -> Frame | None:
-    """What the host that *word* means knows of its runs now; None where *word* means no host.
-
-    Raises HostUnreachable.
-    """
-    sources = sources_of([word], way)
-    if not sources.hosts:
-        return None
-    feed = _read_once(Opened(sources, way))
+def frame_of_host(feed: Feed) -> Frame:
+    """What a host knows of its runs now, once *feed* has brought all of it.  Raises HostUnreachable."""
     engine = Engine(feed)
-    try:
-        while not feed.exhausted():
-            engine.pump(PAUSE_S)
-    finally:
-        feed.close()
+    while not feed.exhausted():
+        engine.pump(PAUSE_S)
     return engine.frame()
-
-
-def _read_once(opened: Opened) -> OnceFeed:
-    from dettui.feed.ssh.once import OnceFeed  # noqa: PLC0415 - as above
-
-    return OnceFeed(opened.hosts[0])
 
 
 def print_diagnosis(run: str, way: Way | None = None, *, at_step: int | None = None, as_json: bool = False) -> int:
@@ -146,7 +129,7 @@ def replayed(word: str, way: Way, at_step: int | None) -> RunFrame:
         found = sources.runs[0] if sources.runs else resolve_run(word)
         return replay(open_recording(found.path), at_step=at_step)
     (host,) = sources.hosts
-    feed = _read_once(Opened(sources, way, is_exact=True))
+    feed = once_feed(sources, way, is_exact=True)
     try:
         return replay(feed, at_step=at_step)
     except NotARun:

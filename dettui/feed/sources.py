@@ -20,6 +20,7 @@ from dettui.store.text import clean
 if TYPE_CHECKING:
     from dettui.feed.ssh.desk import Desk
     from dettui.feed.ssh.feed import SshFeed
+    from dettui.feed.ssh.once import OnceFeed
 
 LOCAL: Final = "local"
 """The word for all runs of this machine, beside those of hosts."""
@@ -96,6 +97,14 @@ class Opened:
         """Call the hosts again that are down, and ask the user what they ask."""
         for host in self.hosts:
             host.log_in()
+
+
+def once_feed(sources: Sources, way: Way, *, is_exact: bool = False) -> OnceFeed:
+    """What the one host of *sources* knows now."""
+    from dettui.feed.ssh.once import OnceFeed  # noqa: PLC0415 - a recording needs no ssh
+
+    (feed,) = _host_feeds(sources, way, None, is_exact=is_exact)
+    return OnceFeed(feed)
 
 
 def is_live(found: RunRef) -> bool:

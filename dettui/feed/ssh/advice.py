@@ -59,6 +59,10 @@ _ADVICE: Final[tuple[tuple[str, _Advise], ...]] = (
     (r"no Python \d", _change("{host} has no Python 3.8 or newer on its PATH")),
     (r"no such identity|not accessible", _login("{told}")),
     (r"administratively prohibited|(shell|exec) request failed", _change("{host} runs no commands for us: {told}")),
+    (
+        r"Could not establish a configuration source",
+        _change("{host}: Slurm there belongs to no cluster; name a login node of one, slurm:JOBID@LOGIN"),
+    ),
     (r"Invalid job id|Unable to confirm allocation|job.*(expired|not running)", _change("no such running job: {told}")),
 )  # fmt: skip
 

@@ -90,6 +90,7 @@ Host key verification failed."""
         ("/home/me/.ssh/config: line 3: Bad configuration option: foo", LinkState.FAILED, "ssh config"),
         ("dettui: no Python 3.8 or newer", LinkState.FAILED, "Python 3.8"),
         ("srun: error: Invalid job id specified", LinkState.FAILED, "no such running job"),
+        ("srun: fatal: Could not establish a configuration source", LinkState.FAILED, "belongs to no cluster"),
         ("client_loop: send disconnect: Broken pipe", LinkState.LOST, "Broken pipe"),
         ("", LinkState.LOST, "ended"),
     ],
