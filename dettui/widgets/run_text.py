@@ -56,13 +56,14 @@ def epoch(run: RunFrame) -> str:
     return f"epoch {now}/{-(-run.info.total_steps // per_epoch)}" if run.info.total_steps else f"epoch {now}"
 
 
-def headline(run: RunFrame, is_by_chance: bool = False) -> Line:
-    """The answer to "what is wrong with it" in one line; *is_by_chance*: so many runs are listed that it may be."""
+def headline(run: RunFrame, is_by_chance: bool = False, room: int = 1_000) -> Line:
+    """The answer to "what is wrong with it" in one line, worded for *room* cells; *is_by_chance*: so many runs are
+    listed that it may be."""
     diagnosis = run.diagnosis
     worst = diagnosis.worst
     if worst is not None:
-        told = _may_be_chance(worst) if is_by_chance else _told(worst)
-        return _headline_of(worst, told, others=sum(f.state == "active" for f in diagnosis.findings) - 1)
+        others = sum(finding.state == "active" for finding in diagnosis.findings) - 1
+        return _headline_of(worst, _CHANCE if is_by_chance else _severity(worst), others, room)
     if diagnosis.findings:
         return (Span("✓ ", "good"), Span(f"nothing now; {len(diagnosis.findings)} resolved", "muted"))
     if diagnosis.enough_data:
@@ -72,33 +73,42 @@ def headline(run: RunFrame, is_by_chance: bool = False) -> Line:
     return (Span("… ", "muted"), Span("too early to say", "muted"))
 
 
-def _told(finding: Finding) -> Line:
+def _severity(finding: Finding) -> Line:
     sign = SEVERITIES[finding.severity]
-    return Span(f"{sign.glyph} ", sign.role), Span(harmless(finding.title), sign.role)
+    return (Span(f"{sign.glyph} ", sign.role),)
 
 
-def _may_be_chance(finding: Finding) -> Line:
-    return (
-        Span(f"{BY_CHANCE.glyph} ", BY_CHANCE.role),
-        Span(f"{BY_CHANCE.word}: ", "muted"),
-        Span(harmless(finding.title), BY_CHANCE.role),
-    )
+_CHANCE: Line = (Span(f"{BY_CHANCE.glyph} ", BY_CHANCE.role), Span(f"{BY_CHANCE.word}: ", "muted"))
+
+LEAST_TITLE = 16
+"""Cells of a finding's title before its cause is shortened as well."""
 
 
-def _headline_of(finding: Finding, told: Line, others: int) -> Line:
-    line = told
-    if finding.causes:
-        cause = finding.causes[0]
-        line = (*line, Span(f" ← {cause_name(cause.id)} ({tier_of(cause).word})"))
-    return (*line, Span(f"  +{others}", "muted")) if others > 0 else line
+def _headline_of(finding: Finding, lead: Line, others: int, room: int) -> Line:
+    """Where *room* is short the title is cut, and not how firmly its cause is held: the findings tell the rest."""
+    more: Line = (Span(f"  +{others}", "muted"),) if others > 0 else ()
+    left = room - width_of(lead) - width_of(more)
+    title = harmless(finding.title)
+    cause = _cause_of(finding, left - min(width_of((Span(title),)), LEAST_TITLE))
+    return (*lead, Span(shorten(title, left - width_of(cause)), lead[0].role), *cause, *more)
+
+
+def _cause_of(finding: Finding, room: int) -> Line:
+    if not finding.causes:
+        return ()
+    cause = finding.causes[0]
+    tier = f" ({tier_of(cause).word})"
+    return (Span(f" ← {shorten(cause_name(cause.id), room - len(tier) - 3)}{tier}"),)
 
 
 def header(run: RunFrame, width: int) -> tuple[Line, ...]:
     """The two lines above a run's charts: who and how far, then what is wrong and what the run lost."""
     how_far = _how_far(run, has_epoch=width >= EPOCH_FROM)
+    lacks = width_of(_lacks(run))
+    what = headline(run, room=width - lacks - (lacks > 0))
     return (
         spread(_who(run, width - width_of(how_far) - 2), how_far, width),
-        spread(what := headline(run), _account(run, width - width_of(what)), width),
+        spread(what, _account(run, width - width_of(what)), width),
     )
 
 
@@ -122,13 +132,18 @@ def _how_far(run: RunFrame, has_epoch: bool) -> Line:
 
 
 def _account(run: RunFrame, room: int) -> Line:
-    """What failed before training and what the curves lack, whatever the *room*; what watching costs, as fits."""
-    line = tuple(_apart(failures(run.checks), losses(run)))
+    """What the run lacks, whatever the *room*; what watching costs, as fits."""
+    line = _lacks(run)
     for part in _costs(run):
         longer: Line = (*line, Span(f"  {part}", "muted"))
         if width_of(longer) < room:
             line = longer
     return line
+
+
+def _lacks(run: RunFrame) -> Line:
+    """What failed before training, and what the curves lack."""
+    return tuple(_apart(failures(run.checks), losses(run)))
 
 
 def _apart(*lines: Line) -> Iterator[Span]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from screens.frames import (
+    BAD_BOXES,
     BAD_TARGETS,
     IMBALANCE,
     OSCILLATION,
@@ -30,6 +31,8 @@ from dettui.screens.runs import RunsScreen
 from dettui.screens.view_state import ViewState
 from dettui.screens.views import curve_view
 from dettui.widgets.curve import CurveChart
+from dettui.widgets.run_text import headline
+from dettui.widgets.text import text_of
 
 
 def view_of(stage: Stage, pane: str = "loss") -> CurveView:
@@ -45,9 +48,26 @@ def panes_of(stage: Stage) -> set[str]:
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_worst_finding_its_cause_and_its_remedy_are_on_screen_at_once(size: tuple[int, int]) -> None:
     async with on_stage(frame(sick_run()), size=size) as stage:
-        assert "■ Boxes are not in the format that the model expects" in stage.text
+        assert "■ Boxes are not in the format that" in stage.text
         assert "certain  boxes wrong format" in stage.text
         assert "convert the boxes to xyxy" in stage.text
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_header_says_how_firmly_the_cause_is_held(size: tuple[int, int]) -> None:
+    async with on_stage(frame(sick_run()), size=size) as stage:
+        assert "← boxes wrong format (certain)  +1" in stage.text.splitlines()[1]
+
+
+def test_a_long_title_is_cut_before_its_cause_and_that_before_its_tier() -> None:
+    long = replace(BAD_TARGETS, title="x" * 200, causes=(replace(BAD_BOXES, id="y" * 60),))
+    for run in (run_frame(findings=(finding, OSCILLATION)) for finding in (BAD_TARGETS, long)):
+        whole = text_of(headline(run))
+        for room in range(40, 200):
+            told = text_of(headline(run, room=room))
+            assert told.startswith("■ ") and told.endswith(" (certain)  +1")
+            assert len(told) <= room
+            assert ("… ←" in told) == (len(whole) > room)
 
 
 @pytest.mark.parametrize("size", SIZES)
