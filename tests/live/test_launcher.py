@@ -200,6 +200,45 @@ def test_a_part_that_is_called_first_gives_way_to_its_model(launch: Launch, tmp_
     assert b"instead of the Linear before" in log
 
 
+PARTS = """
+import torch
+from torch import nn
+from dettui_probe.start import current_run
+
+
+class Pieces(nn.Module):  # as a LightningModule: its parts are called, and never itself
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.head, self.teacher = nn.Linear(4, 8), nn.Linear(8, 3), nn.Linear(4, 3)
+
+    def training_step(self, x, y):
+        with torch.no_grad():
+            self.teacher(x)
+        return nn.functional.cross_entropy(self.head(self.encoder(x).relu()), y)
+
+
+pieces = Pieces()
+optimizer = torch.optim.SGD([*pieces.encoder.parameters(), *pieces.head.parameters()], lr=0.1)
+for step in range(4):
+    loss = pieces.training_step(torch.ones(2, 4), torch.tensor([0, 1]))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print(current_run().recorder.step, nn.Module.__call__ is nn.Module._wrapped_call_impl)
+"""
+
+
+def test_parts_that_are_called_one_by_one_are_watched_together(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PARTS)
+    done = launch("-m", "dettui_probe", "train.py")
+    assert (done.stdout, done.stderr) == ("4 True\n", "")
+    (log,) = logs(tmp_path)
+    assert b"now watching a Pieces instead of the Linear before" in log
+    assert b"layer/grad_norm/encoder.weight" in log and b"layer/grad_norm/head.weight" in log
+    assert b"teacher" not in log
+    assert b"probe_fault" not in log
+
+
 def test_an_optimizer_of_a_model_that_was_replaced_is_told(launch: Launch, tmp_path: Path) -> None:
     replaced = TRAINS.replace("for step", "model = nn.Linear(4, 3)\nfor step")
     (tmp_path / "train.py").write_text(replaced)

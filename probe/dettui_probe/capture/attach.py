@@ -9,6 +9,7 @@ from typing import Final
 
 from dettui_probe.capture.activations import named_hooks
 from dettui_probe.capture.assignment import assignment_patches
+from dettui_probe.capture.entrances import entrances_of, whole_of
 from dettui_probe.capture.foreign import ForeignSteps
 from dettui_probe.capture.inert import LiveHook
 from dettui_probe.capture.patches import patch_all
@@ -46,9 +47,11 @@ class Capture:
         backbone = _backbone_of(model)
         if backbone is not None:
             undo.callback(backbone.register_forward_pre_hook(LiveHook(watcher.backbone_begins)).remove)
+        for entrance in entrances_of(model):
+            begins = entrance.register_forward_pre_hook(LiveHook(watcher.forward_begins), with_kwargs=True)
+            undo.callback(begins.remove)
+            undo.callback(entrance.register_forward_hook(LiveHook(watcher.forward_ended)).remove)
         for handle in (
-            model.register_forward_pre_hook(LiveHook(watcher.forward_begins), with_kwargs=True),
-            model.register_forward_hook(LiveHook(watcher.forward_ended)),
             register_optimizer_step_pre_hook(watcher.optimizer_begins),
             register_optimizer_step_post_hook(watcher.optimizer_ended),
         ):
@@ -91,8 +94,10 @@ def attach(
     """
     capture = _captures.get(run)
     if capture is not None and capture.model is not model:
-        before, now = type(capture.model).__name__, type(model).__name__
-        run.event("watch", f"now watching a {now} instead of the {before} before")
+        before, now = whole_of(capture.model), whole_of(model)
+        if now is not before:
+            text = f"now watching a {type(now).__name__} instead of the {type(before).__name__} before"
+            run.event("watch", text)
         if guessed:
             capture.abandon()
         else:
@@ -108,9 +113,14 @@ def attach(
     return capture
 
 
+def capture_of(run: Run) -> Capture | None:
+    """The hooks of *run*, if it has some."""
+    return _captures.get(run)
+
+
 def watched_model(run: Run) -> nn.Module | None:
     """The model that is watched for *run*, if one is."""
-    capture = _captures.get(run)
+    capture = capture_of(run)
     return None if capture is None else capture.model
 
 

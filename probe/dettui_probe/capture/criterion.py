@@ -15,11 +15,15 @@ class Criterion:
     """Looks for it between a forward pass and its backward pass, and follows it from then on."""
 
     def __init__(
-        self, offered: Callable[[Sequence[Any], Mapping[str, Any]], bool], returned: Callable[[object], None]
+        self,
+        offered: Callable[[Sequence[Any], Mapping[str, Any]], bool],
+        returned: Callable[[object], None],
+        entrances: Sequence[nn.Module],
     ) -> None:
         """*offered* is given the arguments of modules, and says whether targets are among them; *returned* is given
-        what the loss made of them.  Neither raises."""
+        what the loss made of them.  Neither raises.  The *entrances* of the model are no loss."""
         self._offered, self._returned = offered, returned
+        self._entrances = entrances
         self._search: Any = None  # handle of the hook on every module
         self._found: list[Any] = []  # handles of the hooks on the loss
 
@@ -42,7 +46,9 @@ class Criterion:
         self._found.clear()
 
     def _meet(self, module: nn.Module, args: Sequence[Any]) -> None:
-        if not self._found and not isinstance(module, torch.jit.ScriptModule) and self._offered(args, {}):
+        if self._found or isinstance(module, torch.jit.ScriptModule) or any(module is one for one in self._entrances):
+            return
+        if self._offered(args, {}):
             self.close()
             self._found = [
                 module.register_forward_pre_hook(LiveHook(self._given), with_kwargs=True),

@@ -6,16 +6,20 @@ made it, as it is while any such call lasts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from dettui_probe.capture.attach import attach, watched_model
+from dettui_probe.capture.attach import attach, capture_of, watched_model
+from dettui_probe.capture.entrances import CalledParts, common_owner, entrances_of, is_part, whole_of
 from dettui_probe.capture.patches import Patch
 from dettui_probe.capture.torchlib import nn, register_optimizer_step_post_hook, torch
 from dettui_probe.contract import Contract
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.start import current_run, start_run
 from dettui_probe.unwatched import is_unwatched
+
+MOST_SEARCHES: Final = 8
+"""For what a called module is a part of: each looks at every object of the process."""
 
 
 class Wanted(NamedTuple):
@@ -37,14 +41,17 @@ class Search:
     The first such call need not be of the model: trainers call a part, or a model that they replace later, to learn
     its strides or sizes.  So the one found is a guess until it is called again after an optimizer's step.  Until then
     it gives way to a module that it is a part of, and to one that is called before a step and after it while the guess
-    is not: whoever takes no part in a step is not what is trained.
+    is not: whoever takes no part in a step is not what is trained.  Where another part of the same module is called
+    before the first step, such as the head behind the encoder, both are watched as parts of it.
     """
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
         self._fence: Final = Fence("launcher", Ledger(lambda part, text: None))
         self._guess: nn.Module | None = None
+        self._begun: tuple[nn.Module, tuple[Any, ...], dict[str, Any]] | None = None  # the first call of the guess
         self._others: dict[nn.Module, int] = {}  # called since the guess was: after how many steps
+        self._searches = 0
         self._steps = 0  # of any optimizer, since the guess was made
         self._calls = 0  # of the guess
         self._counting = register_optimizer_step_post_hook(lambda *_: self._step_ended())
@@ -55,18 +62,20 @@ class Search:
 
     def _wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            self._fence.run(self._consider, module)
+            self._fence.run(self._consider, module, args, kwargs)
             return original(module, *args, **kwargs)
 
         return call
 
-    def _consider(self, module: nn.Module) -> None:
+    def _consider(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if is_unwatched():
             return
         if self._script_watches():
             self._end()
         elif _trains(module):
             self._patch.undo()
+            if self._guess is None:
+                self._begun = (module, args, kwargs)
             if self._is_settled(module):
                 self._end()
             else:
@@ -80,17 +89,40 @@ class Search:
 
     def _is_settled(self, module: nn.Module) -> bool:
         """Whether the call of *module* tells that the right one is watched, which may become *module* by it."""
-        if self._guess is None or _is_part(self._guess, module):
+        guess = self._guess
+        if guess is None or is_part(whole_of(guess), module) or self._is_called_as_a_whole_now(module):
             self._watch(module)
             return False
-        if module is self._guess:
+        if _is_one_of(entrances_of(guess), module):
             self._others.clear()
+            self._begun = None  # another pass begins
             self._calls += 1
             return self._steps > 0 or self._calls >= CALLS
-        if not _is_part(module, self._guess) and self._others.setdefault(module, self._steps) < self._steps:
+        if any(is_part(module, entrance) for entrance in entrances_of(guess)):
+            return False
+        if module not in self._others and not self._steps:
+            self._watch_with(guess, module)
+        if self._others.setdefault(module, self._steps) < self._steps:
             self._watch(module)
             return True
         return False
+
+    def _is_called_as_a_whole_now(self, module: nn.Module) -> bool:
+        return isinstance(self._guess, CalledParts) and whole_of(self._guess) is module
+
+    def _watch_with(self, guess: nn.Module, module: nn.Module) -> None:
+        """Watch *module* beside the guess, where both are parts of another one.  Its pass had begun with the guess."""
+        self._searches += 1
+        owner = common_owner(whole_of(guess), module) if self._searches <= MOST_SEARCHES else None
+        if owner is None:
+            return
+        self._watch(CalledParts(owner, [*entrances_of(guess), module]))
+        run = current_run()
+        capture = None if run is None else capture_of(run)
+        if capture is not None and self._begun is not None:
+            first, args, kwargs = self._begun
+            capture.watcher.forward_begins(first, args, kwargs)
+            capture.watcher.forward_ended(first, args, None)
 
     def _watch(self, module: nn.Module) -> None:
         self._guess, self._steps, self._calls = module, 0, 0
@@ -110,11 +142,12 @@ class Search:
 
     def _step_ended(self) -> None:
         self._steps += 1
+        self._begun = None
 
     def _end(self) -> None:
         self._patch.undo()
         self._counting.remove()
-        self._guess = None
+        self._guess = self._begun = None
         self._others.clear()
 
 
@@ -122,5 +155,5 @@ def _trains(module: nn.Module) -> bool:
     return module.training and torch.is_grad_enabled() and any(param.requires_grad for param in module.parameters())
 
 
-def _is_part(module: nn.Module, whole: nn.Module) -> bool:
-    return module is not whole and any(part is module for part in whole.modules())
+def _is_one_of(modules: Sequence[nn.Module], module: nn.Module) -> bool:
+    return any(module is one for one in modules)

@@ -21,6 +21,7 @@ from dettui_probe.capture.budget import Budget
 from dettui_probe.capture.clock import Phase, StepClock
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.criterion import SEARCHED, Criterion
+from dettui_probe.capture.entrances import Passes, entrances_of, whole_of
 from dettui_probe.capture.inputs import Inputs
 from dettui_probe.capture.memory import MEMORY
 from dettui_probe.capture.parameters import Parameters
@@ -57,6 +58,7 @@ class Watcher:
     def __init__(self, run: Run, model: nn.Module, wishes: Wishes) -> None:
         self._recorder = run.recorder
         self._model = model
+        self._passes = Passes(model)
         self._fence = run.fence("steps")
         self._budget = Budget(wishes.budget)
         self._collector = Collector(self._budget, run)
@@ -65,7 +67,7 @@ class Watcher:
         self._hearing = self._collector.instrument("warnings")
         self._warnings: Reading | None = None
         self._inputs = Inputs(model, self._collector, wishes.contract)
-        self._criterion = Criterion(self.loss_begins, self.loss_ended)
+        self._criterion = Criterion(self.loss_begins, self.loss_ended, entrances_of(model))
         self._awaits_loss = False  # the model has answered, and nothing was propagated back yet
         self._eval_passes = self._eval_passes_in_training_mode = (
             0  # forward passes without gradients since the last step
@@ -77,7 +79,7 @@ class Watcher:
         self._probe_s = 0.0  # our own time in the current step
         self._trained_before = False  # a forward pass in training mode was seen
         self._in_eval_mode = False  # of the forward pass that the coming step belongs to
-        self._mode_matters = any(isinstance(module, MODE_DEPENDENT) for module in model.modules())
+        self._mode_matters = any(isinstance(module, MODE_DEPENDENT) for module in whole_of(model).modules())
         self._unclaimed = 0  # forward passes in evaluation mode: no training, unless backward follows
         self._in_forward = False
         self._in_backward = False
@@ -102,13 +104,18 @@ class Watcher:
     # --- called by torch ----------------------------------------------------------------------------------------
 
     def forward_begins(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Before the forward pass of the watched model."""
-        if module is self._model and not any(tensor.is_meta for tensor in tensors_in(args)):  # Keras asks for shapes
+        """Before the forward pass of the watched model, or of one of its parts that are called one by one."""
+        if any(tensor.is_meta for tensor in tensors_in(args)):  # Keras asks for shapes
+            return
+        entry = self._passes.enter(module)
+        if entry == "begins":
             self._call(self._forward_begins, args, kwargs, torch.is_grad_enabled())
+        elif entry:
+            self._call(self._forward_goes_on, torch.is_grad_enabled())
 
     def forward_ended(self, module: nn.Module, _args: Sequence[Any], output: object) -> None:
-        """After the forward pass of the watched model."""
-        if module is self._model and self._in_forward:
+        """After the forward pass of the watched model, or of that part."""
+        if self._passes.leave(module) and self._in_forward:
             self._call(self._forward_ended, output)
 
     def backbone_begins(self, _module: nn.Module, args: Sequence[Any]) -> None:
@@ -253,6 +260,13 @@ class Watcher:
         if self._forwards_ever == FORWARDS_WITHOUT_BACKWARD and not self._backwards_ever:
             self._tell_no_backward()
 
+    def _forward_goes_on(self, with_grad: bool) -> None:
+        """Another part is called in a pass that has begun."""
+        if with_grad and self._forwards:
+            self._await_loss(False)
+            self._in_forward = True
+            self._enter("forward")
+
     def _evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any], training: bool) -> None:
         self._eval_passes += 1
         self._eval_passes_in_training_mode += training and self._mode_matters
@@ -303,6 +317,7 @@ class Watcher:
 
     def _backward_begins(self, tensors: Sequence[Tensor]) -> None:
         self._await_loss(False)
+        self._passes.end()
         scaled, self._scaled = self._scaled, None
         if self._unclaimed and not self._forwards:
             self._forwards, self._unclaimed, self._in_eval_mode = self._unclaimed, 0, True
