@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from dettui.domain.run import ModelInfo, RunInfo
@@ -27,12 +29,17 @@ def run_info(hello: wire.Hello) -> RunInfo:
         argv=tuple(clean(argument, MAX_TEXT) for argument in hello.argv[:_MAX_ARGUMENTS]),
         cwd=clean(hello.cwd, MAX_TEXT),
         config=clean_mapping(hello.config),
-        class_names=tuple(clean(name) for name in hello.class_names[:_MAX_NAMES]),
+        class_names=names(hello.class_names),
         total_steps=hello.total_steps,
         steps_per_epoch=hello.steps_per_epoch,
         group=clean(hello.group),
         start_step=max(hello.start_step, 0),
     )
+
+
+def names(of_classes: Sequence[str]) -> tuple[str, ...]:
+    """The names of its classes."""
+    return tuple(clean(name) for name in of_classes[:_MAX_NAMES])
 
 
 def model_info(model: wire.Model) -> ModelInfo:

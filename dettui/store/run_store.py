@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dettui.domain.check import BadTarget, Check
 from dettui.domain.given import GivenImage
@@ -60,6 +60,7 @@ class RunStore:
         self._bad_targets: tuple[BadTarget, ...] | None = None
         self._shown: deque[tuple[GivenImage, ...]] = deque(maxlen=policy.max_batches_shown)  # oldest first
         self._exhibits: deque[GivenImage] = deque(maxlen=policy.max_exhibits)  # oldest first
+        self._names_are_told = False  # the script named its classes: it knows better than its model
         self._beat: wire.Beat | None = None
         self._bye: wire.Bye | None = None
 
@@ -76,7 +77,7 @@ class RunStore:
         elif isinstance(message, wire.Event):
             self._note(introductions.clean_event(message))
         elif isinstance(message, wire.Model):
-            self.model = introductions.model_info(message)
+            self._describe(message)
         elif isinstance(message, wire.Hello):
             self._greet(message)
         elif isinstance(message, wire.Pictures):
@@ -198,6 +199,7 @@ class RunStore:
 
     def _greet(self, hello: wire.Hello) -> None:
         self.info = introductions.run_info(hello)
+        self._names_are_told = bool(hello.class_names)
         self._counts.clear()
         self._checks = None
         if hello.boot in self.boots[-1:]:
@@ -205,6 +207,12 @@ class RunStore:
         if self.boots:
             self._begin_strand()
         self.boots = (*self.boots, hello.boot)
+
+    def _describe(self, model: wire.Model) -> None:
+        self.model = introductions.model_info(model)
+        if self.info is not None and model.class_names and not self._names_are_told:
+            self.info = replace(self.info, class_names=introductions.names(model.class_names))
+            self._counts.clear()
 
     def _begin_strand(self) -> None:
         self._columns.forget()

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 MAJOR: Final = 1
-MINOR: Final = 3
+MINOR: Final = 4
 
 
 class Message(msgspec.Struct, array_like=True, gc=False, frozen=True, omit_defaults=False):
@@ -106,6 +106,7 @@ class Model(Message, frozen=True, tag="model"):
     in_training_mode: bool = True
     box_format: str = ""  # that the head reads: xyxy, xywh, cxcywh, yxyx; "" where unknown
     box_scale: str = ""  # "pixels", or "unit" for shares of the image; "" where unknown
+    class_names: list[str] = []  # that the model itself carries, index = class id (since 1.4)
 
 
 class Beat(Message, frozen=True, tag="hb"):

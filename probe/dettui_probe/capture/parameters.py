@@ -14,10 +14,12 @@ from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.copies import READ_EVERY as COPIES_EVERY
 from dettui_probe.capture.copies import Copies
 from dettui_probe.capture.coverage import Coverage, audit, dropout_rate, params_of, unseen_optimizers
+from dettui_probe.capture.entrances import whole_of
 from dettui_probe.capture.foreign import name_of
 from dettui_probe.capture.gradients import GradientNorms
 from dettui_probe.capture.moments import CADENCE as MOMENTS_CADENCE
 from dettui_probe.capture.moments import SecondMoments, begins_afresh
+from dettui_probe.capture.names import class_names_of
 from dettui_probe.capture.sketch import GradientSketch
 from dettui_probe.capture.torchlib import Optimizer, Tensor, nn
 from dettui_probe.capture.tracked import SampleMatrix, Tracked
@@ -261,6 +263,7 @@ class Parameters:
             in_training_mode=self._model.training,
             box_format=contract.box_format or "",
             box_scale=contract.box_scale or "",
+            class_names=class_names_of(whole_of(self._model)),
         )
 
 

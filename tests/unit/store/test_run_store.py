@@ -243,6 +243,17 @@ def test_class_counts_add_up_and_carry_the_names_of_the_hello(store: RunStore) -
     assert (counts.first_step, counts.last_step) == (1, 4)
 
 
+def test_names_that_the_model_carries_are_taken_where_the_script_told_none(store: RunStore) -> None:
+    carries = wire.Model(0, 1.0, "yolo", 2, None, 9, 9, 9, class_names=["cat", "dog"])
+    for told, meant in (([], ("cat", "dog")), (["a", "b"], ("a", "b"))):
+        store.apply(hello(class_names=told))
+        store.apply(wire.Counts(1, 1.0, "targets", [0], [3]))
+        store.apply(carries)
+        counts = store.counts("targets")
+        assert counts is not None and store.info is not None
+        assert counts.names == store.info.class_names == meant
+
+
 def test_a_class_that_is_known_and_never_seen_counts_zero(store: RunStore) -> None:
     store.apply(hello(class_names=["cat", "dog"]))
     store.apply(wire.Counts(1, 1.0, "targets", [0], [3]))
