@@ -91,6 +91,7 @@ class Watcher:
         self._stepped: list[Optimizer] = []  # since the last backward pass
         self._closer: Optimizer | None = None  # the optimizer that completes a step; None while there is but one
         self._pending = False  # an optimizer stepped, and another one is still expected to
+        self._awaits_closure = False  # an optimizer of ours steps, and calls backward itself
         self._optimizer_calls = 0
         self._scaled: tuple[Tensor, Tensor] | None = None  # as GradScaler.scale returned it, and what it was given
         self._amp_scale: Tensor | None = None
@@ -347,6 +348,8 @@ class Watcher:
             self.parameters.optimizer_begins(self._coming_step, self._inputs.contract)
             self._pending = True
             return
+        awaited, self._awaits_closure = self._awaits_closure, False
+        self._update_begins(awaited)
         late = self._micro_steps - max(PATIENCE, 4 * self._usual_micro_steps)
         if self._backwards_ever == 1:
             self.parameters.look_for_changes()
@@ -357,10 +360,18 @@ class Watcher:
     def _optimizer_begins(self, optimizer: Optimizer) -> None:
         self._optimizer_calls += 1
         ours = self.parameters.adopt(optimizer, after_backward=self._micro_steps > 0)
-        if ours and self._lit and self._is_within_a_step() and not self._pending:
+        if self._is_within_a_step():
+            self._update_begins(ours)
+        else:
+            self._awaits_closure = ours
+
+    def _update_begins(self, ours: bool) -> None:
+        """The gradients of the step are there, and an optimizer is about to use them."""
+        if ours and self._lit and not self._pending:
             self.parameters.optimizer_begins(self._coming_step, self._inputs.contract)
 
     def _optimizer_ended(self, optimizer: Optimizer) -> None:
+        self._awaits_closure = False
         if not self.parameters.is_ours(optimizer):
             return
         self._stepped.append(optimizer)

@@ -428,4 +428,5 @@ def test_a_closure_may_call_backward_inside_the_step(run: Run, told: ToldReader)
     optimizer.step(closure)
     now = told()
     assert [row.step for row in now.rows] == [1, 2]
+    assert len(now.values(tags.UPDATE_RATIO)) == 2
     assert "probe_fault" not in now.kinds()
