@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from live.patience import PATIENCE_S
 from unit.audit.sets import scenes, write_coco, write_image
 
 ENTRY = "import sys; from dettui.cli import main; sys.exit(main())"
-PATIENCE_S = 60.0
 IMAGES = scenes(images=8, size=(160, 120))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from live.patience import PATIENCE_S
 
 from dettui.engine import replay
 from dettui.feed.opening import open_recording
@@ -74,7 +75,7 @@ def test_an_argument_that_a_worker_ignores_is_a_finding(home: Path, context: str
     (home / "train.py").write_text(SCRIPT.replace("WATCH", watch).replace("CONTEXT", context))
     env = {**os.environ, "DETTUI_HOME": str(home / "h"), "DETTUI_RUNS": str(home / "r"), "PYTHONWARNINGS": "default"}
     command = [sys.executable, *(["-m", "dettui_probe"] if launched else []), "train.py"]
-    done = subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert done.stderr.count("not valid for transform GaussNoise") == 2  # once from each worker, as without us
     assert "before the run" in done.stderr
     (log,) = (home / "r").iterdir()

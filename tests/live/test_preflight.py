@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from live.patience import PATIENCE_S
 
 from dettui_probe import framing, wire
 
@@ -68,7 +69,9 @@ def launch(tmp_path: Path) -> Launch:
         (tmp_path / "train.py").write_text(SETUP + script)
         env = {**os.environ, "DETTUI_HOME": str(tmp_path / "h"), "DETTUI_RUNS": str(tmp_path / "runs")}
         command = [sys.executable, *launcher, "train.py", *arguments]
-        return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+        return subprocess.run(
+            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
 
     return run
 

@@ -7,21 +7,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from live.agents import end_agent
+from live.patience import PATIENCE_S, until
+from live.places import short_directory
 
 from dettui.domain.finding import Diagnosis
 from dettui.domain.frame import RunFrame
 from dettui.domain.run import RunState
 from dettui.engine import Engine, replay
 from dettui.feed.opening import open_local, open_recording
-from dettui_probe.registry import announced_agent
-
-PATIENCE_S = 60.0
 
 LOOP = """
 import math, random, sys
@@ -45,24 +43,12 @@ with probe.init("live", total_steps=400) as run:
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A runtime directory short enough for sockets, and a place for logs."""
-    home = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
+    home = short_directory()
     monkeypatch.setenv("DETTUI_HOME", str(home))
     monkeypatch.setenv("DETTUI_RUNS", str(tmp_path / "runs"))
     yield tmp_path / "runs"
     end_agent()
     shutil.rmtree(home, ignore_errors=True)
-
-
-def end_agent() -> None:
-    """End the agent that a test started, if it did, and wait until its entry is gone."""
-    agent = announced_agent()
-    if agent is None:
-        return
-    os.kill(agent.pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE_S
-    while announced_agent() is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -83,14 +69,14 @@ def go_on(process: subprocess.Popen[str]) -> None:
 
 
 def watch_until(engine: Engine, seen: Callable[[RunFrame], bool]) -> RunFrame:
-    """Pump until the only run looks as wanted; fails after PATIENCE_S."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+    """Pump until the only run looks as wanted."""
+
+    def is_seen() -> bool:
         engine.pump(wait_s=0.2)
-        runs = engine.frame().runs
-        if runs and seen(runs[0]):
-            return runs[0]
-    pytest.fail(f"still {engine.frame().runs}")
+        return any(map(seen, engine.frame().runs))
+
+    until(is_seen, lambda: engine.frame().runs)
+    return engine.frame().runs[0]
 
 
 def told(diagnosis: Diagnosis) -> tuple[object, ...]:
@@ -132,6 +118,4 @@ def test_replay_to_a_step_of_a_real_log_shows_what_was_known_then(house: Path, t
 
 
 def wait_for_steps(house: Path, steps: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while replay(open_recording(next(house.iterdir()))).vitals.step < steps:
-        assert time.monotonic() < deadline
+    until(lambda: replay(open_recording(next(house.iterdir()))).vitals.step >= steps)

@@ -8,21 +8,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from live.agents import end_agent
+from live.patience import until
+from live.places import short_directory
 
 from dettui.domain.run import Liveness, RunState
 from dettui.feed.base import Arrival
 from dettui.feed.local import LocalFeed
 from dettui_probe import wire
-from dettui_probe.registry import announced_agent
 
-DEADLINE_S = 60.0
 Spawn = Callable[..., "subprocess.Popen[str]"]
 
 PRELUDE = """
@@ -40,11 +39,11 @@ def wait():
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty runtime directory; whatever agent serves it at the end is ended."""
-    directory = Path(tempfile.mkdtemp(prefix="dt", dir="/tmp"))
+    directory = short_directory()
     monkeypatch.setenv("DETTUI_HOME", str(directory / "h"))
     monkeypatch.setenv("DETTUI_RUNS", str(directory / "r"))
     yield directory / "h"
-    end_agent(signal.SIGTERM)
+    end_agent()
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -86,11 +85,13 @@ class Viewer:
         self.arrivals += self.feed.poll(wait_s)
 
     def until(self, reached: Callable[[Viewer], bool]) -> None:
-        """Look until *reached*; fails after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
-        while not reached(self):
-            assert time.monotonic() < deadline, (self.state, self.values()[-3:], self.notices, self.feed.refusal)
+        """Look until *reached*."""
+
+        def is_reached() -> bool:
             self.look()
+            return reached(self)
+
+        until(is_reached, lambda: (self.state, self.values()[-3:], self.notices, self.feed.refusal))
 
     def values(self, tag: str = "x") -> list[float]:
         """All values of *tag*, in order of arrival."""
@@ -138,25 +139,6 @@ def watch(home: Path) -> Iterator[Callable[..., Viewer]]:
 def kill_agent(home: Path) -> Callable[[], None]:
     """SIGKILLs the agent."""
     return lambda: end_agent(signal.SIGKILL)
-
-
-def end_agent(how: signal.Signals) -> None:
-    """Send *how* to the agent that is announced, and wait until it has gone."""
-    agent = announced_agent()
-    if agent is None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(agent.pid, how)
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{agent.pid}").exists() and not _is_zombie(agent.pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
 
 
 def _values(arrival: Arrival, tag: str, names: dict[tuple[str, int], str]) -> Iterator[float]:

@@ -133,8 +133,7 @@ def test_the_log_alone_is_enough(spawn: Spawn, watch: Watch) -> None:
 
 def test_the_live_stream_alone_is_enough(spawn: Spawn, watch: Watch, home: Path) -> None:
     watcher = watch()
-    spawn("pass").wait()
-    watcher.look(5.0)
+    watcher.until(lambda _: announced_agent() is not None)
     home.mkdir(exist_ok=True)
     (home / "runs").write_text("a file where a directory is wanted")
     spawn("run = probe.init('early'); time.sleep(0.5)\n" + TRAINING.format(steps=300), DETTUI_RUNS="/dev/null/nowhere")

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import zmq
+from live.patience import PATIENCE_S, until
 
 from dettui.domain.run import RunState
 from dettui.feed.agent import protocol
@@ -33,32 +33,26 @@ run.finish()
 
 def test_of_many_agents_that_start_at_once_one_stays(home: Path) -> None:
     agents = [subprocess.Popen([*AGENT, "20"]) for _ in range(4)]
-    deadline = time.monotonic() + 30
-    while sum(agent.poll() is None for agent in agents) > 1 or announced_agent() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: sum(agent.poll() is None for agent in agents) == 1 and announced_agent() is not None)
     (survivor,) = [agent for agent in agents if agent.poll() is None]
     announced = announced_agent()
     assert announced is not None
     assert announced.pid == survivor.pid
     assert [agent.returncode for agent in agents if agent is not survivor] == [0, 0, 0]
     survivor.terminate()
-    assert survivor.wait(20) == 0
+    assert survivor.wait(PATIENCE_S) == 0
 
 
 def test_an_agent_that_nobody_asks_goes_and_leaves_nothing_behind(home: Path) -> None:
-    assert subprocess.run([*AGENT, "0.2"], timeout=30, check=False).returncode == 0
+    assert subprocess.run([*AGENT, "0.2"], timeout=PATIENCE_S, check=False).returncode == 0
     assert sorted(path.name for path in home.iterdir()) == ["a.lock"]
 
 
 def test_an_agent_whose_files_were_taken_away_goes(home: Path) -> None:
     agent = subprocess.Popen([*AGENT, "60"])
-    deadline = time.monotonic() + 20
-    while announced_agent() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(announced_agent)
     (home / "agent.json").unlink()
-    assert agent.wait(20) == 0
+    assert agent.wait(PATIENCE_S) == 0
 
 
 def test_opening_starts_an_agent_and_finds_it_again(home: Path) -> None:
@@ -98,7 +92,7 @@ def test_an_agent_of_another_version_is_refused_by_name(home: Path) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as viewer:
         viewer.connect(agent.query)
         viewer.send(protocol.encode(protocol.Open(protocol.VERSION + 1)))
-        assert viewer.poll(20_000)
+        assert viewer.poll(1000 * PATIENCE_S)
         reply = protocol.reply_of(viewer.recv())
     assert isinstance(reply, protocol.Refused)
     assert str(agent.pid) in reply.text
@@ -117,13 +111,15 @@ def test_a_refusal_becomes_one_line_for_the_user(home: Path, spawn: Callable[...
         )
         feed = LocalFeed()
         feed.poll(0.0)
-        assert agent.poll(20_000)
+        assert agent.poll(1000 * PATIENCE_S)
         who, _ = agent.recv_multipart()
         agent.send_multipart([who, protocol.encode(protocol.Refused("end \x1b[2Jpid 7 first"))])
-        deadline = time.monotonic() + 20
-        while not feed.refusal:
-            assert time.monotonic() < deadline
+
+        def is_refused() -> str:
             feed.poll(0.05)
+            return feed.refusal
+
+        until(is_refused)
         feed.close()
     assert feed.refusal == "end pid 7 first"
 

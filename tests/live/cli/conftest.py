@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from live.patience import PATIENCE_S
+from live.places import short_directory
 
 ENTRY = "import sys; from dettui.cli import main; sys.exit(main())"
 
@@ -43,7 +44,7 @@ class Place:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -91,6 +92,6 @@ with probe.init(total_steps={steps}) as run:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    home = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))  # short: socket paths end at 107 bytes
+    home = short_directory()
     yield Place(tmp_path, home)
     shutil.rmtree(home, ignore_errors=True)

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from live.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from tests.live.cli.conftest import Place
@@ -103,7 +104,7 @@ def test_ctrl_c_is_for_the_training_and_the_diagnosis_still_follows(place: Place
         while "waiting" not in dettui.stdout.readline():
             assert dettui.poll() is None
         os.killpg(dettui.pid, signal.SIGINT)
-        out, err = dettui.communicate(timeout=60)
+        out, err = dettui.communicate(timeout=PATIENCE_S)
     assert dettui.returncode == 130
     assert "step 60" in out
     assert err.count("Traceback") == 1 and "dettui/cli" not in err  # the script's own

@@ -13,11 +13,10 @@ import time
 from typing import IO, TYPE_CHECKING
 
 import pytest
+from live.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from tests.live.cli.conftest import Place
-
-PATIENCE_S = 60.0
 
 
 class Terminal:

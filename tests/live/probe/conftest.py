@@ -7,13 +7,13 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from live.patience import PATIENCE_S
+from live.places import short_directory
 
 from dettui_probe import framing, wire
 
@@ -115,7 +115,7 @@ class Workplace:
         self._started.append(process)
         return process
 
-    def run(self, source: str, *, timeout_s: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, source: str, *, timeout_s: float = PATIENCE_S, **env: str) -> subprocess.CompletedProcess[str]:
         """The script *source*, to its end."""
         process = self.start(source, **env)
         out, err = process.communicate(timeout=timeout_s)
@@ -148,21 +148,8 @@ class Workplace:
 
 @pytest.fixture
 def workplace() -> Iterator[Workplace]:
-    home = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))  # short: sockets live in it
+    home = short_directory()
     place = Workplace(home)
     yield place
     place.close()
     shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool]], None]:
-    """Wait for something that is bound to happen; fail after 20 s."""
-
-    def wait(happened: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not happened():
-            assert time.monotonic() < deadline, "it never happened"
-            time.sleep(0.01)
-
-    return wait

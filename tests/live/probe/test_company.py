@@ -45,7 +45,7 @@ def test_worker_processes_that_log_neither_hang_nor_write(workplace) -> None:
             workers = [context.Process(target=work, args=(queue,)) for _ in range(4)]
             for worker in workers: worker.start()
             for worker in workers:
-                worker.join(20)
+                worker.join()
                 assert worker.exitcode == 0, worker.exitcode
             run.log(epoch, epoch=float(epoch))
         stop.set(); thread.join(); run.finish()
@@ -106,7 +106,8 @@ def test_more_than_the_queue_holds_drops_the_oldest_and_says_how_many(workplace)
             def ready(self): return Late.due
             def resolve(self): return ()
         run.recorder.put(Late())
-        import time; time.sleep(0.2)
+        import time
+        while run.recorder.waiting: time.sleep(0.01)
         for step in range(recorder.CAPACITY + 1000): run.log(step, loss=1.0)
         Late.due = True
         while run.recorder.waiting: time.sleep(0.05)
@@ -124,12 +125,10 @@ def test_a_script_that_logs_without_a_pause_is_written_meanwhile(workplace) -> N
         import dettui_probe as probe, glob, os, time
         run = probe.init()
         (path,) = glob.glob(os.environ["DETTUI_RUNS"] + "/*/*.dlog")
-        end = time.monotonic() + 60  # a busy disk takes a second for a portion
-        while os.path.getsize(path) < 50_000 and time.monotonic() < end:
+        while os.path.getsize(path) < 50_000:
             for step in range(2000): run.log(step, loss=1.0)
-        print(os.path.getsize(path) >= 50_000)
     """)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
     assert workplace.strand().bye is not None
 
 

@@ -9,37 +9,54 @@ import signal
 import time
 
 import pytest
+from live.patience import PATIENCE_S, until
 from live.probe.disks import break_down, ext4, fill, frozen, mounted, tmpfs
 
-# Trains until its stdin closes, and says how long log() and each step took, how much memory it has and how it left.
+from dettui_probe.writer import CLOSE_S
+
+# Trains until it is told to end; says its step when it is asked, and at the end how long log() and finish() took.
 TRAINS = """
-    import json, os, resource, statistics, sys, threading, time
+    import json, sys, threading, time
     import dettui_probe as probe
     run = probe.init("disk")
     done = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), done.set()), daemon=True).start()
+    def answer():
+        while sys.stdin.readline() == "step?\\n":
+            print(step, flush=True)
+        done.set()
+    logged, step = [], 0
+    threading.Thread(target=answer, daemon=True).start()
     print("trains", flush=True)
-    logged, stepped, step = [], [], 0
     clock = time.perf_counter
     while not done.is_set():
-        began = clock()
         time.sleep(0.001)
         before = clock()
         run.log(step, loss=0.5, lr=0.1)
-        after = clock()
-        logged.append(after - before); stepped.append(after - began)
+        logged.append(clock() - before)
         step += 1
     began = clock()
     run.finish()
     logged.sort()
-    told = {"steps": step, "p50_us": 1e6 * logged[len(logged) // 2], "longest_s": max(stepped)}
+    told = {"steps": step, "p50_us": 1e6 * logged[len(logged) // 2]}
     print(json.dumps({**told, "finish_s": clock() - began, "lost": run.recorder.dropped}), flush=True)
 """
 
 
-def say(process) -> None:
-    process.stdin.write("\n")
+def say(process, word: str) -> None:
+    process.stdin.write(word + "\n")
     process.stdin.flush()
+
+
+def step_of(process) -> int:
+    """Its step, now."""
+    say(process, "step?")
+    return int(process.stdout.readline())
+
+
+def takes_steps(process, count: int) -> None:
+    """Wait until it has taken so many more."""
+    begun = step_of(process)
+    until(lambda: step_of(process) > begun + count)
 
 
 def started(workplace, disk):
@@ -49,16 +66,16 @@ def started(workplace, disk):
 
 
 def ended(process) -> dict[str, float]:
-    out, err = process.communicate("\n", timeout=40)
+    out, err = process.communicate("\n", timeout=PATIENCE_S)
     assert err == ""
     return json.loads(out)
 
 
 def unhurt(report: dict[str, float]) -> None:
-    """Generous bounds, for a machine that does much else: a hundred times what it takes, and no step that waited."""
+    """Generous bounds, for a machine that does much else: a hundred times what a call takes, and an end that gave up on
+    the disk before its time was up."""
     assert report["p50_us"] < 300, report
-    assert report["longest_s"] < 5.0, report
-    assert report["finish_s"] < 1.5, report
+    assert report["finish_s"] < CLOSE_S / 2, report
 
 
 def steps_read(workplace, disk) -> list[int]:
@@ -68,7 +85,7 @@ def steps_read(workplace, disk) -> list[int]:
 
 
 @pytest.mark.parametrize("when", ["start", "middle", "end"])
-def test_a_full_disk_is_survived_and_what_it_took_is_read(workplace, until, when) -> None:
+def test_a_full_disk_is_survived_and_what_it_took_is_read(workplace, when) -> None:
     with tmpfs(workplace.home.parent / "disk", "256k") as disk:
         (disk / "runs").mkdir()
         hog = fill(disk) if when == "start" else None
@@ -76,12 +93,12 @@ def test_a_full_disk_is_survived_and_what_it_took_is_read(workplace, until, when
         if when == "middle":
             until(lambda: len(steps_read(workplace, disk)) > 100)
             hog = fill(disk)
-            time.sleep(0.5)
+            takes_steps(process, 300)
         elif when == "end":
             until(lambda: len(steps_read(workplace, disk)) > 100)
             fill(disk)
         else:
-            time.sleep(0.5)
+            takes_steps(process, 300)
         if when != "end":
             hog.unlink()
             full_at = len(steps_read(workplace, disk))
@@ -94,7 +111,7 @@ def test_a_full_disk_is_survived_and_what_it_took_is_read(workplace, until, when
         assert len(steps) == report["steps"]
 
 
-def test_fifty_times_full_and_free_again_lose_nothing(workplace, until) -> None:
+def test_fifty_times_full_and_free_again_lose_nothing(workplace) -> None:
     with tmpfs(workplace.home.parent / "disk", "2m") as disk:
         process = started(workplace, disk)
         for _ in range(50):
@@ -110,12 +127,12 @@ def test_fifty_times_full_and_free_again_lose_nothing(workplace, until) -> None:
     assert steps == list(range(int(report["steps"])))
 
 
-def test_a_frozen_disk_holds_up_neither_steps_nor_log_and_gets_everything_when_it_thaws(workplace, until) -> None:
+def test_a_frozen_disk_holds_up_neither_steps_nor_log_and_gets_everything_when_it_thaws(workplace) -> None:
     with ext4(workplace.home.parent / "disk") as disk:
         process = started(workplace, disk)
         until(lambda: len(steps_read(workplace, disk)) > 100)
         with frozen(disk):
-            time.sleep(2.0)
+            takes_steps(process, 1500)
             stood = len(steps_read(workplace, disk))
         until(lambda: len(steps_read(workplace, disk)) > stood + 1000)
         report = ended(process)
@@ -124,29 +141,28 @@ def test_a_frozen_disk_holds_up_neither_steps_nor_log_and_gets_everything_when_i
     assert steps == list(range(int(report["steps"])))
 
 
-def test_finishing_does_not_wait_for_a_frozen_disk(workplace, until) -> None:
+def test_finishing_does_not_wait_for_a_frozen_disk(workplace) -> None:
     """The kernel itself keeps the process until the disk thaws: its thread sleeps uninterruptibly in write(2)."""
     with ext4(workplace.home.parent / "disk") as disk:
         process = started(workplace, disk)
         until(lambda: len(steps_read(workplace, disk)) > 100)
         with frozen(disk):
-            time.sleep(0.3)
-            say(process)
+            takes_steps(process, 200)
+            say(process, "end")
             unhurt(json.loads(process.stdout.readline()))
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
         steps = steps_read(workplace, disk)
     assert steps == list(range(len(steps)))
 
 
-def test_a_disk_that_breaks_down_is_survived(workplace, until) -> None:
+def test_a_disk_that_breaks_down_is_survived(workplace) -> None:
     with ext4(workplace.home.parent / "disk") as disk:
         process = started(workplace, disk)
         until(lambda: len(steps_read(workplace, disk)) > 100)
         break_down(disk)
-        time.sleep(1.0)
+        takes_steps(process, 700)
         report = ended(process)
     unhurt(report)
-    assert report["steps"] > 200
 
 
 def test_a_disk_that_is_read_only_from_the_start_sends_the_log_to_the_runtime_directory(workplace) -> None:
@@ -194,7 +210,7 @@ def test_a_pipe_that_nobody_reads_in_the_place_of_the_log_holds_up_nothing_and_i
     assert stuck == 65_536
     assert p50_us < 50 and p99_us < 1_000
     assert dropped > 100_000
-    assert finish_s < 1.5
+    assert finish_s < CLOSE_S / 2
 
 
 KILLS_WHILE_FULL = int(os.environ.get("DETTUI_TEST_FULL_KILLS", "6"))
@@ -214,7 +230,7 @@ def test_kills_at_random_instants_while_the_disk_fills_and_empties_lose_nothing(
                 hog.unlink()
                 time.sleep(chance.uniform(0, 0.03))
             process.send_signal(signal.SIGKILL)
-            told = process.communicate(timeout=20)[0].split()
+            told = process.communicate(timeout=PATIENCE_S)[0].split()
             (log,) = runs.glob("*/*.dlog")
             strand = workplace.read(log)
             steps = [step for step, _ in strand.rows()] if strand.messages else []

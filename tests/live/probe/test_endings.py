@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 
 import pytest
+from live.patience import PATIENCE_S, until
+
+from dettui_probe.writer import CLOSE_S
 
 LOGS_1000 = """
     import dettui_probe as probe, sys, os
@@ -69,11 +72,11 @@ def test_an_exception_that_ends_a_thread_is_an_event(workplace) -> None:
 
 
 @pytest.mark.parametrize("ending", ["os._exit(0)", "os.kill(os.getpid(), 15)", "os.kill(os.getpid(), 9)"])
-def test_an_abrupt_end_loses_nothing_that_is_older_than_a_round(workplace, until, ending) -> None:
+def test_an_abrupt_end_loses_nothing_that_is_older_than_a_round(workplace, ending) -> None:
     process = workplace.start(LOGS_1000 + "    print('logged', flush=True); sys.stdin.readline(); " + ending)
     process.stdout.readline()
     until(lambda: len(workplace.strands()) == 1 and len(workplace.strand().rows()) == 1000)
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE_S)
     strand = workplace.strand()
     assert strand.rows() == ALL
     assert strand.bye is None
@@ -84,7 +87,7 @@ def test_ctrl_c_ends_the_script_as_it_would_without_the_probe(workplace) -> None
     process = workplace.start(LOGS_1000 + "    print('logged', flush=True); sys.stdin.readline()")
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == -signal.SIGINT
     assert workplace.strand().rows() == ALL
     assert workplace.strand().bye.exit_code == 130
@@ -105,16 +108,18 @@ def test_the_hooks_of_others_are_called_and_given_back(workplace) -> None:
     assert done.stdout == "mine\n"
 
 
-# Logs faster than its rows can be written: half a millisecond for each of them.
+# Logs faster than its rows can be written: five milliseconds for each of them, portion by portion.
 LOGS_FASTER_THAN_IT_WRITES = """
     import dettui_probe as probe, time
     from dettui_probe.encode import Encoder
     def slowly(self, row, add_row=Encoder.add_row):
-        time.sleep(0.0005)
+        time.sleep(0.005)
         add_row(self, row)
     Encoder.add_row = slowly
+    from dettui_probe import writer
+    writer.PORTION = 16
     run = probe.init()
-    for step in range(3000):
+    for step in range(300):
         run.log(step, loss=0.5)
 """
 
@@ -122,19 +127,19 @@ LOGS_FASTER_THAN_IT_WRITES = """
 def test_what_was_logged_right_before_the_end_is_written_though_it_takes_longer_than_a_second(workplace) -> None:
     workplace.run(LOGS_FASTER_THAN_IT_WRITES)
     strand = workplace.strand()
-    assert [step for step, _ in strand.rows()] == list(range(3000))
+    assert [step for step, _ in strand.rows()] == list(range(300))
     assert strand.bye.reason == "exit"
 
 
 def test_rows_that_the_end_has_no_time_for_are_counted(workplace) -> None:
-    workplace.run(LOGS_FASTER_THAN_IT_WRITES + "    from dettui_probe import writer; writer.CLOSE_S = 1.5")
+    workplace.run(LOGS_FASTER_THAN_IT_WRITES + "    writer.CLOSE_S = 1.2")
     strand = workplace.strand()
     told = sum(event.data["rows"] for event in strand.events("dropped"))
-    assert told == 3000 - len(strand.rows()) > 0
+    assert told == 300 - len(strand.rows()) > 0
     assert strand.bye.reason == "exit"
 
 
-def test_a_value_that_never_arrives_delays_the_end_by_less_than_the_second(workplace) -> None:
+def test_a_value_that_never_arrives_delays_the_end_by_a_part_of_what_it_may_take(workplace) -> None:
     done = workplace.run("""
         import dettui_probe as probe, time
         class Never:
@@ -148,7 +153,7 @@ def test_a_value_that_never_arrives_delays_the_end_by_less_than_the_second(workp
         run.finish()
         print(time.monotonic() - began)
     """)
-    assert float(done.stdout) < 1.2
+    assert float(done.stdout) < CLOSE_S / 2
     assert workplace.strand().rows() == [(1, {"loss": 1.0}), (2, {"loss": 1.0})]  # what came behind it was ready
     assert sum(event.data["rows"] for event in workplace.strand().events("dropped")) == 1
     assert workplace.strand().bye.reason == "finished"
@@ -167,18 +172,12 @@ def test_logging_after_the_end_does_nothing(workplace) -> None:
 
 
 def test_exit_does_not_hang_on_a_log_that_blocks(workplace) -> None:
-    done = workplace.run(
-        """
+    done = workplace.run("""
         import dettui_probe as probe, os, time
-        real = os.write
         def stuck(fd, data): time.sleep(3600)
         os.write = stuck
         run = probe.init()
         for step in range(100): run.log(step, loss=1.0)
-        began = time.monotonic()
         run.finish()
-        assert time.monotonic() - began < 2, "waited for the disk"
-    """,
-        timeout_s=30,
-    )
+    """)
     assert (done.returncode, done.stderr) == (0, "")

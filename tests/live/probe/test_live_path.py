@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import zmq
+from live.patience import PATIENCE_S, until
 
 from dettui_probe import framing, wire
+from dettui_probe.writer import CLOSE_S
 
 TRAINS = """
     import dettui_probe as probe, sys, threading
@@ -41,13 +42,15 @@ class Agent:
         draft.replace(home / "agent.json")
 
     def receive(self, enough: Callable[[list[list[bytes]]], bool]) -> list[list[bytes]]:
-        """Messages as they come, until they are *enough* or 20 s have passed."""
+        """Messages as they come, until they are *enough*."""
         messages: list[list[bytes]] = []
-        deadline = time.monotonic() + 20
-        while not enough(messages) and time.monotonic() < deadline:
-            if self.socket.poll(100):
+
+        def are_enough() -> bool:
+            while self.socket.poll(0):
                 messages.append(self.socket.recv_multipart())
-        assert enough(messages)
+            return enough(messages)
+
+        until(are_enough)
         return messages
 
     def leave(self) -> None:
@@ -77,11 +80,11 @@ def has_rows(messages: list[list[bytes]]) -> bool:
     return any(isinstance(message, wire.Batch) for message in frames_of(messages).values())
 
 
-def test_an_agent_that_comes_late_gets_the_frames_of_the_log_after_a_hello(workplace, agent, until) -> None:
+def test_an_agent_that_comes_late_gets_the_frames_of_the_log_after_a_hello(workplace, agent) -> None:
     process = workplace.start(TRAINS)
     until(lambda: bool(workplace.strands()) and len(workplace.strand().rows()) > 10)
     messages = agent("a-1.in").receive(has_rows)
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE_S)
     strand = workplace.strand()
     assert {(m[0], m[1], m[2]) for m in messages} == {(strand.hello.run.encode(), strand.hello.boot.encode(), b"0")}
     assert isinstance(frames_of(messages[:1])[0], wire.Hello)
@@ -96,7 +99,7 @@ def test_an_agent_that_dies_and_one_that_takes_its_place_leave_no_gap_in_the_log
     first.receive(has_rows)
     first.leave()
     again = agent("a-2.in").receive(has_rows)
-    out, err = process.communicate("\n", timeout=20)
+    out, err = process.communicate("\n", timeout=PATIENCE_S)
     assert isinstance(frames_of(again[:1])[0], wire.Hello)
     assert err == ""
     assert [step for step, _ in workplace.strand().rows()] == list(range(int(out)))
@@ -112,9 +115,10 @@ def test_an_agent_that_never_reads_costs_no_row_and_delays_no_exit(workplace, ag
             time.sleep(0.002)
         began = time.monotonic()
         run.finish()
-        assert time.monotonic() - began < 2
+        print(time.monotonic() - began)
     """)
     assert (done.returncode, done.stderr) == (0, "")
+    assert float(done.stdout) < CLOSE_S / 2
     assert [step for step, _ in workplace.strand().rows()] == list(range(400))
 
 
@@ -162,7 +166,7 @@ def test_descriptors_that_run_out_while_an_agent_comes_and_goes_do_not_abort(wor
     assert process.stdout.readline() == "full\n"
     first.leave()
     agent("a-1.in").receive(bool)  # the probe reconnects although nothing is free
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE_S)
     assert process.returncode == 0
     assert [step for step, _ in workplace.strand().rows()] == [1, 2]
 

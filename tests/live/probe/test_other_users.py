@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from live.agents import end_agent
+from live.patience import PATIENCE_S
 
 from dettui.errors import AgentUnavailable
 from dettui.feed.opening import open_local
@@ -25,7 +26,9 @@ def as_nobody(source: str) -> str:
     script = "import os, socket, zmq, errno\nos.setgroups([]); os.setgid(65534); os.setuid(65534)\n" + textwrap.dedent(
         source
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -37,12 +40,7 @@ def home(workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("DETTUI_HOME", "DETTUI_RUNS"):
         monkeypatch.setenv(name, workplace.env[name])
     yield workplace.home
-    agent = announced_agent()
-    if agent is not None:
-        os.kill(agent.pid, 15)
-        deadline = time.monotonic() + 10
-        while Path(f"/proc/{agent.pid}/fd").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+    end_agent()
 
 
 def test_sockets_logs_and_registry_are_out_of_reach(workplace, home) -> None:

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from live.patience import PATIENCE_S, until
 
 from dettui_probe.registry import announced_agent
+from dettui_probe.writer import CLOSE_S
 
 AGENT = [sys.executable, "-m", "dettui.feed.agent", "600"]
 STOPPED_S = float(os.environ.get("DETTUI_TEST_STOPPED_S", "20"))
@@ -54,7 +56,7 @@ def ask(process: subprocess.Popen[str]) -> tuple[int, int]:
 
 def end(process: subprocess.Popen[str]) -> tuple[int, float]:
     """Its last step, and how long the end took."""
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
     step, took = out.split()
     return int(step), float(took)
@@ -68,10 +70,7 @@ def agent(workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
 
     def start() -> subprocess.Popen[bytes]:
         started.append(subprocess.Popen(AGENT, env=workplace.env))
-        deadline = time.monotonic() + 30
-        while (found := announced_agent()) is None or found.pid != started[-1].pid:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: (found := announced_agent()) is not None and found.pid == started[-1].pid)
         return started[-1]
 
     yield start
@@ -82,17 +81,17 @@ def agent(workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
         one.wait()
 
 
-def test_a_run_outlives_agents_that_are_killed(workplace, agent, until) -> None:
-    outlives_agents(workplace, agent, until, times=2)
+def test_a_run_outlives_agents_that_are_killed(workplace, agent) -> None:
+    outlives_agents(workplace, agent, times=2)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_a_run_outlives_a_hundred_agents_that_are_killed(workplace, agent, until) -> None:
-    outlives_agents(workplace, agent, until, times=100)
+def test_a_run_outlives_a_hundred_agents_that_are_killed(workplace, agent) -> None:
+    outlives_agents(workplace, agent, times=100)
 
 
-def outlives_agents(workplace, agent, until, times: int) -> None:
+def outlives_agents(workplace, agent, times: int) -> None:
     process = workplace.start(TRAINS)
     until(lambda: ask(process)[0] > 0)
     before = 0
@@ -105,14 +104,14 @@ def outlives_agents(workplace, agent, until, times: int) -> None:
             before = ask(process)[1]  # zmq is loaded now
     grown = ask(process)[1] - before
     steps, took = end(process)
-    assert took < 1.5
+    assert took < CLOSE_S / 2
     assert grown < 8 << 20
     assert [step for step, _ in workplace.strand().rows()] == list(range(steps))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_an_agent_that_stops_costs_a_run_no_memory_and_delays_no_end(workplace, agent, until) -> None:
+def test_an_agent_that_stops_costs_a_run_no_memory_and_delays_no_end(workplace, agent) -> None:
     one = agent()
     process = workplace.start(TRAINS)
     until(lambda: ask(process)[0] > 3000)
@@ -122,12 +121,12 @@ def test_an_agent_that_stops_costs_a_run_no_memory_and_delays_no_end(workplace, 
     time.sleep(STOPPED_S)
     grown = ask(process)[1] - before
     steps, took = end(process)
-    assert took < 1.2
+    assert took < CLOSE_S / 2
     assert grown <= 2 << 20
     assert [step for step, _ in workplace.strand().rows()] == list(range(steps))
 
 
-def test_a_viewer_that_stops_holds_up_neither_the_run_nor_the_viewers_beside_it(workplace, agent, until) -> None:
+def test_a_viewer_that_stops_holds_up_neither_the_run_nor_the_viewers_beside_it(workplace, agent) -> None:
     agent()
     process = workplace.start(TRAINS)
     looking = """
@@ -149,14 +148,14 @@ def test_a_viewer_that_stops_holds_up_neither_the_run_nor_the_viewers_beside_it(
         viewer.stdout.readline()
     os.kill(viewers[0].pid, signal.SIGSTOP)
     begun = ask(process)[0]
-    quiet = {"env": workplace.env, "stdout": subprocess.DEVNULL, "timeout": 60}
+    quiet = {"env": workplace.env, "stdout": subprocess.DEVNULL, "timeout": PATIENCE_S}
     subprocess.run([*command, str(begun + 1000)], check=True, **quiet)
     assert all(viewer.stdout.readline() for viewer in viewers[1:])
     for viewer in viewers:
         viewer.kill()
         viewer.communicate()
     steps, took = end(process)
-    assert took < 1.2
+    assert took < CLOSE_S / 2
     assert [step for step, _ in workplace.strand().rows()] == list(range(steps))
 
 
@@ -166,18 +165,20 @@ def test_a_script_that_closes_every_descriptor_trains_on(workplace, agent, keep,
     """As daemons do: `os.closerange(3, ...)`; with 0 even stdout.  The log's own descriptor goes as well."""
     if watched:
         agent()
-    done = workplace.run(f"""
+    process = workplace.start(f"""
         import dettui_probe as probe, os, sys, time
         run = probe.init()
         for step in range(100): run.log(step, loss=1.0)
-        time.sleep(0.3)
+        sys.stdin.readline()
         os.closerange({keep}, 4096)
         for step in range(100, 200): run.log(step, loss=1.0)
         time.sleep(0.5)
         run.finish()
         os._exit(7)
     """)
-    assert done.returncode == 7
+    until(lambda: bool(workplace.strands()) and len(workplace.strand().rows()) == 100)
+    process.communicate("\n", timeout=PATIENCE_S)
+    assert process.returncode == 7
     assert [step for step, _ in workplace.strand().rows()][:100] == list(range(100))
 
 

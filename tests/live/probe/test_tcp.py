@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from live.patience import PATIENCE_S, until
 from zmq.utils import z85
 
 from dettui.feed.listen.notes import NoteReader
@@ -65,7 +66,7 @@ class Listening:
 
     def close(self) -> None:
         self.process.terminate()
-        assert self.process.wait(10) == 0
+        assert self.process.wait(PATIENCE_S) == 0
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -96,12 +97,12 @@ def notices(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [arrival.notice for arrival in NoteReader().news(time.monotonic())]
 
 
-def test_an_allowed_probe_is_written_down_here_up_to_its_goodbye(workplace, listening, key_of_the_node, until) -> None:
+def test_an_allowed_probe_is_written_down_here_up_to_its_goodbye(workplace, listening, key_of_the_node) -> None:
     listening.command("keys", "allow", key_of_the_node, "node7")
     process = workplace.start(TRAINS, DETTUI_CONNECT=listening.address)
     assert "rank 0 from" in listening.line()
     until(lambda: len(rows_here(workplace, listening)) > 100)
-    out, err = process.communicate("\n", timeout=20)
+    out, err = process.communicate("\n", timeout=PATIENCE_S)
     assert err == ""
     assert "goodbye" in listening.line()
     there = workplace.read(next(workplace.runs.glob("*/*.dlog")))
@@ -115,7 +116,7 @@ def test_an_allowed_probe_is_written_down_here_up_to_its_goodbye(workplace, list
     assert re.search(r"far-\w+ +(finished)", listed)
 
 
-def test_a_listener_that_starts_again_goes_on_in_the_next_segment(workplace, key_of_the_node, until) -> None:
+def test_a_listener_that_starts_again_goes_on_in_the_next_segment(workplace, key_of_the_node) -> None:
     first = Listening(workplace.home.parent / "here")
     first.command("keys", "allow", key_of_the_node, "node7")
     process = workplace.start(TRAINS, DETTUI_CONNECT=first.address)
@@ -125,9 +126,9 @@ def test_a_listener_that_starts_again_goes_on_in_the_next_segment(workplace, key
     again = subprocess.Popen([DETTUI, "listen", f"127.0.0.1:{port}"], env=first.env, stdout=subprocess.PIPE)
     until(lambda: bool(list(first.home.rglob("*.1.dlog"))))
     until(lambda: len(workplace.read(next(first.home.rglob("*.1.dlog"))).rows()) > 20)
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE_S)
     again.terminate()
-    again.communicate(timeout=10)
+    again.communicate(timeout=PATIENCE_S)
 
 
 def locked_out(workplace) -> list[str]:
@@ -135,41 +136,36 @@ def locked_out(workplace) -> list[str]:
 
 
 def test_a_key_that_is_not_allowed_brings_nothing_and_both_sides_say_so(
-    workplace, listening, key_of_the_node, until, monkeypatch
+    workplace, listening, key_of_the_node, monkeypatch
 ) -> None:
     process = workplace.start(TRAINS, DETTUI_CONNECT=listening.address)
     assert f"dettui keys allow {key_of_the_node}" in listening.line()
     until(lambda: any(workplace.strands()) and bool(locked_out(workplace)))
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE_S)
     assert locked_out(workplace)[0].endswith("it does not allow this machine's key")
     assert any(key_of_the_node in notice for notice in notices(listening, monkeypatch))
     assert rows_here(workplace, listening) == []
 
 
-def test_a_revoked_key_is_out_and_one_that_is_allowed_later_gets_in(
-    workplace, listening, key_of_the_node, until
-) -> None:
+def test_a_revoked_key_is_out_and_one_that_is_allowed_later_gets_in(workplace, listening, key_of_the_node) -> None:
     listening.command("keys", "allow", key_of_the_node, "node7")
     assert "revoked: node7" in listening.command("keys", "revoke", "node7")
     process = workplace.start(TRAINS, DETTUI_CONNECT=listening.address)
     until(lambda: any(workplace.strands()) and bool(locked_out(workplace)))
     listening.command("keys", "allow", key_of_the_node, "node7")
-    deadline = time.monotonic() + 60  # libzmq does not come back to who said no: the probe has to
-    while not rows_here(workplace, listening):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.communicate("\n", timeout=20)
+    until(lambda: rows_here(workplace, listening))  # libzmq does not come back to who said no: the probe has to
+    process.communicate("\n", timeout=PATIENCE_S)
 
 
 def test_a_wrong_key_of_the_listener_is_noticed_on_both_sides(
-    workplace, listening, key_of_the_node, until, monkeypatch
+    workplace, listening, key_of_the_node, monkeypatch
 ) -> None:
     listening.command("keys", "allow", key_of_the_node, "node7")
     wrong = f"tcp://{key_of_the_node}@{listening.endpoint.removeprefix('tcp://')}"
     process = workplace.start(TRAINS, DETTUI_CONNECT=wrong)
     assert "another key than this listener's" in listening.line()
     until(lambda: any(workplace.strands()) and bool(locked_out(workplace)))
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE_S)
     assert locked_out(workplace)[0].endswith("it has another key than the one given here, or does not encrypt")
     assert any("another key" in notice for notice in notices(listening, monkeypatch))
     assert rows_here(workplace, listening) == []
@@ -189,12 +185,12 @@ def test_an_address_that_makes_no_sense_is_told_and_the_training_goes_on(workpla
     assert "tcp://KEY@HOST:PORT" in workplace.strand().events("probe_fault")[0].text
 
 
-def test_a_probe_never_speaks_to_a_listener_that_does_not_encrypt(workplace, key_of_the_node, until) -> None:
+def test_a_probe_never_speaks_to_a_listener_that_does_not_encrypt(workplace, key_of_the_node) -> None:
     with zmq.Context() as context, context.socket(zmq.PULL) as bare:
         port = bare.bind_to_random_port("tcp://127.0.0.1")
         process = workplace.start(TRAINS, DETTUI_CONNECT=f"tcp://{key_of_the_node}@127.0.0.1:{port}")
         until(lambda: any(workplace.strands()) and bool(locked_out(workplace)))
-        process.communicate("\n", timeout=20)
+        process.communicate("\n", timeout=PATIENCE_S)
         assert not bare.poll(0)
     assert "does not encrypt" in locked_out(workplace)[0]
 
@@ -247,14 +243,14 @@ def test_nobody_listens_on_every_address_or_on_somebody_elses(workplace, host) -
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("dettui: ")
     assert done.stderr.count("\n") == 1
 
 
-def test_a_listener_that_answers_reaches_nothing_in_the_training(workplace, key_of_the_node, until) -> None:
+def test_a_listener_that_answers_reaches_nothing_in_the_training(workplace, key_of_the_node) -> None:
     """Whoever listens may send what they like: a PUSH socket has no ears."""
     own = keys_of(workplace)
     with zmq.Context() as context, context.socket(zmq.DEALER) as hostile:
@@ -265,7 +261,7 @@ def test_a_listener_that_answers_reaches_nothing_in_the_training(workplace, key_
         until(lambda: any(workplace.strands()) and len(workplace.strand().rows()) > 50)
         for _ in range(100):
             hostile.send_multipart([b"stop", b"\x00" * 1000], zmq.NOBLOCK) if hostile.poll(10, zmq.POLLOUT) else None
-        out, err = process.communicate("\n", timeout=20)
+        out, err = process.communicate("\n", timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
     assert [step for step, _ in workplace.strand().rows()] == list(range(int(out)))
 

@@ -7,20 +7,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from live.agents import end_agent
+from live.patience import until
+from live.places import short_directory
 
 from dettui.domain.frame import RunFrame
 from dettui.engine import Engine
 from dettui.feed.local import LocalFeed
-from dettui_probe.registry import announced_agent
 
 JOB = Path(__file__).with_name("job.py")
-DEADLINE_S = 110.0
 
 
 class Watched:
@@ -37,32 +36,30 @@ class Watched:
         return runs[0] if runs else None
 
     def until(self, reached: Callable[[RunFrame], bool]) -> RunFrame:
-        """The run as soon as *reached*; fails after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
-        while True:
+        """The run as soon as *reached*."""
+
+        def is_reached() -> bool:
             self.engine.pump(0.1)
-            run = self.run
-            if run is not None and reached(run):
-                return run
-            assert time.monotonic() < deadline, run and (
-                run.liveness,
-                run.vitals.step,
-                run.diagnosis.findings,
-                run.ranks,
-            )
+            return self.run is not None and reached(self.run)
+
+        until(is_reached, self._seen)
+        assert self.run is not None
+        return self.run
+
+    def _seen(self) -> object:
+        run = self.run
+        return run and (run.liveness, run.vitals.step, run.diagnosis.findings, run.ranks)
 
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="dt", dir="/tmp"))
+    directory = short_directory()
     monkeypatch.setenv("DETTUI_HOME", str(directory / "h"))
     monkeypatch.setenv("DETTUI_RUNS", str(directory / "r"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("DETTUI_RUN", raising=False)
     yield directory
-    agent = announced_agent()
-    if agent is not None:
-        os.kill(agent.pid, signal.SIGTERM)
+    end_agent()
     shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -13,7 +13,6 @@ import pytest
 from dettui.domain.frame import RunFrame
 from dettui.domain.run import RunState
 
-pytestmark = pytest.mark.timeout(240)
 Torchrun = Callable[..., Any]
 
 

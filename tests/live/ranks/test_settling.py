@@ -6,12 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from dettui.engine import replay
 from dettui.feed.opening import list_runs, open_recording
-
-pytestmark = pytest.mark.timeout(240)
 
 SPAWNED = """
 import os, sys, time

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from live.places import short_directory
 from live.ssh.machine import Place
 from live.ssh.place import HOST, OtherHost, Watcher, make_key
 
@@ -20,7 +20,7 @@ from dettui.feed.ssh.target import host_target
 @pytest.fixture
 def host() -> Iterator[OtherHost]:
     """Another host that is ready to be started."""
-    place = Path(tempfile.mkdtemp(prefix="dt-ssh-", dir="/tmp"))
+    place = short_directory("dt-ssh-")
     Path("/run/sshd").mkdir(exist_ok=True)
     make_key(place / "host")
     make_key(place / "key")
@@ -37,7 +37,7 @@ def host() -> Iterator[OtherHost]:
 @pytest.fixture
 def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Watcher]]:
     """Watches a host from a runtime directory of its own, and hangs up at the end."""
-    here = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
+    here = short_directory()
     monkeypatch.setenv("DETTUI_HOME", str(here / "h"))
     watchers: list[Watcher] = []
 
@@ -68,6 +68,6 @@ def desk(watch: Callable[..., Watcher]) -> Iterator[Desk]:
 @pytest.fixture
 def place(host: OtherHost) -> Iterator[Place]:
     """A machine from which the host is watched."""
-    home = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
+    home = short_directory()
     yield Place(host, home)
     shutil.rmtree(home, ignore_errors=True)

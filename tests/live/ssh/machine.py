@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+from live.patience import PATIENCE_S
 from live.ssh.place import OtherHost
 
 ENTRY = "import sys; from dettui.cli import main; sys.exit(main())"
-DEADLINE_S = 60.0
 
 
 class Place:
@@ -39,7 +39,7 @@ class Place:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -58,7 +58,7 @@ class Terminal:
         os.close(theirs)
 
     def read_until(self, wanted: bytes) -> None:
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + PATIENCE_S
         while wanted not in re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", self.written):
             assert time.monotonic() < deadline, self.written[-3000:]
             if select.select([self._fd], [], [], 0.5)[0]:

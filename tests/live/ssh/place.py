@@ -10,12 +10,12 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from live.patience import until
 
 from dettui.domain.link import Link, LinkState
 from dettui.domain.question import Question
@@ -26,7 +26,6 @@ from dettui.feed.ssh.feed import SshFeed
 from dettui.feed.ssh.target import Way
 from dettui_probe import wire
 
-DEADLINE_S = 60.0
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 HOST = "gpu01"
 KEYS_ONLY = ("UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no")
@@ -85,13 +84,12 @@ class OtherHost:
             self.daemon = subprocess.Popen(
                 [self.program, "-D", "-e", "-f", str(self.place / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log
             )
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            with socket.socket() as trying:
-                if trying.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            assert self.daemon.poll() is None, (self.place / "sshd.log").read_text()
-            time.sleep(0.02)
+        until(self._listens)
+
+    def _listens(self) -> bool:
+        assert self.daemon is not None and self.daemon.poll() is None, (self.place / "sshd.log").read_text()
+        with socket.socket() as trying:
+            return trying.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
         """Stop listening, and end every connection."""
@@ -167,11 +165,13 @@ class Watcher:
         self.arrivals += self.feed.poll(wait_s)
 
     def until(self, reached: Callable[[Watcher], bool]) -> None:
-        """Look until *reached*; fails after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
-        while not reached(self):
-            assert time.monotonic() < deadline, (self.feed.link, self.state, len(self.steps()))
+        """Look until *reached*."""
+
+        def is_reached() -> bool:
             self.look()
+            return reached(self)
+
+        until(is_reached, lambda: (self.feed.link, self.state, len(self.steps())))
 
     @property
     def link(self) -> Link:
@@ -248,11 +248,3 @@ def children_of(pid: int) -> list[int]:
 def kill(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, how)
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Wait until *reached*; fails after DEADLINE_S."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import pytest
+from live.patience import until
 from live.ssh.machine import Place, Terminal
 from live.ssh.place import OtherHost, make_key, needs_sshd
 
@@ -67,10 +67,7 @@ def test_the_dashboard_asks_for_the_passphrase_and_then_shows_the_run(host: Othe
     terminal.press(b"q")
     assert terminal.exit_code() == 0
     assert b"sesame" not in terminal.written
-    deadline = time.monotonic() + 10
-    while host.agents():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: not host.agents())
 
 
 @pytest.mark.long

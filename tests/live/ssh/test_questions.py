@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from live.ssh.place import OtherHost, Watcher, is_up, kill, make_key, needs_sshd, until
+from live.patience import until
+from live.ssh.place import OtherHost, Watcher, is_up, kill, make_key, needs_sshd
 
 from dettui.domain.link import LinkState
 from dettui.feed.ssh.desk import Desk

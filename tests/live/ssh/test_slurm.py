@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
-from live.ssh.place import DEADLINE_S, TRAINING, Watcher
+from live.patience import until
+from live.places import short_directory
+from live.ssh.place import TRAINING, Watcher
 
 from dettui.domain.link import LinkState
 from dettui.feed.ssh.feed import SshFeed
@@ -46,7 +45,7 @@ Submit = Callable[..., str]
 @pytest.fixture
 def submit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Submit]:
     """Submits a training and gives the number of its job, which is cancelled at the end."""
-    home = Path(tempfile.mkdtemp(prefix="dt-", dir="/tmp"))
+    home = short_directory()
     monkeypatch.setenv("DETTUI_HOME", str(home / "h"))
     monkeypatch.setenv("DETTUI_RUNS", str(home / "r"))
     jobs: list[str] = []
@@ -80,11 +79,8 @@ def follow() -> Iterator[Callable[[str], Watcher]]:
 
 def running(job: str) -> None:
     """Wait until *job* runs."""
-    deadline = time.monotonic() + DEADLINE_S
     command = ["squeue", "--noheader", "--format=%t", f"--jobs={job}"]
-    while subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() != "R":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "R")
 
 
 def test_a_job_is_watched_from_inside_and_its_end_is_told(submit: Submit, follow: Callable[[str], Watcher]) -> None:

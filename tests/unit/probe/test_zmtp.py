@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zmq
+from live.patience import until
+from live.places import short_directory
 
 from dettui_probe import zmtp
 from dettui_probe.zmtp import Push
@@ -21,8 +23,9 @@ PARTS = [b"run", b"0" * 16, b"0", b"frame"]
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="dt", dir="/tmp") as directory:  # short: sockets live in it
-        yield Path(directory) / "a.in"
+    directory = short_directory()
+    yield directory / "a.in"
+    shutil.rmtree(directory)
 
 
 @pytest.fixture
@@ -35,10 +38,7 @@ def pull(place: Path) -> Iterator[zmq.Socket[bytes]]:
 def opened(place: Path) -> Push:
     """A connection over which a first message went."""
     push = Push(str(place))
-    deadline = time.monotonic() + 20
-    while not push.send([b"first"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    until(lambda: push.send([b"first"]))
     return push
 
 

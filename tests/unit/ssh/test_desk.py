@@ -6,11 +6,11 @@ import os
 import socket
 import stat
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from live.patience import PATIENCE_S, until
 
 from dettui.domain.question import Question
 from dettui.errors import AgentUnavailable
@@ -32,20 +32,13 @@ def ask(desk: Desk, text: str, host: str = "gpu01", **more: str) -> subprocess.P
     return subprocess.Popen([environment["SSH_ASKPASS"], text], env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def until(reached: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def asked(desk: Desk) -> Question:
     until(lambda: desk.questions)
     return desk.questions[0]
 
 
 def ended(helper: subprocess.Popen[str]) -> tuple[str, int]:
-    answer, _ = helper.communicate(timeout=20)
+    answer, _ = helper.communicate(timeout=PATIENCE_S)
     return answer, helper.returncode
 
 
