@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from live.patience import PATIENCE_S
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -25,17 +27,60 @@ for step in range(3):
 """
 
 
+EVALUATES = """
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+truth = COCO()
+box = {"category_id": 1, "bbox": [10, 10, 40, 40]}
+truth.dataset = {
+    "info": {}, "images": [{"id": 1, "width": 100, "height": 100}], "categories": [{"id": 1, "name": "a"}],
+    "annotations": [{**box, "id": 1, "image_id": 1, "area": 1600, "iscrowd": 0}],
+}
+truth.createIndex()
+judge = COCOeval(truth, truth.loadRes([{**box, "image_id": 1, "score": 0.9}]), "bbox")
+judge.evaluate()
+judge.accumulate()
+judge.summarize()
+"""
+
+
+def launcher_in(folder: Path) -> Launch:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "DETTUI_HOME": str(folder / "h"), "DETTUI_RUNS": str(folder / "runs")}
+        env.pop("PYTHONSAFEPATH", None)
+        command = [sys.executable, *arguments]
+        return subprocess.run(
+            command, env=env, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+
+    return run
+
+
 @pytest.fixture
 def launch(tmp_path: Path) -> Launch:
     """Runs python in the test's folder; scripts and modules are written there by the test."""
+    return launcher_in(tmp_path)
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "DETTUI_HOME": str(tmp_path / "h"), "DETTUI_RUNS": str(tmp_path / "runs")}
-        env.pop("PYTHONSAFEPATH", None)
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
 
-    return run
+class Launched(NamedTuple):
+    """What a script left that trained and was evaluated under the launcher."""
+
+    done: subprocess.CompletedProcess[str]
+    log: bytes
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Launched:
+    folder = tmp_path_factory.mktemp("launched")
+    (folder / "train.py").write_text(
+        TRAINS
+        + "from dettui_probe.start import current_run\n"
+        + "print(current_run().recorder.step, nn.Module.__call__ is nn.Module._wrapped_call_impl)\n"
+        + EVALUATES
+    )
+    done = launcher_in(folder)("-m", "dettui_probe", "train.py")
+    (log,) = logs(folder)
+    return Launched(done, log)
 
 
 def logs(tmp_path: Path) -> list[bytes]:
@@ -96,14 +141,8 @@ def test_environment_set_before_torch_is_imported_still_works(launch: Launch, tm
     assert b"loss/total" in logs(tmp_path)[0]
 
 
-def test_the_first_step_is_seen_and_torch_is_left_as_it_was(launch: Launch, tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(
-        "import torch\nfrom torch import nn\n"
-        + TRAINS
-        + "from dettui_probe.start import current_run\n"
-        + "print(current_run().recorder.step, nn.Module.__call__ is nn.Module._wrapped_call_impl)\n"
-    )
-    assert launch("-m", "dettui_probe", "train.py").stdout == "3 True\n"
+def test_the_first_step_is_seen_and_torch_is_left_as_it_was(launched: Launched) -> None:
+    assert launched.done.stdout.startswith("3 True\n")
 
 
 def test_a_script_that_watches_by_itself_wins(launch: Launch, tmp_path: Path) -> None:
@@ -147,12 +186,10 @@ if __name__ == "__main__":
     assert len(logs(tmp_path)) == 1
 
 
-def test_what_nobody_said_is_trained_is_not_judged(launch: Launch, tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(TRAINS)
-    assert launch("-m", "dettui_probe", "train.py").returncode == 0
-    (log,) = logs(tmp_path)
-    assert b"optim/missing_params" in log
-    assert b"optim/stranger_params" not in log
+def test_what_nobody_said_is_trained_is_not_judged(launched: Launched) -> None:
+    assert launched.done.returncode == 0
+    assert b"optim/missing_params" in launched.log
+    assert b"optim/stranger_params" not in launched.log
 
 
 BUILDS_TWICE = """
@@ -259,28 +296,14 @@ def test_what_is_called_inside_the_first_pass_is_not_looked_at(launch: Launch, t
     assert launch("-m", "dettui_probe", "train.py").stdout == "[True, True, True]\n"
 
 
-EVALUATES = """
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-truth = COCO()
-box = {"category_id": 1, "bbox": [10, 10, 40, 40]}
-truth.dataset = {
-    "info": {}, "images": [{"id": 1, "width": 100, "height": 100}], "categories": [{"id": 1, "name": "a"}],
-    "annotations": [{**box, "id": 1, "image_id": 1, "area": 1600, "iscrowd": 0}],
-}
-truth.createIndex()
-judge = COCOeval(truth, truth.loadRes([{**box, "image_id": 1, "score": 0.9}]), "bbox")
-judge.evaluate()
-judge.accumulate()
-judge.summarize()
-"""
+def test_a_coco_evaluation_is_overheard_where_the_script_was_launched(launched: Launched) -> None:
+    assert b"eval/mAP50" in launched.log
 
 
-@pytest.mark.parametrize("arguments", [["-m", "dettui_probe", "train.py"], ["train.py"]], ids=["launched", "watched"])
-def test_a_coco_evaluation_is_overheard(launch: Launch, tmp_path: Path, arguments: list[str]) -> None:
+def test_a_coco_evaluation_is_overheard_where_the_script_watches(launch: Launch, tmp_path: Path) -> None:
     watches = TRAINS.replace("optimizer =", "import dettui_probe\ndettui_probe.watch(model)\noptimizer =")
-    (tmp_path / "train.py").write_text((watches if arguments == ["train.py"] else TRAINS) + EVALUATES)
-    assert launch(*arguments).returncode == 0
+    (tmp_path / "train.py").write_text(watches + EVALUATES)
+    assert launch("train.py").returncode == 0
     (log,) = logs(tmp_path)
     assert b"eval/mAP50" in log
 
