@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dettui.detect.context import Context
 from dettui_probe import tags
+
+NEWEST: Final = 32  # measured steps
+AGAIN: Final = 0.1  # between none of augmented inputs and the 0.3 that thinned measurements leave of all in an epoch
 
 
 def inputs_of_update(context: Context) -> float | None:
@@ -15,12 +20,18 @@ def inputs_of_update(context: Context) -> float | None:
 
 def examples_at_least(context: Context) -> float | None:
     """A lower bound of the size of the training set: from the length of an epoch, where that was declared, and from the
-    inputs that were new when they came."""
+    inputs that were new when they came, where some come again: of augmented ones every one is new for ever."""
     inputs, epoch = inputs_of_update(context), context.steps_per_epoch
     new = context.series(tags.ROWS_NEW)
-    counted = [] if new is None else [float(new.values.sum())]
+    counted = [] if new is None or not _come_again(context) else [float(new.values.sum())]
     declared = [] if inputs is None or not epoch else [inputs * epoch]
     return max((*counted, *declared), default=None)
+
+
+def _come_again(context: Context) -> bool:
+    """Whether at least AGAIN of the newest inputs had been met before."""
+    new, rows = context.window(tags.ROWS_NEW, NEWEST), context.window(tags.ROWS, NEWEST)
+    return bool(len(rows)) and float(new.sum()) <= (1.0 - AGAIN) * float(rows.sum())
 
 
 def weights_per_example(context: Context) -> float | None:

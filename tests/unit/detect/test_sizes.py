@@ -98,6 +98,14 @@ def test_examples_are_counted_by_the_epoch_and_by_what_was_new() -> None:
     assert examples_at_least(accumulated) == 3_200
 
 
+def test_inputs_of_which_none_comes_again_may_be_few_that_are_augmented() -> None:
+    augmented = stuck(**{tags.ROWS_NEW: 16.0})
+    untold = context_of(STEPS, augmented, **{**SMALL, "steps_per_epoch": None})
+    assert examples_at_least(untold) is None
+    assert isinstance(SmallNetwork().evaluate(untold), Abstention)
+    assert is_small(augmented)  # where the epoch is known, its length is
+
+
 def test_targets_are_counted_for_each_input() -> None:
     context = context_of(STEPS, stuck(), **{**SMALL, "targets": [1.6] * 10})
     assert targets_of_input(context) == pytest.approx(1.0, abs=0.2)
