@@ -41,6 +41,7 @@ class InputPolicy:
     faint_mean: tuple[float, float] = (-2.4, -1.5)
     faint_max: float = 0.05  # largest pixel as given: 1/255 of white, with room
     tiny_std: float = 0.02  # of inputs that were divided once too often, where the loss does not fall
+    tiny_size: float = 0.2  # of the greatest of them, or of the span of images that were normalised after that
     tiny_level: float = 0.9  # share of the first loss
     tiny_after: int = 120  # steps
     constant_share: float = 0.02
@@ -61,6 +62,16 @@ class Pixels:
     std: float
     least: float
     most: float
+
+    @property
+    def size(self) -> float:
+        """Of the greatest one, whatever its sign."""
+        return max(abs(self.least), abs(self.most))
+
+    @property
+    def span(self) -> float:
+        """From the least to the greatest."""
+        return self.most - self.least
 
 
 def read_pixels(context: Context, prefix: str, policy: InputPolicy) -> Pixels | None:
@@ -168,8 +179,8 @@ class BadInputs:
         return _bad("constant", "critical", f"{share:.0%} of the inputs are blank", proof, exact=False)
 
     def _tiny(self, context: Context, given: Pixels | None) -> Symptom | None:
-        """Inputs that hardly differ from nothing, where the loss does not fall, or as far as it can be guessed only: a
-        network with a BatchNorm at its entrance does not mind."""
+        """Inputs that hardly differ from nothing, or images that hardly differ from one colour, where the loss does
+        not fall, or as far as it can be guessed only: a network with a BatchNorm at its entrance does not mind."""
         policy, curve = self.policy, context.loss
         family = "unknown" if context.model is None else context.model.family
         if given is None or curve is None or family.startswith("torchvision.") or not 0 < given.std < policy.tiny_std:
@@ -178,10 +189,12 @@ class BadInputs:
             return None
         if curve.now <= policy.tiny_level * curve.start and not finds_nothing(context):
             return None
-        if max(abs(given.least), abs(given.most)) > 0.2:
+        is_of_one_colour = given.prefix == tags.IMAGE and given.span <= policy.tiny_size
+        if given.size > policy.tiny_size and not is_of_one_colour:
             return None
         proof = Evidence(given.prefix + "std", given.window, given.std, policy.tiny_std, "<", _in_words(given))
-        return _bad("tiny", "warning", "Inputs hardly differ from zero, and little is learnt", proof, exact=False)
+        what = "Inputs hardly differ from zero" if given.size <= policy.tiny_size else "Images are nearly of one colour"
+        return _bad("tiny", "warning", f"{what}, and little is learnt", proof, exact=False)
 
     def _images_looked_at(self, context: Context) -> float:
         """Images in the rows that carry the count of constant ones, which may be a sample of the steps."""

@@ -153,6 +153,7 @@ class Signals:
     input_max: float | None = None
     given_std: float | None = None  # the same of what the model is given, before it may normalise that itself
     given_size: float | None = None  # of its greatest value, whatever its sign
+    given_span: float | None = None  # of images, from the least pixel to the greatest
     images_constant_share: float | None = None
     images_nonfinite: float | None = None
     calm_before_non_finite: bool | None = None  # loss and gradient as usual up to the step that gave no number

@@ -22,7 +22,8 @@ def add_inputs(context: Context, known: Signals) -> Signals:
         input_min=None if pixels is None else pixels.least,
         input_max=None if pixels is None else pixels.most,
         given_std=None if given is None else given.std,
-        given_size=None if given is None else max(abs(given.least), abs(given.most)),
+        given_size=None if given is None else given.size,
+        given_span=None if given is None or given.prefix != tags.IMAGE else given.span,
         images_constant_share=(
             float(constant.mean()) / size if len(constant) and size else blank_rows(context, InputPolicy())
         ),

@@ -57,9 +57,9 @@ INPUTS_NORMALISED_TWICE: Final = CauseRecord(
     id="inputs_normalised_twice",
     group="inputs",
     meaning="Images are normalised, or divided by 255, before a model that does it itself.",
-    symptoms=("bad_inputs", "gradient_vanishing", *STUCK),
+    symptoms=("bad_inputs", "gradient_vanishing", "collapse", "overfit", *STUCK),
     prior=0.05,
-    explains_away=("vanishing_gradients",),  # the first layer's gradient is as small as what it is given
+    explains_away=("vanishing_gradients", "labels_shuffled"),  # the first layer's gradient is as small as its inputs
     ruled_out=Seen("distribution_shift"),  # what came midway is no set-up
     proofs=(
         Proof(
@@ -74,6 +74,12 @@ INPUTS_NORMALISED_TWICE: Final = CauseRecord(
             2,
             both(under("given_std", 0.02), under("given_size", 0.2), over("given_size", 0), _NOT_BLACK),
             "the network is given next to nothing: standard deviation {given_std:.1e}, at most {given_size:.1e}",
+        ),
+        Clue(
+            "range",
+            2,
+            both(under("given_std", 0.02), under("given_span", 0.2), over("given_span", 0), _NOT_BLACK),
+            "images arrive nearly of one colour: standard deviation {given_std:.1e} around {input_mean:.2f}",
         ),
         Clue("range", 2, _TWICE, "the network receives mean {input_mean:.2f}, standard deviation {input_std:.2f}"),
         Clue(

@@ -153,3 +153,18 @@ def test_a_loss_that_fell_as_far_as_it_can_be_guessed_is_no_excuse_where_nothing
 def test_faint_inputs_of_which_much_is_learnt_are_no_news() -> None:
     assert faint(loss=0.3, score=0.6) == []
     assert faint(loss=1.99, score=None, std=0.3) == []
+
+
+def normalised(prefix: str, deviation: float) -> list[str]:
+    """Keys of what is told of pixels around -1.6 with that *deviation*, of which nothing is learnt."""
+    steps = 200
+    ends: dict[str, Values] = {prefix + "min": -1.6 - 2 * deviation, prefix + "max": -1.6 + 2 * deviation}
+    series = {**given(prefix, mean=-1.6, std=deviation), **ends, tags.LOSS_TOTAL: 2.0}
+    found = judge(BadInputs(), steps, series, **{**OTHER, "total_steps": steps})
+    return [s.key for s in found]
+
+
+def test_images_that_were_normalised_after_a_second_division_are_nearly_of_one_colour() -> None:
+    assert normalised(tags.IMAGE, 0.003) == ["tiny"]
+    assert normalised(tags.IMAGE, 0.5) == []
+    assert normalised(tags.BATCH, 0.003) == []  # a quantity that hardly varies may be meant so

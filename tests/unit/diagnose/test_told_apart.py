@@ -697,3 +697,19 @@ def test_boxes_that_are_as_good_beside_their_objects_are_noise() -> None:
         finding("bad_targets", tag=tags.PAIRING_ASIDE_WINS), aside_wins=0.5, aside_wins_at_most=0.55, own_place_wins=0.7
     )
     assert first_cause(diagnosis) == "label_noise"
+
+
+# --- inputs that were divided twice -------------------------------------------------------------------------------
+
+SHUFFLED = {"eval_loss_over_guess": 1.01, "first_epoch_over_guess": 1.0}
+
+
+@pytest.mark.parametrize(
+    "given", [{"given_std": 1e-5, "given_size": 5e-5}, {"given_std": 0.003, "given_size": 1.6, "given_span": 0.02}]
+)
+def test_inputs_that_hardly_differ_leave_no_room_for_shuffled_labels(given: dict[str, float]) -> None:
+    told = finding("overfit", tag="eval/loss")
+    assert first_cause(diagnosis_of(told, model=CLASSIFIER, **SHUFFLED)) == "labels_shuffled"
+    named = causes_of(diagnosis_of(told, model=CLASSIFIER, **SHUFFLED, **given), "overfit")
+    assert "inputs_normalised_twice" in named
+    assert "labels_shuffled" not in named
