@@ -23,6 +23,7 @@ class SizePolicy:
     epochs: float = 2.0  # of the training set, before its fit is judged
     ending: float = 0.9  # share of a declared run at which it is judged although it still falls
     accurate: float = 0.8  # of the answers to the training set
+    above_common: float = 0.05  # answers that are right beyond the share of the commonest class, of tokens and the like
     low: float = 0.1  # share of the first level, where answers are not told
     answers: int = 16  # newest measured steps whose answers are asked
     targets: float = 2.0  # for each input: more are those of a sequence or of a picture
@@ -47,13 +48,10 @@ class SmallNetwork:
         curve, share, targets = context.loss, weights_per_example(context), targets_of_input(context)
         if curve is None or share is None:
             return Abstention(self.name, (tags.LOSS_TOTAL, tags.ROWS))
-        if (
-            share >= 1
-            or (targets is not None and targets > self.policy.targets)
-            or not self._has_settled(context, curve)
-        ):
+        if share >= 1 or not self._has_settled(context, curve):
             return ()
-        poor = self._poor_fit(context, curve)
+        has_parts = targets is not None and targets > self.policy.targets
+        poor = self._names_the_commonest(context) if has_parts else self._poor_fit(context, curve)
         if poor is None:
             return ()
         model = context.model
@@ -73,6 +71,19 @@ class SmallNetwork:
         if total and context.step >= self.policy.ending * total:
             return True
         return flat_window(curve, context.points_past_warmup, DEFAULT_POLICY) is not None
+
+    def _names_the_commonest(self, context: Context) -> Evidence | None:
+        """Answers for tokens or pixels that are right no more often than naming their commonest class would be; None
+        where they are better: of language, not every next word can be known."""
+        counts, answers = context.counts("targets"), context.window(tags.FIT_ACCURACY, self.policy.newest)
+        if counts is None or not counts.seen.sum() or len(answers) < self.policy.answers:
+            return None
+        common, right = float(counts.seen.max() / counts.seen.sum()), float(answers.mean())
+        if right > common + self.policy.above_common:
+            return None
+        text = f"{right:.0%} of the answers to the training set are right, and {common:.0%} of them are of one class"
+        window = context.span(tags.FIT_ACCURACY, self.policy.newest)
+        return Evidence(tags.FIT_ACCURACY, window, right, common + self.policy.above_common, "<", text)
 
     def _poor_fit(self, context: Context, curve: LossCurve) -> Evidence | None:
         """How badly training examples are answered; None where they are not."""

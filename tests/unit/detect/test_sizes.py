@@ -64,8 +64,10 @@ def test_without_answers_the_level_of_the_loss_is_asked() -> None:
     assert not is_small({**untold, tags.LOSS_TOTAL: solved}, family="unknown", num_classes=None)
 
 
-def test_a_model_of_language_has_more_targets_than_inputs_and_is_not_judged() -> None:
-    assert not is_small(stuck(), targets=[64.0] * 10)
+@pytest.mark.parametrize(("common", "told"), [(64.0, False), (600.0, True)])
+def test_answers_for_tokens_are_held_against_the_commonest_class(common: float, told: bool) -> None:
+    """Half of them are right: of ten classes alike, that is a model of language, and of one that half are of, none."""
+    assert is_small(stuck(), targets=[common] + [64.0] * 9) is told
 
 
 def test_a_run_that_has_not_met_its_examples_twice_is_not_judged() -> None:
