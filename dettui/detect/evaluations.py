@@ -10,6 +10,7 @@ import numpy as np
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
+from dettui.detect.eval_loss import eval_loss
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats, Series
 from dettui.numerics.robust import MAD_TO_SIGMA
@@ -24,6 +25,7 @@ _HIGHER_IS_BETTER = frozenset(
      "mdice", "score", "bleu", "rouge", "psnr", "ssim", "kappa", "mcc")
 )  # fmt: skip
 """A number behind such a word is a threshold or a rank: AP50, top5."""
+_CLASS_SCORES = frozenset(("acc", "accuracy", "top", "auc", "auroc", "f1", "kappa", "mcc"))
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,14 @@ class OverfitPolicy:
 @lru_cache(maxsize=4096)
 def direction(tag: str) -> int:
     """+1 where larger values of *tag* are better, -1 where smaller ones are, 0 where its name does not tell."""
-    words = tag.removeprefix(PREFIX).lower().replace("-", "_").replace("/", "_").replace("@", "_").split("_")
+    words = _words(tag)
     if any(word in _LOWER_IS_BETTER for word in words):
         return -1
     return 1 if any(_plain(word) in _HIGHER_IS_BETTER or word.startswith("map") for word in words) else 0
+
+
+def _words(tag: str) -> list[str]:
+    return tag.removeprefix(PREFIX).lower().replace("-", "_").replace("/", "_").replace("@", "_").split("_")
 
 
 def _plain(word: str) -> str:
@@ -67,14 +73,23 @@ class Overfit:
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """One symptom for the first evaluation series that worsens."""
-        judged = [tag for tag in context.tags_under(PREFIX) if direction(tag)]
-        if not judged or context.loss is None:
+        known = [tag for tag in context.tags_under(PREFIX) if direction(tag)]
+        if not known or context.loss is None:
             return Abstention(self.name, (PREFIX + "*",))
-        for tag in judged:
+        for tag in known:
+            if not self._tells(context, tag):
+                continue
             found = self._judge(context, context.series(tag))
             if found is not None and not self._is_small(context, found):
                 return (found,)
         return ()
+
+    def _tells(self, context: Context, tag: str) -> bool:
+        """False for a share of right classes where a loss is evaluated, which tells sooner, or BatchNorm trains, whose
+        statistics lag behind at high learning rates: the share dips, and comes back with the schedule."""
+        if not _CLASS_SCORES.intersection(map(_plain, _words(tag))):
+            return True
+        return eval_loss(context) is None and not context.last(tags.NORM_TRAINING)
 
     def _judge(self, context: Context, series: Series | None) -> Symptom | None:
         if series is None or len(series) < self.policy.at_least or not np.isfinite(series.values).all():

@@ -489,6 +489,14 @@ def test_a_score_that_broke_with_the_loss_is_no_overfitting() -> None:
     assert judge(Overfit(), 800, {**loss(broken), "eval/accuracy": points}) == ()
 
 
+@pytest.mark.parametrize("beside", ["eval/loss", tags.NORM_TRAINING])
+def test_an_accuracy_that_dips_is_no_overfitting_where_a_loss_tells_or_batchnorm_lags(beside: str) -> None:
+    dips = dict(zip(range(100, 900, 100), (0.1, 0.4, 0.5, 0.45, 0.35, 0.3, 0.25, 0.2), strict=True))
+    series = {**loss(decay(800, 2.4, 0.0, 400.0)), "eval/accuracy": dips}
+    assert len(judge(Overfit(), 800, series)) == 1
+    assert judge(Overfit(), 800, {**series, beside: dict.fromkeys(dips, 1.0)}) == ()
+
+
 def test_five_evaluations_are_too_few_for_overfitting() -> None:
     falling = loss(decay(800, 2.4, 0.0, 40.0))
     points = dict(zip(range(100, 900, 100), (0.1, 0.4, 0.5, 0.45, 0.35, 0.3, 0.25, 0.2), strict=True))
