@@ -89,8 +89,14 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., type]]:
         monkeypatch.setitem(sys.modules, kind.module, stand_in)
         return owner
 
+    waiting = awaited()  # a script that was watched before in this process waits for its evaluators
     yield make
-    assert not [finder for finder in sys.meta_path if type(finder).__name__ == "AfterImport"]
+    assert awaited() == waiting
+
+
+def awaited() -> list[object]:
+    """What of ours waits for an import."""
+    return [finder for finder in sys.meta_path if type(finder).__name__ == "AfterImport"]
 
 
 def adam_step() -> None:
