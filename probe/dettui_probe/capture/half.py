@@ -30,8 +30,9 @@ def counts_of_half(samples: Tensor, lengths: Tensor) -> Tensor:
     Four counts: elements that are whole multiples of the least one of their row, and those that stand beside zeros and
     might be; numbers of half precision that bfloat16 does not have, and all elements.
     """
-    every = -(-len(samples) // MOST_ROWS)
-    samples, lengths = samples[::every, :WIDTH], lengths[::every].clamp(max=WIDTH)
+    every = -(-len(samples) // MOST_ROWS) | 1  # odd: weights and biases take turns
+    first = (len(samples) - 1) % every  # so that the last, where gradients are lost last, is one of them
+    samples, lengths = samples[first::every, :WIDTH], lengths[first::every].clamp(max=WIDTH)
     sizes = samples.abs()
     there = (sizes > 0) & torch.isfinite(sizes)
     thin = there.sum(dim=1, keepdim=True) <= (1 - LEAST_ZEROS) * lengths[:, None]

@@ -36,6 +36,19 @@ def every_other(samples: Tensor) -> Tensor:
     return samples
 
 
+@pytest.mark.parametrize("count", [64, 80, 97])
+def test_of_many_tensors_weights_and_biases_and_the_last_one_are_looked_at(count: int) -> None:
+    """Only two of them hold anything that underflowed: the last, and its neighbour."""
+    samples = torch.zeros(count, WIDTH)
+    lost = every_other((gradients(QUANTUM) / QUANTUM).round() * QUANTUM)
+    samples[-1] = lost[0]
+    assert shares(samples)[0] == 1.0
+    samples = torch.zeros(count, WIDTH)
+    samples[::2][: len(lost)] = lost
+    samples[1::2][: len(lost)] = lost
+    assert shares(samples[: count - 1])[0] == 1.0
+
+
 @pytest.mark.parametrize("size", [0.3, 1.0])
 @pytest.mark.parametrize("unscaled", [1.0, 1e-4, 2.0**-16])
 def test_what_underflows_in_half_precision_is_told_whatever_multiplied_it_since(size: float, unscaled: float) -> None:
