@@ -69,13 +69,25 @@ def read_opening(context: Context, policy: OpeningPolicy) -> Opening | None:
     steps, first = _first(updates, policy.update_steps), _first(norms, policy.growth_steps)
     if len(steps) < policy.update_points or len(first) < 2 or not first.values[0] > 0:
         return None
+    before = _before_the_first_step(first, steps)
     return Opening(
         update=median(steps.values),
         update_span=(int(steps.steps[0]), int(steps.steps[-1])),
-        growth=float(first.values.max() / first.values[0]),
+        growth=float(first.values.max() / before),
         growth_span=(int(first.steps[0]), int(first.steps[-1])),
-        kept=float(norms.values[-1] / first.values[0]),
+        kept=float(norms.values[-1] / before),
     )
+
+
+def _before_the_first_step(norms: Series, updates: Series) -> float:
+    """At most what the first of *norms* was before its step, after which it is measured."""
+    ratio = float(updates.values[0]) if updates.steps[0] == norms.steps[0] else 0.0
+    return before_a_step(float(norms.values[0]), ratio)
+
+
+def before_a_step(norm: float, ratio: float) -> float:
+    """At most the norm of weights that a step of *ratio* times their size led to *norm*: n / (r - 1) where r > 2."""
+    return norm / max(ratio - 1.0, 1.0)
 
 
 def _first(series: Series, steps: int) -> Series:
@@ -188,11 +200,10 @@ def _share_between(context: Context, low: float, high: float) -> float | None:
 
 
 def _norm_before(context: Context, layer: str) -> float | None:
-    """At most the norm of a weight before the first step, after which it is measured: a step of r times its size that
-    led to the norm n began at n / (r - 1) or less."""
+    """At most the norm of a weight before the first step, after which it is measured."""
     norm = context.early_median(tags.LAYER_WEIGHT_NORM + layer, 1)
     ratio = context.early_median(tags.LAYER_UPDATE_RATIO + layer, 1)
-    return norm if norm is None or ratio is None or ratio <= 2.0 else norm / (ratio - 1.0)
+    return norm if norm is None or ratio is None else before_a_step(norm, ratio)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,19 @@ def test_tensors_that_begin_at_zero_make_no_violent_opening() -> None:
     assert played(**{tags.UPDATE_RATIO: own_size, tags.WEIGHT_NORM: eased(18.0, 18.4)}).kinds() == set()
 
 
+@pytest.mark.parametrize(("first", "told"), [(40.0, True), (0.4, False)])
+def test_a_first_step_of_many_times_the_weights_is_part_of_their_growth(first: float, told: bool) -> None:
+    """Their norm is measured after it: 700 of what began at 18 or less."""
+    rng = np.random.default_rng(5)
+    ratios = np.where(np.arange(STEPS) < 1, first, 0.04)
+    shrinking = eased(700.0, 150.0, 80.0)
+    stuck = {tags.GRAD_ZERO: 0.12, tags.LOSS_TOTAL: noisy(eased(18.0, 2.2), rng, 0.05)}
+    stuck[tags.FIT_LOSS_MEAN] = {step: float(np.log(10)) for step in range(1, STEPS + 1, 4)}
+    series = {**stuck, tags.UPDATE_RATIO: ratios, tags.WEIGHT_NORM: shrinking}
+    found = judge(ViolentOpening(), STEPS, series, **CLASSIFIER)
+    assert [s.key for s in found] == (["opening"] if told else [])
+
+
 def test_weights_that_shrink_back_end_a_violent_opening() -> None:
     back = np.where(np.arange(STEPS) < 100, eased(18.0, 75.0), 20.0)
     found = [f for f in played(**{tags.WEIGHT_NORM: back}).findings if f.kind == "update_too_large"]
