@@ -19,10 +19,11 @@ the rules: an anchor-free detector in the manner of YOLO, queries matched with o
 Mask R-CNN, a DenseNet, and a tagger of sentences with convolutions and an LSTM.
 
 That side was scored with rules that had not seen it, and read afterwards to mend what it showed: of it, too, only that
-first score is a measurement.  It was opened likewise, and before anything was changed by what it shows, five more
-programs were written by an author who had not looked at the rules: an EfficientDet with anchors of its own, a RetinaNet
-that is fine-tuned on a frozen backbone, a grid of one object a cell, a transformer that translates, and a net for
-tables.
+first score is a measurement.  It was opened likewise.  While what it shows was mended, an author who had looked neither
+at the rules nor at its misses wrote five more programs: an EfficientDet with anchors of its own, a RetinaNet that is
+fine-tuned on a frozen backbone, a grid of one object a cell, a transformer that translates, and a net for tables.  Of
+this fifth test side 326 runs were scored, then 393 by the same rules but for two mends that it did not bring about, and
+nothing but the tables was read: it is still unseen.
 
 What a measurement on the test side finds may be told to nobody in more detail than its tables until the thresholds are
 frozen.
