@@ -106,7 +106,7 @@ class Watcher:
 
     def forward_begins(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Before the forward pass of the watched model, or of one of its parts that are called one by one."""
-        if any(tensor.is_meta for tensor in tensors_in(args)):  # Keras asks for shapes
+        if self._fence.run(_asks_for_shapes, args):
             return
         entry = self._passes.enter(module)
         if entry == "begins":
@@ -508,6 +508,11 @@ class Watcher:
             self._tell(
                 "dropped", "the measurements of a step were dropped: they could not be carried off, or read, in time"
             )
+
+
+def _asks_for_shapes(args: Sequence[Any]) -> bool:
+    """As Keras does of a model that it builds: with tensors that hold nothing."""
+    return any(tensor.is_meta for tensor in tensors_in(args))
 
 
 def _tell_warnings(ear: Ear, sheet: Sheet) -> None:
