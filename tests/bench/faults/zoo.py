@@ -1,18 +1,28 @@
-"""Healthy trainings that nobody tuned for, composed at random: how often does a warning come for nothing?
+"""Trainings that nobody tuned for, composed at random.  Healthy ones: how often does a warning come for nothing?  And
+faulty ones, each with one mistake: is it found, and is its cause named?
 
     python tests/bench/faults/zoo.py --first 0 --count 100      record them; those of the manifest are recorded already
     python tests/bench/faults/zoo.py --judge                    replay them with the rules, and print a table
+    python tests/bench/faults/zoo.py --faults --count 400       record faulty ones, and each without its mistake
+    python tests/bench/faults/zoo.py --faults --count 400 --judge --wrong
 
+    --faults                faulty trainings and their healthy twins, instead of the healthy ones
     --out DIR               where recordings and manifest.jsonl go; $DETTUI_ZOO, else ./.zoo
     --first N, --count N    which seeds, for both (default: 0 to 99)
     --workers N             processes at a time (default 1)
     --nice N                niceness (default 19: behind everything else)
+    --wrong                 with --faults --judge: also every run that was missed or misnamed
 
 A training is composed from its seed: task, data, network, optimizer, schedule and habits (composed/composition.py).
 Each is recorded in a process of its own, by the script of composed/script.py: with ``watch`` and ``log``, with
 ``watch`` alone, or without a line of the probe under its launcher.  Whether it was healthy is decided by its losses on
 held-out data (composed/health.py); those that were not are left out and counted.  Verdicts are as dense as those of
 score.py.
+
+A faulty training is composed likewise, and one of the mistakes of composed/mistakes is made in it.  Rules may be tuned
+on the seeds 0 to 399; 400 to 799 are kept unseen, and have tasks of their own (composed/faulty.py).  A mistake counts
+where it did harm beside two trainings without it that were healthy (composed/harm.py); others are benign, told apart.
+The first of the two is recorded as well; the second one, from another seed, is trained without the probe.
 """
 
 from __future__ import annotations
@@ -24,7 +34,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,9 +42,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 from bench.faults.composed import script
+from bench.faults.composed.cases import Case, case_named
 from bench.faults.composed.composition import OPTIMIZERS, Composition, Habits, compose
-from bench.faults.composed.health import Outcome, assess, unhealthy_reason
-from bench.faults.composed.training import Trained, make_optimizer, pretrained
+from bench.faults.composed.fault_table import judge_faults, print_faults, reason_to_leave_out
+from bench.faults.composed.faulty import compose_faulty
+from bench.faults.composed.health import Outcome, assess, broken, outcome_of, unhealthy_reason
+from bench.faults.composed.printing import print_run
+from bench.faults.composed.training import State, Trained, Training, make_optimizer, pretrained
 from bench.faults.effect import clopper_pearson
 from bench.faults.loop import save_checkpoint
 from bench.faults.record import Recorder, probe_revision, read_manifest, to_be_found
@@ -43,6 +57,7 @@ from bench.faults.verdict import code_revision, verdicts
 from torch import nn
 
 SCRIPT: Final = Path(script.__file__)
+ANOTHER: Final = 300_000  # added to the seed of the second twin, but for its data
 
 
 @dataclass(frozen=True)
@@ -52,17 +67,22 @@ class Job:
     seed: int
     program: str
     what: str
-    kind: str = "healthy"
+    kind: str = "healthy"  # or "fault", or "twin"
 
     @property
     def name(self) -> str:
         """Readable and unique."""
-        return f"zoo/{self.seed:04}"
+        return f"{'zoo' if self.kind == 'healthy' else self.kind}/{self.seed:04}"
 
     @property
     def run_id(self) -> str:
         """The directory of the recording."""
-        return f"zoo-{self.seed:04}"
+        return self.name.replace("/", "-")
+
+    @property
+    def case(self) -> str:
+        """As composed/cases.py names it."""
+        return str(self.seed) if self.kind == "healthy" else f"{self.kind}-{self.seed}"
 
 
 def jobs(first: int, count: int) -> list[Job]:
@@ -71,31 +91,66 @@ def jobs(first: int, count: int) -> list[Job]:
     return [Job(problem.seed, problem.task, problem.net) for problem in problems]
 
 
+def fault_jobs(first: int, count: int) -> list[Job]:
+    """The faulty ones of the seeds from *first* on, each behind its twin: where that one is unhealthy it is spared."""
+    return [job for seed in range(first, first + count) for job in _twin_and_fault(seed)]
+
+
+def _twin_and_fault(seed: int) -> tuple[Job, Job]:
+    faulty = compose_faulty(seed)
+    problem = faulty.composition.problem
+    return Job(seed, problem.task, problem.net, "twin"), Job(seed, problem.task, faulty.mistake.name, "fault")
+
+
 # --- recording ----------------------------------------------------------------------------------------------------
 
 
 def record(job: Job, runs: Path) -> dict[str, Any]:
     """In a child: train under the probe, and measure afterwards what the training left."""
-    composition = compose(job.seed)
+    case = case_named(job.case)
+    spared = reason_to_spare(job, runs.parent)
+    if spared:
+        return {"onset": 0, "outcome": asdict(broken(spared)), "composition": asdict(case.composition)}
     to_be_found(job.run_id, runs)
     desk = runs.parent / "desk" / job.run_id
     shutil.rmtree(desk, ignore_errors=True)
     desk.mkdir(parents=True)
-    arguments = [str(job.seed), str(desk / "left.pt")]
-    if composition.habits.frozen:
-        torch.save(pretrained(composition.problem, composition.habits.dropout), desk / "pretrained.pt")
+    arguments = [job.case, str(desk / "left.pt")]
+    weights = pretrained(case.draft.problem, case.draft.habits.dropout) if case.draft.habits.frozen else None
+    if weights is not None:
+        torch.save(weights, desk / "pretrained.pt")
         arguments.append(str(desk / "pretrained.pt"))
     started = time.perf_counter()
-    error = _run(composition, arguments)
+    error = _run(case.composition, arguments)
     seconds = time.perf_counter() - started
     trained = Trained(**torch.load(arguments[1])) if not error else Trained()
     shutil.rmtree(desk)
-    outcome = (
-        _broken(error)
-        if error
-        else assess(composition.problem, composition.habits, trained, runs.parent / "references")
-    )
-    return {"onset": 0, "outcome": asdict(outcome), "seconds": seconds, "composition": asdict(composition)}
+    references = runs.parent / "references"
+    outcome = broken(error) if error else assess(case.composition.problem, case.draft, trained, references)
+    answer = {"onset": 0, "outcome": asdict(outcome), "seconds": seconds, "composition": asdict(case.composition)}
+    if job.kind == "fault":
+        return {**answer, **_told_of_the_mistake(job, case)}
+    if job.kind == "twin" and not unhealthy_reason(outcome):
+        return {**answer, "second": asdict(_second_twin(case, weights, references))}
+    return answer
+
+
+def reason_to_spare(job: Job, folder: Path) -> str:
+    """Why a fault need not be recorded: a twin that is in the manifest of *folder* and unhealthy; else ""."""
+    twin = read_manifest(folder).get(f"twin/{job.seed:04}") if job.kind == "fault" else None
+    return reason_to_leave_out(twin) if twin is not None else ""
+
+
+def _told_of_the_mistake(job: Job, case: Case) -> dict[str, Any]:
+    faulty = compose_faulty(job.seed)
+    return {"onset": case.draft.onset if faulty.mistake.from_onset else 0, "strength": faulty.strength}
+
+
+def _second_twin(case: Case, weights: State | None, references: Path) -> Outcome:
+    """Of the same data, and else of another seed."""
+    draft = replace(case.draft, other_seed=ANOTHER)
+    trained = Training(draft.problem, draft.habits, weights, draft).run()
+    return assess(draft.problem, draft, trained, references)
 
 
 def _run(composition: Composition, arguments: Sequence[str]) -> str:
@@ -111,9 +166,11 @@ def _run(composition: Composition, arguments: Sequence[str]) -> str:
             launcher.main()
         else:
             sys.argv = sys.argv[1:]
-            script.main(composition.seed, *map(Path, arguments[1:]))
-    except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as raised:
-        return f"{type(raised).__name__}: {raised}"[:200]
+            script.main(arguments[0], *map(Path, arguments[1:]))
+    except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as raised:
+        error = f"{type(raised).__name__}: {raised}"[:200]
+        _end_as_the_interpreter_would(error)
+        return error
     except SystemExit as raised:
         return f"the script ended with {raised.code}"
     run = current_run()
@@ -123,20 +180,17 @@ def _run(composition: Composition, arguments: Sequence[str]) -> str:
     return ""
 
 
-def _broken(error: str) -> Outcome:
-    return Outcome(0, 0.0, 0.0, False, (), None, 0.0, 0.0, 0.0, error)
+def _end_as_the_interpreter_would(error: str) -> None:
+    from dettui_probe.start import current_run
+
+    run = current_run()
+    if run is not None:
+        run.end("exception", 1, error)
 
 
 def brief(outcome: Mapping[str, Any]) -> str:
     """An outcome in a few words."""
     return unhealthy_reason(outcome_of(outcome)) or f"healthy, held-out loss {outcome['held_out'][-1]:.3g}"
-
-
-def outcome_of(told: Mapping[str, Any]) -> Outcome:
-    """As the manifest has it; that of a process that died is an error alone."""
-    if "held_out" not in told:
-        return _broken(str(told.get("error", "")))
-    return Outcome(**{**told, "held_out": tuple(told["held_out"])})
 
 
 def warm_up() -> None:
@@ -225,34 +279,15 @@ def _telling(one: Scored) -> str:
     return str(one.row["composition"]["telling"])
 
 
-def print_run(one: Scored) -> None:
-    """What a run is made of, and how its losses went."""
-    told = one.row["composition"]
-    outcome = outcome_of(one.row["outcome"])
-    said = {**told["problem"], **told["habits"], "telling": told["telling"], "budget": told["budget"]}
-    named = ", ".join(f"{cause.id} {cause.score:.2f}" for cause in one.verdict.causes[:3])
-    print(f"  {one.name}  [{named}]")
-    print(
-        "    "
-        + ", ".join(f"{name} {_short(value)}" for name, value in said.items() if value not in (0.0, False, "none"))
-    )
-    print(
-        f"    loss {outcome.first_loss:.3g} to {outcome.last_loss:.3g}; held out "
-        f"{' '.join(f'{value:.3g}' for value in outcome.held_out)}; guess {_short(outcome.guess)}, "
-        f"reference {outcome.reference:.3g}; score {outcome.score:.3f}, reference {outcome.reference_score:.3f}"
-    )
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def main() -> int:
     """Record, or judge."""
     arguments = parse()
     os.nice(max(arguments.nice - os.nice(0), 0))
-    wanted = jobs(arguments.first, arguments.count)
-    if arguments.judge:
+    wanted = (fault_jobs if arguments.faults else jobs)(arguments.first, arguments.count)
+    if arguments.judge and arguments.faults:
+        names = [job.name for job in wanted if job.kind == "fault"]
+        print_faults(judge_faults(arguments.out, names, arguments.workers), wrong=arguments.wrong)
+    elif arguments.judge:
         print_judged(judge(arguments.out, wanted, arguments.workers))
     else:
         record_all(arguments.out, wanted, arguments.workers)
@@ -268,6 +303,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--nice", type=int, default=19)
     parser.add_argument("--judge", action="store_true")
+    parser.add_argument("--faults", action="store_true")
+    parser.add_argument("--wrong", action="store_true")
     return parser.parse_args()
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from bench.faults.composed.composition import Habits, Problem, reference_habits
-from bench.faults.composed.tasks import best_guess, held_out_loss, network_of, score_of
+from bench.faults.composed.changes import Draft
+from bench.faults.composed.composition import Problem, reference_habits
+from bench.faults.composed.tasks import best_guess, held_out_loss, score_of, sets_of
 from bench.faults.composed.training import State, Trained, Training
 
 CLEARLY: Final = 0.9  # of the loss at the start, and of the best guess: what a healthy run ends below
@@ -35,6 +36,7 @@ class Outcome:
     score: float
     reference_score: float
     error: str = ""
+    told_score: float | None = None  # the last one that the script was told; None where it does not evaluate
 
 
 def unhealthy_reason(outcome: Outcome) -> str:
@@ -48,23 +50,44 @@ def unhealthy_reason(outcome: Outcome) -> str:
     """
     if outcome.error or not outcome.finite or not all(map(math.isfinite, outcome.held_out)):
         return f"broke off: {outcome.error}" if outcome.error else "not finite"
-    start, end, lowest = outcome.held_out[0], outcome.held_out[-1], min(outcome.held_out)
-    floor = start if outcome.guess is None else outcome.guess
+    start, end, floor = outcome.held_out[0], outcome.held_out[-1], _floor(outcome)
     if end > CLEARLY * start or end > CLEARLY * floor:
         return f"did not learn: {end:.3g} from {start:.3g}, a guess has {floor:.3g}"
     if floor - end < LEAST_SHARE * (floor - outcome.reference):
         return f"far behind: {end:.3g}, the reference {outcome.reference:.3g}, a guess {floor:.3g}"
     if outcome.guess is None and outcome.score < max(LEAST_PRECISION, LEAST_SHARE * outcome.reference_score):
         return f"finds too little: mAP {outcome.score:.2f}, the reference {outcome.reference_score:.2f}"
-    if end > MOST_RISEN * lowest and end - lowest > NOTHING * floor:
-        return f"overfitted: {end:.3g} from {lowest:.3g}"
-    return ""
+    return f"overfitted: {end:.3g} from {min(outcome.held_out):.3g}" if has_turned(outcome) else ""
 
 
-def assess(problem: Problem, habits: Habits, trained: Trained, references: Path) -> Outcome:
-    """Measure what a training left; its reference is read from the folder *references*, or trained and kept there."""
-    training = Training(problem, habits)
-    network = network_of(problem, habits)
+def has_turned(outcome: Outcome) -> bool:
+    """True where the held-out loss has risen from its lowest value by what somebody would mind."""
+    end, lowest = outcome.held_out[-1], min(outcome.held_out)
+    return end > MOST_RISEN * lowest and end - lowest > NOTHING * _floor(outcome)
+
+
+def _floor(outcome: Outcome) -> float:
+    """The loss of who has learnt nothing."""
+    return outcome.held_out[0] if outcome.guess is None else outcome.guess
+
+
+def broken(error: str) -> Outcome:
+    """Of a training that was not ended."""
+    return Outcome(0, 0.0, 0.0, False, (), None, 0.0, 0.0, 0.0, error)
+
+
+def outcome_of(told: Mapping[str, Any]) -> Outcome:
+    """As the manifest has it; that of a process that died is an error alone."""
+    if "held_out" not in told:
+        return broken(str(told.get("error", "")))
+    return Outcome(**{**told, "held_out": tuple(told["held_out"])})
+
+
+def assess(problem: Problem, draft: Draft, trained: Trained, references: Path) -> Outcome:
+    """Measure what the training of *draft*, made of *problem*, left; the reference of the problem is read from the
+    folder *references*, or trained and kept there."""
+    training = Training(draft.problem, draft.habits, changes=draft)
+    network = training.network
 
     def measure(state: State) -> float:
         network.load_state_dict(state)
@@ -72,7 +95,8 @@ def assess(problem: Problem, habits: Habits, trained: Trained, references: Path)
 
     held_out = tuple(measure(state) for _, state in trained.snapshots)
     network.load_state_dict(trained.snapshots[-1][1])  # measuring in training mode moves the statistics of BatchNorm
-    score = next(iter(score_of(problem, network, training.sets.hidden).values()))
+    finite = all(value.isfinite().all() for value in network.state_dict().values())
+    score = next(iter(score_of(problem, network, training.sets.hidden).values())) if finite else math.nan
     reference, reference_score = reference_of(problem, references)
     count = max(min(len(trained.losses) // 20, 20), 1)
     return Outcome(
@@ -81,10 +105,11 @@ def assess(problem: Problem, habits: Habits, trained: Trained, references: Path)
         last_loss=_mean(trained.losses[-count:]),
         finite=all(map(math.isfinite, trained.losses)),
         held_out=held_out,
-        guess=best_guess(problem, training.sets),
+        guess=best_guess(problem, sets_of(problem)),
         reference=reference,
         score=score,
         reference_score=reference_score,
+        told_score=trained.scores[-1] if trained.scores else None,
     )
 
 

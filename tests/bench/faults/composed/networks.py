@@ -11,8 +11,9 @@ from bench.faults.programs.common import grouped
 from torch import Tensor, nn
 
 ACTIVATION: Final[dict[str, Callable[[], nn.Module]]] = {
-    "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh,
+    "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid,
 }  # fmt: skip
+BATCH_NORMED: Final = ("cnn_bn", "residual", "depthwise", "mlp_bn")
 PATCH: Final = 4
 Norm = Callable[[int], nn.Module]
 

@@ -68,10 +68,10 @@ def loss_of(problem: Problem, network: nn.Module, x: Tensor, y: Any, smoothing: 
 
 
 @torch.no_grad()
-def held_out_loss(problem: Problem, network: nn.Module, examples: Examples) -> float:
+def held_out_loss(problem: Problem, network: nn.Module, examples: Examples, *, training_mode: bool = False) -> float:
     """Mean over *examples*, as the script evaluates it: in eval mode but for torchvision's detectors, whose loss is
     told in training mode alone."""
-    network.train(problem.task in DETECTORS)
+    network.train(training_mode or problem.task in DETECTORS)
     rows = torch.arange(len(examples)).split(32)
     parts = [examples.at(part) for part in rows]
     losses = [float(loss_of(problem, network, part.x, part.y)) * len(part) for part in parts]
@@ -79,9 +79,11 @@ def held_out_loss(problem: Problem, network: nn.Module, examples: Examples) -> f
 
 
 @torch.no_grad()
-def score_of(problem: Problem, network: nn.Module, examples: Examples) -> Mapping[str, float]:
-    """Measures in eval mode; the first one is to be high."""
-    network.eval()
+def score_of(
+    problem: Problem, network: nn.Module, examples: Examples, *, training_mode: bool = False
+) -> Mapping[str, float]:
+    """Measures, in eval mode as a rule; the first one is to be high."""
+    network.train(training_mode)
     return TASKS[problem.task].score(problem, network, examples)
 
 

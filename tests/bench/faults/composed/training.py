@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from bench.faults.composed.augmenting import augmented
+from bench.faults.composed.changes import Changes, Gradients
 from bench.faults.composed.composition import DETECTORS, Composition, Habits, Problem
 from bench.faults.composed.tasks import held_out_loss, loss_of, network_of, score_of, sets_of
-from bench.faults.plan import Examples
+from bench.faults.plan import Examples, Sets
 from torch import Tensor, nn, optim
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -39,6 +40,7 @@ class Trained:
 
     losses: list[float] = field(default_factory=list)  # of every optimizer step
     snapshots: list[tuple[int, State]] = field(default_factory=list)  # of what is evaluated, and where
+    scores: list[float] = field(default_factory=list)  # that the script was told, where it evaluates
 
 
 class Rows(Dataset[Any]):
@@ -127,27 +129,57 @@ def freeze(network: nn.Module) -> None:
 # --- the training -------------------------------------------------------------------------------------------------
 
 
-class Training:
-    """A composition on its way, with or without a run that hears of it."""
+def changed_sets(problem: Problem, changes: Changes) -> Sets:
+    """The data as the script has them."""
+    sets = sets_of(problem)
+    for change in changes.on_sets:
+        sets = change(sets)
+    return sets
 
-    def __init__(self, problem: Problem, habits: Habits, pretrained: State | None = None) -> None:
-        torch.manual_seed(problem.seed)
-        self.problem, self.habits = problem, habits
-        self.sets = sets_of(problem)
+
+class Training:
+    """A composition on its way, with or without a run that hears of it, and with *changes* where a mistake is made."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        habits: Habits,
+        pretrained: State | None = None,
+        changes: Changes = Changes(),  # noqa: B008 - without a change
+    ) -> None:
+        seed = problem.seed + changes.other_seed
+        torch.manual_seed(seed)
+        self.problem, self.habits, self.changes = problem, habits, changes
+        self.sets = changed_sets(problem, changes)
         self.network = network_of(problem, habits)
         if pretrained is not None:
             self.network.load_state_dict(pretrained)
         if habits.frozen:
             freeze(self.network)
+        for change in changes.on_network:
+            change(self.network)
         self.optimizer = make_optimizer(habits, self.network)
-        self.scheduler = make_scheduler(habits, self.optimizer, problem.steps)
+        for change_optimizer in changes.on_optimizer:
+            change_optimizer(self.optimizer, self.network)
+        self.scheduler = self._scheduler()
         self.average = _average(self.network) if habits.ema else None
-        order = torch.Generator().manual_seed(problem.seed)
-        self.draw = torch.Generator().manual_seed(problem.seed + 1)
+        self.draw = torch.Generator().manual_seed(seed + 1)
         self.loader = DataLoader(
-            Rows(self.sets.training), habits.batch, shuffle=True, drop_last=True, collate_fn=_collated, generator=order
+            Rows(self.sets.training),
+            habits.batch,
+            shuffle=changes.shuffles,
+            drop_last=True,
+            collate_fn=_collated,
+            generator=torch.Generator().manual_seed(seed),
         )
+        if not len(self.loader):
+            raise ValueError(f"{len(self.sets.training)} examples make no batch of {habits.batch}")
         self.trained = Trained()
+
+    def _scheduler(self) -> Any:
+        if self.changes.scheduler is not None:
+            return self.changes.scheduler(self.optimizer, self.problem.steps)
+        return make_scheduler(self.habits, self.optimizer, self.problem.steps)
 
     @property
     def evaluated(self) -> nn.Module:
@@ -164,7 +196,7 @@ class Training:
         steps, batches = self.problem.steps, self._batches()
         rests = max(self.epoch_steps, LEAST_APART * self.habits.accumulate)
         self._keep(0)
-        self.network.train()
+        self.changes.to_training(self.network)
         for step in range(1, steps + 1):
             self._step(step, batches)
             tell(step, {"train/loss": self.trained.losses[-1]})
@@ -179,14 +211,16 @@ class Training:
             yield from self.loader
 
     def _step(self, step: int, batches: Iterator[tuple[Tensor, Any]]) -> None:
-        habits, total = self.habits, 0.0
+        habits, changes, total = self.habits, self.changes, 0.0
         time.sleep(0)  # as a loader with workers does: lets other threads have the interpreter
-        self.optimizer.zero_grad()
+        if changes.zeroes_at(step):
+            self.optimizer.zero_grad()
         for _ in range(habits.accumulate):
-            x, y = next(batches)
-            loss = self._loss(*augmented(self.problem, habits, x, y, self.draw))
-            (loss / habits.accumulate).backward()  # type: ignore[no-untyped-call]
+            loss = self._batch_loss(step, *next(batches))
+            (loss / habits.accumulate if changes.divides else loss).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) / habits.accumulate
+        for look in changes.on_gradients:
+            look(Gradients(step, self.network, self.optimizer))
         if habits.clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), habits.clip)
         self.optimizer.step()
@@ -195,6 +229,14 @@ class Training:
         if self.average is not None:
             self.average.update_parameters(self.network)
         self.trained.losses.append(total)
+
+    def _batch_loss(self, step: int, x: Tensor, y: Any) -> Tensor:
+        for change in self.changes.on_batch:
+            x, y = change(step, x, y)
+        loss = self._loss(*augmented(self.problem, self.habits, x, y, self.draw))
+        for change_loss in self.changes.on_loss:
+            loss = change_loss(loss)
+        return loss
 
     def _loss(self, x: Tensor, y: Any, other: Any, share: float) -> Tensor:
         """Of a batch, or of one that was mixed with the targets of an *other*."""
@@ -210,12 +252,14 @@ class Training:
     def _end_epoch(self, step: int, steps: int, tell: Callable[[int, dict[str, float]], None]) -> None:
         loss = sum(self.trained.losses[-steps:]) / len(self.trained.losses[-steps:])
         if self.habits.evaluates:
-            scores = score_of(self.problem, self.evaluated, self.sets.evaluation)
+            mode = self.changes.evaluates_in_training_mode
+            scores = score_of(self.problem, self.evaluated, self.sets.evaluation, training_mode=mode)
+            self.trained.scores.append(next(iter(scores.values())))
             if self.problem.task not in DETECTORS:
-                loss = held_out_loss(self.problem, self.evaluated, self.sets.evaluation)
+                loss = held_out_loss(self.problem, self.evaluated, self.sets.evaluation, training_mode=mode)
                 scores = {**scores, "loss": loss}
             tell(step, {f"val/{name}": value for name, value in scores.items()})
-            self.network.train()
+            self.changes.to_training(self.network)
         if self.habits.schedule == "plateau":
             self.scheduler.step(loss)
 
