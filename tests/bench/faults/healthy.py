@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import torch
-from bench.faults.injection import LATER_PLAIN, NEWEST, NUMERIC, THIRD_PLAIN
+from bench.faults.injection import LATER_PLAIN, NEWEST, NUMERIC, SIXTH_PLAIN, THIRD_PLAIN
 from bench.faults.plan import Examples, Gradients, Plan, Sets
 from torch import Tensor, nn
 from torch.nn import functional
@@ -38,10 +38,12 @@ TABLES: Final = (
     "tcn",
     "densenet",
     "tabular",
+    "points",
 )
 WITHOUT_NORM: Final = (
     "mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor", "gru", "mixer", "depth",
     *THIRD_PLAIN, "centre", "detr", "mask", "tagger", "retina", "grid", "seq2seq", "tabular",
+    "corner", "keypoints", *SIXTH_PLAIN,
 )  # fmt: skip
 
 
@@ -150,11 +152,12 @@ def small_batch(plan: Plan) -> None:
     "tagger",
     "seq2seq",
     "tabular",
+    *SIXTH_PLAIN,
 )
 def dropout(plan: Plan) -> None:
     """Heavy, and learning."""
     plan.shape.dropout = (
-        0.35 if plan.name in ("chars", "vit", "mixer", "convnext", "densenet", "tagger", "seq2seq") else 0.5
+        0.35 if plan.name in ("chars", "vit", "mixer", "convnext", "densenet", "tagger", "seq2seq", "spectra") else 0.5
     )
 
 
@@ -196,7 +199,7 @@ def easy_task(plan: Plan) -> None:
     plan.on_sets.append(easy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, "densenet", "tabular")
+@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, "densenet", "tabular", *SIXTH_PLAIN)
 def noisy_task(plan: Plan) -> None:
     """Inputs so noisy that the best possible loss is high, in every set alike."""
 
@@ -303,6 +306,7 @@ def scaled_loss(plan: Plan) -> None:
     "tagger",
     "seq2seq",
     "tabular",
+    "points",
 )
 def weighted_by_class(plan: Plan) -> None:
     """Class weights in the loss."""

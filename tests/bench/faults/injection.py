@@ -20,12 +20,14 @@ FOURTH: Final = ("yolo", "detr", "mask", "densenet", "tagger")  # and of the fou
 FOURTH_PLAIN: Final = FOURTH[-2:]
 FIFTH: Final = ("effdet", "retina", "grid", "seq2seq", "tabular")  # and of the fifth
 FIFTH_PLAIN: Final = FIFTH[-2:]
-NEWEST: Final = (*FOURTH, *FIFTH)
-NEWEST_PLAIN: Final = (*FOURTH_PLAIN, *FIFTH_PLAIN)
+SIXTH: Final = ("darknet", "corner", "keypoints", "spectra", "points")  # and of the sixth
+SIXTH_PLAIN: Final = SIXTH[-2:]
+NEWEST: Final = (*FOURTH, *FIFTH, *SIXTH)
+NEWEST_PLAIN: Final = (*FOURTH_PLAIN, *FIFTH_PLAIN, *SIXTH_PLAIN)
 NEWER: Final = (*LATER, *THIRD, *NEWEST)
 NEWER_PLAIN: Final = (*LATER_PLAIN, *THIRD_PLAIN, *NEWEST_PLAIN)
 PIXELS: Final = tuple(name for name in FOURTH if name != "tagger")  # what of the fourth looks at pictures
-NUMERIC: Final = (*PIXELS, *(name for name in FIFTH if name != "seq2seq"))  # and what is given numbers and no words
+NUMERIC: Final = (*PIXELS, *(name for name in FIFTH if name != "seq2seq"), *SIXTH)  # and what is given no words
 EVERY: Final = (
     "mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *NEWER,
 )  # fmt: skip
@@ -44,16 +46,29 @@ WITH_LAYERNORM: Final = (
     "convnext",
     "detr",
     "seq2seq",
+    "spectra",
 )  # transformers, and what is trained like them
-DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre", *FOURTH[:3], *FIFTH[:3])
+DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre", *FOURTH[:3], *FIFTH[:3], *SIXTH[:3])
 PERCEPTRONS: Final = ("mlp", "regressor")
-WITH_BATCHNORM: Final = ("cnn_bn", "segmentation", "resnet", "mobile", "fcos", "ssd", "yolo", "densenet", "effdet")
+WITH_BATCHNORM: Final = (
+    "cnn_bn",
+    "segmentation",
+    "resnet",
+    "mobile",
+    "fcos",
+    "ssd",
+    "yolo",
+    "densenet",
+    "effdet",
+    "darknet",
+)
 WITH_SGD: Final = (
     "cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd", "yolo", "mask", "densenet", "retina",
+    "darknet", "keypoints",
 )  # fmt: skip
 CLASSIFIERS: Final = (
     "mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH_PLAIN,
-    "tabular",
+    "tabular", "points",
 )  # fmt: skip
 
 

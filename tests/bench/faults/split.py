@@ -4,7 +4,7 @@ By program, because a fault is recognised far more easily in a program that was 
 fifth of their accuracy from one to the other.  Each side has a detector, a network with BatchNorm and one without, one
 with LayerNorm, SGD and Adam, and the schedules are spread over both.
 
-This is the fifth split.  The first one had five of the ten oldest programs on each side; the second had all ten on the
+This is the sixth split.  The first one had five of the ten oldest programs on each side; the second had all ten on the
 tune side and five newer ones on the test side.  Whoever has seen a table chooses the next change by it, and the table
 of the second split's test side had been read four times: another look would have measured a little of what was tuned.
 A side cannot be unseen.  For the third split all fifteen programs were therefore opened for tuning, misses included,
@@ -23,7 +23,13 @@ first score is a measurement.  It was opened likewise.  While what it shows was 
 at the rules nor at its misses wrote five more programs: an EfficientDet with anchors of its own, a RetinaNet that is
 fine-tuned on a frozen backbone, a grid of one object a cell, a transformer that translates, and a net for tables.  Of
 this fifth test side 326 runs were scored, then 393 by the same rules but for two mends that it did not bring about, and
-nothing but the tables was read: it is still unseen.
+nothing but the tables was read.
+
+Those two scores, of rules that were frozen before each, are what it measures.  It is opened now, its runs and its
+misses are looked at, and before anything was changed by what they show, an author who had looked neither at the rules
+nor at the misses wrote five programs more: a YOLOv3 with anchors on two scales, a detector that pairs corners by their
+embeddings, torchvision's Keypoint R-CNN over inverted residuals, a Swin transformer that names every bird in a
+spectrogram, and a PointNet.
 
 What a measurement on the test side finds may be told to nobody in more detail than its tables until the thresholds are
 frozen.
@@ -38,9 +44,9 @@ Side: TypeAlias = Literal["tune", "test"]
 TUNE: Final = (
     "mlp", "cnn_bn", "chars", "segmentation", "two_stage", "regressor", "cnn", "resnet", "vit", "one_stage",
     "gru", "mobile", "mixer", "depth", "fcos", "convnext", "unet", "tcn", "ssd", "centre",
-    "yolo", "detr", "mask", "densenet", "tagger",
+    "yolo", "detr", "mask", "densenet", "tagger", "effdet", "retina", "grid", "seq2seq", "tabular",
 )  # fmt: skip
-TEST: Final = ("effdet", "retina", "grid", "seq2seq", "tabular")
+TEST: Final = ("darknet", "corner", "keypoints", "spectra", "points")
 SIDES: Final[dict[Side, tuple[str, ...]]] = {"tune": TUNE, "test": TEST}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from bench.faults.injection import CLASSIFIERS, DETECTORS, NEWEST_PLAIN, injection
+from bench.faults.injection import CLASSIFIERS, DETECTORS, FIFTH_PLAIN, FOURTH_PLAIN, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan
 from torch import Tensor
 
 Target = dict[str, Tensor]
-READ_AS_CENTRES = ("yolo", "detr", "grid")
+READ_AS_CENTRES = ("yolo", "detr", "grid", "darknet")
 """Programs whose own files hold centres and sizes, as shares of the picture."""
 
 
@@ -118,7 +118,9 @@ def empty(plan: Plan, share: float) -> None:
     on_targets(plan, change)
 
 
-@injection("background_label_used", on=("two_stage", "fcos", "ssd", "mask", "retina"), levels=(0.1, 0.4, 1.0))
+@injection(
+    "background_label_used", on=("two_stage", "fcos", "ssd", "mask", "retina", "keypoints"), levels=(0.1, 0.4, 1.0)
+)
 def shifted_down(plan: Plan, share: float) -> None:
     """Class ids counted from 0 (in part of the files) where 0 is the background."""
 
@@ -129,7 +131,11 @@ def shifted_down(plan: Plan, share: float) -> None:
     on_targets(plan, change)
 
 
-@injection("labels_out_of_range", on=("one_stage", "centre", "yolo", "detr", "effdet", "grid"), levels=(0.1, 0.4, 1.0))
+@injection(
+    "labels_out_of_range",
+    on=("one_stage", "centre", "yolo", "detr", "effdet", "grid", "darknet", "corner"),
+    levels=(0.1, 0.4, 1.0),
+)
 def below_zero(plan: Plan, share: float) -> None:
     """Class ids reduced by one (in part of the files) where they already counted from 0: -1 is taken as the last, or is
     out of the range of a cross-entropy."""
@@ -143,7 +149,20 @@ def below_zero(plan: Plan, share: float) -> None:
 
 @injection(
     "labels_out_of_range",
-    on=("mlp", "cnn_bn", "cnn", "vit", "gru", "mobile", "mixer", "convnext", "tcn", *NEWEST_PLAIN),
+    on=(
+        "mlp",
+        "cnn_bn",
+        "cnn",
+        "vit",
+        "gru",
+        "mobile",
+        "mixer",
+        "convnext",
+        "tcn",
+        *FOURTH_PLAIN,
+        *FIFTH_PLAIN,
+        "points",
+    ),
     levels=(0.002, 0.02, 0.2),
 )
 def beyond_the_head(plan: Plan, share: float) -> None:

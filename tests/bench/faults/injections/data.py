@@ -274,7 +274,8 @@ def evaluated_unnormalised(plan: Plan, factor: float) -> None:
     levels=(2, 3, 99),
 )
 def evaluated_by_other_names(plan: Plan, count: int) -> None:
-    """The first classes (all of them: 99) stand in another order in the evaluation files."""
+    """The first classes (all of them: 99) stand in another order in the evaluation files; of targets with a
+    column for each class these change places."""
 
     def spoil(sets: Sets) -> Sets:
         first = int(min(int(target["labels"].min()) for target in sets.evaluation.y)) if _is_list(sets) else 0
@@ -285,7 +286,10 @@ def evaluated_by_other_names(plan: Plan, count: int) -> None:
             return torch.where((labels >= first) & (labels - first < turned), shifted, labels)
 
         y = sets.evaluation.y
-        new = [{**t, "labels": turn(t["labels"])} for t in y] if _is_list(sets) else turn(y)
+        if _is_list(sets):
+            new: Any = [{**t, "labels": turn(t["labels"])} for t in y]
+        else:
+            new = y[:, turn(torch.arange(y.shape[1]))] if y.is_floating_point() else turn(y)
         return sets._replace(evaluation=Examples(sets.evaluation.x, new))
 
     plan.on_sets.append(spoil)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from bench.faults.injection import DETECTORS, IMAGES, LATER_PLAIN, NEWER, NUMERIC, THIRD_PLAIN, injection
+from bench.faults.injection import DETECTORS, IMAGES, LATER_PLAIN, NEWER, NUMERIC, SIXTH_PLAIN, THIRD_PLAIN, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan, Sets
 from torch.nn import functional
@@ -23,7 +23,7 @@ def on_all_inputs(plan: Plan, scale: float, offset: float = 0.0) -> None:
 @injection(
     "inputs_not_normalised",
     also=("lr_too_high", "init_too_large"),
-    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, "densenet", "tabular"),
+    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, "densenet", "tabular", *SIXTH_PLAIN),
     levels=((30.0, 0.0), (64.0, 128.0), (64.0, 1000.0)),
 )
 def raw_inputs(plan: Plan, level: tuple[float, float]) -> None:
@@ -39,7 +39,9 @@ def detector_given_bytes(plan: Plan, scale: float) -> None:
 
 @injection(
     "inputs_normalised_twice",
-    on=tuple(name for name in DETECTORS if name not in ("yolo", "grid")),  # they have no mean and deviation to apply
+    on=tuple(
+        name for name in DETECTORS if name not in ("yolo", "grid", "darknet")
+    ),  # they have no mean and deviation to apply
     levels=((4.4, -2.1), (1 / 255, 0.0), (19.0, -11.4)),
 )
 def normalised_twice(plan: Plan, level: tuple[float, float]) -> None:
@@ -50,7 +52,7 @@ def normalised_twice(plan: Plan, level: tuple[float, float]) -> None:
 @injection(
     "inputs_normalised_twice",
     also=("inputs_not_normalised", "inputs_constant", "lr_too_low"),
-    on=("mlp", *IMAGES, "vit", "gru", "depth", "unet", "tcn", "yolo", "grid", "tabular"),
+    on=("mlp", *IMAGES, "vit", "gru", "depth", "unet", "tcn", "yolo", "grid", "tabular", "darknet", *SIXTH_PLAIN),
     levels=(1 / 30, 1 / 255, 1 / 65025),
 )
 def divided_twice(plan: Plan, scale: float) -> None:
@@ -118,6 +120,7 @@ def nan_input(plan: Plan, delay: float) -> None:
         *THIRD_PLAIN,
         "densenet",
         "tabular",
+        *SIXTH_PLAIN,
     ),
     levels=(2.0, 4.0, 8.0),
 )
@@ -174,6 +177,9 @@ def _cropped(target: dict[str, torch.Tensor], left: int, top: int, small: int, z
     if "masks" in target:
         nearest = torch.arange(rest["masks"].shape[-1]) * small // rest["masks"].shape[-1]
         rest["masks"] = rest["masks"][:, top + nearest][:, :, left + nearest]
+    if "keypoints" in target:
+        points, seen = rest["keypoints"].split([2, 1], -1)
+        rest["keypoints"] = torch.cat([(points - torch.tensor([left, top])) * zoom, seen], -1)
     return {**rest, "boxes": boxes[inside] * zoom}
 
 

@@ -8,6 +8,7 @@ from bench.faults.injection import (
     LATER_PLAIN,
     NEWER,
     NEWEST,
+    SIXTH_PLAIN,
     THIRD,
     THIRD_PLAIN,
     WITH_LAYERNORM,
@@ -121,7 +122,7 @@ def schedule_fast(plan: Plan, share: float) -> None:
 @injection(
     "warmup_never_ends",
     also=("lr_too_low",),
-    on=all_but("cnn_bn", "segmentation", "resnet", "regressor", "mobile", "depth", "unet", "tabular"),
+    on=all_but("cnn_bn", "segmentation", "resnet", "regressor", "mobile", "depth", "unet", "tabular", "corner"),
     levels=(1.5, 10, 100),
 )
 def warmup_long(plan: Plan, runs: float) -> None:
@@ -161,6 +162,9 @@ def no_decay(plan: Plan, factor: float) -> None:
         "grid",
         "seq2seq",
         "tabular",
+        "darknet",
+        "corner",
+        *SIXTH_PLAIN,
     ),
     levels=(4, 8, 16),
 )

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
-from bench.faults.injection import CLASSIFIERS, DETECTORS, IMAGES, LATER_PLAIN, NEWEST, THIRD_PLAIN, injection
+from bench.faults.injection import (
+    CLASSIFIERS,
+    DETECTORS,
+    IMAGES,
+    LATER_PLAIN,
+    NEWEST,
+    SIXTH_PLAIN,
+    THIRD_PLAIN,
+    injection,
+)
 from bench.faults.plan import Plan
 from torch import Tensor, nn
 from torch.nn import functional
@@ -86,7 +95,7 @@ def summed(plan: Plan, factor: float) -> None:
 @injection(
     "vanishing_gradients",
     also=("saturated_activations",),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points"),
     levels=(3, 5, 8),
 )
 def deep_sigmoid(plan: Plan, depth: int) -> None:
@@ -97,7 +106,7 @@ def deep_sigmoid(plan: Plan, depth: int) -> None:
 @injection(
     "dead_relu",
     also=("vanishing_gradients",),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points"),
     levels=(1.0, 3.0, 10.0),
 )
 def dead_units(plan: Plan, depth: float) -> None:
@@ -128,6 +137,7 @@ def dead_units(plan: Plan, depth: float) -> None:
         "tagger",
         "seq2seq",
         "tabular",
+        *SIXTH_PLAIN,
     ),
     levels=("equal", "tiny", "zero"),
 )
@@ -161,6 +171,7 @@ def same_weights(plan: Plan, how: str) -> None:
         "tagger",
         "seq2seq",
         "tabular",
+        *SIXTH_PLAIN,
     ),
     levels=(4.0, 8.0, 20.0),
 )
@@ -172,7 +183,7 @@ def large_init(plan: Plan, factor: float) -> None:
 @injection(
     "exploding_gradients",
     also=("init_too_large", "lr_too_high"),
-    on=("mlp", "regressor", "cnn", "gru", "tcn", "tagger", "tabular"),
+    on=("mlp", "regressor", "cnn", "gru", "tcn", "tagger", "tabular", "points"),
     levels=((6, 3.0), (10, 3.0), (14, 3.5)),
 )
 def exploding(plan: Plan, level: tuple[int, float]) -> None:
@@ -184,7 +195,7 @@ def exploding(plan: Plan, level: tuple[int, float]) -> None:
 @injection(
     "saturated_activations",
     also=("init_too_large", "vanishing_gradients"),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points"),
     levels=(8.0, 20.0, 60.0),
 )
 def saturated(plan: Plan, factor: float) -> None:
@@ -221,6 +232,7 @@ def narrow(plan: Plan, width: float) -> None:
         "tagger",
         "seq2seq",
         "tabular",
+        *SIXTH_PLAIN,
     ),
     levels=(0.7, 0.85, 0.95),
 )
@@ -265,7 +277,7 @@ def one_term_rules(plan: Plan, factor: float) -> None:
 
 @injection(
     "anchors_mismatch",
-    on=("two_stage", "one_stage", "fcos", "ssd", "mask", "effdet", "retina"),
+    on=("two_stage", "one_stage", "fcos", "ssd", "mask", "effdet", "retina", "darknet", "keypoints"),
     levels=(2.5, 4.0, 10.0),
 )
 def anchors_too_large(plan: Plan, factor: float) -> None:
@@ -279,6 +291,8 @@ def anchors_too_large(plan: Plan, factor: float) -> None:
                 module._wh_pairs = [sizes * factor for sizes in module._wh_pairs]
             elif type(module).__name__ == "Anchors":
                 module.boxes = _enlarged(module.boxes, factor)
+            elif type(module).__name__ == "YOLOLayer":
+                module.anchors = module.anchors * factor
         return model
 
     plan.on_model.append(enlarge)

@@ -10,6 +10,7 @@ from bench.faults.injection import (
     NEWER,
     NEWEST,
     NEWEST_PLAIN,
+    SIXTH_PLAIN,
     THIRD_PLAIN,
     WITH_BATCHNORM,
     WITH_SGD,
@@ -168,6 +169,8 @@ def decay_strong(plan: Plan, strength: float) -> None:
         "effdet",
         "grid",
         "seq2seq",
+        "corner",
+        *SIXTH_PLAIN,
     ),
     levels=((0.999, 30), (0.9995, 300), (0.9999, 3000)),
     from_onset=True,
@@ -220,7 +223,7 @@ def batch_large(plan: Plan, factor: int) -> None:
 @injection(
     "model_in_eval_mode",
     also=("train_eval_mismatch",),
-    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS or name in ("yolo", "effdet")),
+    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS or name in ("yolo", "effdet", "darknet")),
     levels=("after", "train", "start"),
 )
 def eval_mode(plan: Plan, where: str) -> None:
