@@ -159,7 +159,7 @@ PROGRAM = Program(
     "detection",
     len(CLASSES),
     Recipe(
-        steps=280,
+        steps=320,
         batch=3,
         optimizer="sgd",
         lr=0.05,
@@ -168,7 +168,7 @@ PROGRAM = Program(
         nesterov=True,
         weight_decay=1e-4,
         clip=5.0,
-        evaluations=8,
+        evaluations=9,
     ),
     data,
     model,
