@@ -77,6 +77,7 @@ TARGET_LABEL_MIN: Final = "targets/label_min"
 TARGET_LABEL_MAX: Final = "targets/label_max"
 TARGET_LABEL_ILLEGAL: Final = "targets/label_illegal"
 TARGET_BACKGROUND: Final = "targets/label_background"
+TARGET_BELOW_ZERO: Final = "targets/label_below_zero"
 TARGET_MISMATCH: Final = "targets/length_mismatch"
 TARGET_TOP_LEFT: Final = "targets/centre_top_left"
 TARGET_LEGAL_XYXY: Final = "targets/legal_xyxy"
@@ -250,6 +251,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(TARGET_LABEL_MAX, "", "largest class id in the targets"),
     Tag(TARGET_LABEL_ILLEGAL, "labels", "class ids below 0 or at or above the number of classes of the head"),
     Tag(TARGET_BACKGROUND, "labels", "objects labelled with the id that this head keeps for background"),
+    Tag(TARGET_BELOW_ZERO, "labels", "class ids below 0 of boxes that are no padding, where the head is not known"),
     Tag(TARGET_MISMATCH, "images", "images whose per-box fields differ in length"),
     Tag(TARGET_TOP_LEFT, "boxes", "boxes whose centre, read as xyxy, lies in the top left quadrant"),
     Tag(TARGET_LEGAL_XYXY, "boxes", "boxes that are legal when read as x1, y1, x2, y2"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ LARGEST_SHARE: Final = 1.5  # boxes may reach out of their image (catalogue A3)
 FAR_SHARE: Final = 4.0  # shares of another image than their own may reach so far
 LEAST_SIDE_SHARE: Final = 1 / 16  # of an image, within which all boxes of a batch hardly ever lie
 TINY_PX: Final = 2.001  # a side of 2 pixels or less [catalogue A7], as float32 subtracts it
+WHOLE: Final = 0.98  # share of both sides of an image from which on a box is all of it
 OFFENCES_TOLD: Final = 3  # events per kind of offence and run: the rows count all of them
 
 
@@ -139,8 +141,14 @@ def formats(placed: Placed) -> dict[str, Tensor]:
 
 def duplicates(placed: Placed) -> int:
     """Boxes that repeat an earlier one of their image exactly."""
-    keyed = torch.cat([placed.image[:, None].float(), placed.raw], dim=1).tolist()
-    return len(keyed) - len({tuple(row) for row in keyed})
+    keyed = _keyed(placed)
+    return len(keyed) - len(set(keyed))
+
+
+def _keyed(placed: Placed) -> list[tuple[float, ...]]:
+    """Each box with its image."""
+    rows: list[list[float]] = torch.cat([placed.image[:, None].float(), placed.raw], dim=1).tolist()
+    return [tuple(row) for row in rows]
 
 
 def label_offences(labels: Tensor, contract: Contract) -> dict[str, Tensor]:
@@ -155,6 +163,19 @@ def label_offences(labels: Tensor, contract: Contract) -> dict[str, Tensor]:
     if contract.background is not None:
         found[tags.TARGET_BACKGROUND] = labels == contract.background
     return found
+
+
+def below_zero(placed: Placed, labels: Tensor) -> Tensor:
+    """Which of the *labels* (n,) are below 0 though an object's box is theirs, and none that fills up a target: one
+    that is repeated, has no size, or is the whole image."""
+    image = torch.stack([placed.width, placed.height], dim=1)
+    sides = placed.raw[:, 2:] - placed.raw[:, :2], placed.raw[:, 2:]  # of corners, and as they stand
+    has_size = (sides[0] > TINY_PX).all(dim=1) | (sides[1] > TINY_PX).all(dim=1)
+    is_whole = (sides[0] > WHOLE * image).all(dim=1) | (sides[1] > WHOLE * image).all(dim=1)
+    rows = _keyed(placed)
+    counts = Counter(rows)
+    is_single = torch.tensor([counts[row] == 1 for row in rows])
+    return (labels < 0) & has_size & ~is_whole & is_single
 
 
 class TargetChecks:
@@ -179,6 +200,17 @@ class TargetChecks:
             for tag, bad in label_offences(labels, contract).items():
                 tally.add(tag, int(bad.sum()))
                 self._tell_labels(sheet, snapshot, tag, labels, bad)
+            if not contract.known and len(labels) == len(boxes):
+                self._count_below_zero(tally, sheet, snapshot, placed, labels)
+
+    def _count_below_zero(
+        self, tally: _Tally, sheet: Sheet, snapshot: Snapshot, placed: Placed, labels: Tensor
+    ) -> None:
+        """Where nobody knows the head, the one class id that hardly any has."""
+        if bool((labels < 0).any()):
+            bad = below_zero(placed, labels)
+            tally.add(tags.TARGET_BELOW_ZERO, int(bad.sum()))
+            self._tell_labels(sheet, snapshot, tags.TARGET_BELOW_ZERO, labels, bad)
 
     def _count_images(self, tally: _Tally, sheet: Sheet, snapshot: Snapshot) -> None:
         tally.add(tags.BATCH_SIZE, len(snapshot.sizes))

@@ -35,10 +35,30 @@ def target(boxes: list[list[float]], labels: list[int] | None = None, **more: ob
     return {"boxes": torch.tensor(boxes).reshape(-1, 4), "labels": torch.tensor(labels), **more}
 
 
+class Own(nn.Module):
+    """A detector that nobody knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 4)
+
+    def forward(self, images: Any, targets: Any = None) -> dict[str, Tensor]:
+        return {"loss": self.layer(torch.ones(1, 2)).mean()}
+
+
 @pytest.fixture
 def seen(run: Run, told: ToldReader) -> Callable[..., Any]:
-    """What one training step on given targets tells; the images are 100 wide and 50 high."""
-    model = FasterRCNN()
+    """What one training step of a Faster R-CNN on given targets tells; the images are 100 wide and 50 high."""
+    return trainer(FasterRCNN(), run, told)
+
+
+@pytest.fixture
+def seen_by_own(run: Run, told: ToldReader) -> Callable[..., Any]:
+    """The same of a detector that nobody knows."""
+    return trainer(Own(), run, told)
+
+
+def trainer(model: nn.Module, run: Run, told: ToldReader) -> Callable[..., Any]:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     attach(run, model, optimizer)
 
@@ -103,6 +123,32 @@ def test_labels_are_held_against_the_head(seen: Callable[..., Any]) -> None:
     assert (values[tags.TARGET_BACKGROUND], values[tags.TARGET_LABEL_ILLEGAL]) == (1, 2)
     assert (values[tags.TARGET_LABEL_MIN], values[tags.TARGET_LABEL_MAX]) == (-1, 4)
     assert {event.data["label"] for event in now.events} == {0, 4, -1}
+
+
+def test_class_ids_below_0_are_told_where_the_head_is_not_known(seen_by_own: Callable[..., Any]) -> None:
+    now = seen_by_own(target([GOOD, [50, 5, 99, 45]], [-1, 1]), target([GOOD], [0]))
+    assert now.rows[0].values[tags.TARGET_BELOW_ZERO] == 1
+    assert [(event.data["what"], event.data["image"], event.data["box_index"]) for event in now.events] == [
+        ("label_below_zero", 0, 0)
+    ]
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        [[-1.0] * 4] * 3,
+        [[0.0] * 4],
+        [GOOD, GOOD],
+        [[0.0, 0.0, 100.0, 50.0]],
+        [[50.0, 25.0, 100.0, 50.0]],
+        [[0.0, 0.0, 1.0, 1.0]],
+    ],
+)
+def test_what_fills_up_a_target_is_no_object(seen_by_own: Callable[..., Any], filler: list[list[float]]) -> None:
+    """Of batches that are padded to the fullest image: with -1, zeros, copies of a box, all of the image, a pixel."""
+    now = seen_by_own(target([[50, 5, 99, 45], *filler], [1] + [-1] * len(filler)))
+    assert now.rows[0].values[tags.TARGET_BELOW_ZERO] == 0
+    assert "label_below_zero" not in [event.data["what"] for event in now.events]
 
 
 def test_labels_of_boxes_that_were_filtered_out_are_a_mismatch(seen: Callable[..., Any]) -> None:
