@@ -107,13 +107,16 @@ PAIRING_LEARNT_WINS: Final = "pairing/learnt_wins"
 PAIRING_READ_BOXES: Final = "pairing/boxes_as_"  # + xyxy, xywh or cxcywh: the reading, of boxes whose format is unknown
 PAIRING_READ_FITS: Final = "pairing/fits_as_"
 
-# --- assignment of objects to anchors and proposals (torchvision detectors) ----------------------------------
+# --- assignment of objects to anchors and proposals (torchvision detectors; own_: of a head that is not known) ---
 ASSIGN_OBJECTS: Final = "assign/objects"
 ASSIGN_RPN: Final = "assign/rpn_positives"
 ASSIGN_ROI: Final = "assign/roi_foreground"
 ASSIGN_ROI_CANDIDATES: Final = "assign/roi_candidates"
 ASSIGN_POSITIVES: Final = "assign/positives"
 ASSIGN_POINT_SIZE: Final = "assign/point_size"
+ASSIGN_OWN_OBJECTS: Final = "assign/own_objects"
+ASSIGN_OWN_UNLIKE: Final = "assign/own_unlike"
+ASSIGN_OWN_OCTAVES: Final = "assign/own_octaves"
 
 # --- what a detector is surest of in training (torchvision detectors; sampled) ---------------------------------
 SUREST: Final = "surest/places"
@@ -290,6 +293,9 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(ASSIGN_ROI_CANDIDATES, "proposals", "proposals of the RoI head, each object among them"),
     Tag(ASSIGN_POSITIVES, "anchors", "anchors, or points, of a one-stage head that are positives"),
     Tag(ASSIGN_POINT_SIZE, "", "size that an FCOS head takes its finest points for, over the distance between them"),
+    Tag(ASSIGN_OWN_OBJECTS, "boxes", "objects that were held against the shapes of the anchors of an unknown head"),
+    Tag(ASSIGN_OWN_UNLIKE, "boxes", "of these, objects that no anchor meets (IoU below 0.3) even if laid upon them"),
+    Tag(ASSIGN_OWN_OCTAVES, "octaves", "sum over these objects of how much larger the side of the likest anchor is"),
     Tag(SUREST, "places", "surest answers that were looked at: a quarter as many as there are positives"),
     Tag(SUREST_UNEXPLAINED, "places", "of these, answers whose box meets no object of their image (IoU below 0.3)"),
     Tag(SUREST_OVERLAP, "", "sum of the IoU of the others with the objects that they meet"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dettui_probe.capture.activations import named_hooks
+from dettui_probe.capture.anchors import anchor_hooks
 from dettui_probe.capture.assignment import assignment_patches
 from dettui_probe.capture.entrances import entrances_of, whole_of
 from dettui_probe.capture.foreign import ForeignSteps
@@ -58,8 +59,8 @@ class Capture:
             undo.callback(handle.remove)
         for layer, hook in named_hooks(model, watcher.activated):
             undo.callback(layer.register_forward_hook(LiveHook(hook)).remove)
-        for predictor, live in answers.hooks():
-            undo.callback(predictor.register_forward_hook(live).remove)
+        for part, live in (*answers.hooks(), *anchor_hooks(model, LiveHook(watcher.anchors_made))):
+            undo.callback(part.register_forward_hook(live).remove)
         undo.callback(ForeignSteps(watcher).undo)
         for patch in (*patch_all(watcher), *assignment_patches(model, watcher), *answers.patches()):
             undo.callback(patch.undo)

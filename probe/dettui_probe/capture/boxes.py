@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from dettui_probe import tags
 from dettui_probe.capture.record import Sheet
@@ -178,11 +178,18 @@ def below_zero(placed: Placed, labels: Tensor) -> Tensor:
     return (labels < 0) & has_size & ~is_whole & is_single
 
 
+class Anchors(Protocol):
+    """Of a head that nobody knows."""
+
+    def compare(self, sheet: Sheet, placed: Placed, are_legal_corners: Tensor) -> None: ...
+
+
 class TargetChecks:
     """Fills in the ``targets/*`` values of a step, and tells the first offences of each kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, anchors: Anchors | None = None) -> None:
         self._told: dict[str, int] = {}
+        self._anchors = anchors
 
     def check(self, sheet: Sheet, snapshot: Snapshot, tensors: Sequence[Tensor], contract: Contract) -> None:
         """Adds *snapshot*, with its *tensors* on the CPU, to the values of *sheet*."""
@@ -193,6 +200,8 @@ class TargetChecks:
         self._count_boxes(tally, sheet, snapshot, placed)
         if contract.box_format is None:
             _note_readings(tally, placed)
+        if self._anchors is not None and not contract.known:
+            self._anchors.compare(sheet, placed, legal(placed, placed.raw))
         _note_range(tally, boxes)
         if labels is not None and len(labels):
             tally.low(tags.TARGET_LABEL_MIN, labels.min().item())

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from dettui_probe import tags
 from dettui_probe.capture import activations, fit, loss_graph, rows, surest, swaps
+from dettui_probe.capture.anchors import OwnAnchors
 from dettui_probe.capture.assignment import Assignment, Site
 from dettui_probe.capture.boxes import TargetChecks
 from dettui_probe.capture.callers import Callers
@@ -69,10 +70,11 @@ class Inputs:
         self._passed = 0  # inputs of the first forward pass of the step, where they are looked at
         self._eval_batches = 0  # since the last step, of those that were looked at
         self._assignment, self._norms = Assignment(), Norms(model)
+        self._anchors = OwnAnchors(model)
         self._surest = surest.Surest()
         self._pixel_checks, self._exhibits = Pixels(), Exhibits()
         self._terms, self._total = LossTerms(), TotalLoss()
-        self._checks, self._counts = TargetChecks(), ClassCounts()
+        self._checks, self._counts = TargetChecks(self._anchors), ClassCounts()
         self._snapshots: list[Snapshot] = []
         self._labels: list[ClassLabels] = []
         self._exhibit: Reading | None = None  # the picture of a bad target, taken in the current step
@@ -150,6 +152,14 @@ class Inputs:
         """The model matched its anchors, or proposals, with the objects."""
         self._assigning.run(self._assignment.take, site, matches)
 
+    def wants_anchors(self, step: int) -> bool:
+        """Whether ``anchors_made`` has anything to do in *step*."""
+        return not self.contract.known and self._anchors.is_time(step) and self._assigning.due(step)
+
+    def anchors_made(self, output: object) -> None:
+        """A module that makes anchors returned *output*."""
+        self._assigning.run(self._anchors.made, output)
+
     def wants_surest(self, step: int) -> bool:
         """The same for ``answered``."""
         return surest.CADENCE.due(step) and self._trusting.due(step)
@@ -172,6 +182,8 @@ class Inputs:
             self._loss.run(self._terms.take, output)
         if first and fit.CADENCE.due(step) and self._spreading.due(step):
             self._spreading.run(self._take_output, output)
+        if first and self.wants_anchors(step):
+            self._assigning.run(self._take_anchors, step, output)
 
     def backward_begins(self, step: int, losses: Sequence[Tensor], forward: int) -> None:
         """Backward is called on *losses* (unscaled), after the *forward*-th forward pass of the step."""
@@ -297,6 +309,9 @@ class Inputs:
 
     def _begin_assignment(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self._assignment.begin(find_batch(args, kwargs))
+
+    def _take_anchors(self, step: int, output: object) -> None:
+        self._collector.keep(self._assigning, self._anchors.read(step, output))
 
     def _take_norms(self, step: int) -> None:
         self._collector.keep(self._norming, self._norms.read(step))

@@ -162,6 +162,11 @@ class Watcher:
         if self._in_forward and self._lit and self._inputs.wants_assignment(self._coming_step):
             self._call(self._assigned, site, matches)
 
+    def anchors_made(self, _module: nn.Module, _args: Sequence[Any], output: object) -> None:
+        """After the forward pass of a module that makes anchors."""
+        if self._in_forward and self._lit and self._forwards == 1 and self._inputs.wants_anchors(self._coming_step):
+            self._call(self._anchors_made, output)
+
     def wants_answers(self) -> bool:
         """Whether ``answered`` has anything to do now."""
         return self._in_forward and self._lit and self._inputs.wants_surest(self._coming_step)
@@ -293,6 +298,9 @@ class Watcher:
 
     def _assigned(self, site: Site, matches: Sequence[Tensor]) -> None:
         self._inputs.assigned(site, matches)
+
+    def _anchors_made(self, output: object) -> None:
+        self._inputs.anchors_made(output)
 
     def _answered(self, read: Read) -> None:
         self._inputs.answered(read)
