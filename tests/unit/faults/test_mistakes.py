@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -37,10 +38,12 @@ from bench.faults.composed.tasks import network_of  # noqa: E402
 from bench.faults.composed.training import Training, changed_sets, pretrained  # noqa: E402
 from bench.faults.injection import REGISTER as INJECTIONS  # noqa: E402
 from bench.faults.plan import Sets  # noqa: E402
-from bench.faults.zoo import fault_jobs, jobs, reason_to_spare  # noqa: E402
+from bench.faults.zoo import fault_jobs, is_recorded, jobs, reason_to_spare  # noqa: E402
 
 FAULTY = [compose_faulty(seed) for seed in range(800)]
 STEPS = 6
+DRAWN = "a9c3335cfa38"
+"""Digest of all draws: with one mistake more every seed has another one, and what was recorded is of no use."""
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +61,11 @@ def one_thread() -> Iterator[None]:
 def test_a_seed_always_gives_the_same_faulty_training_and_another_one_does_not() -> None:
     assert [compose_faulty(seed) for seed in range(800)] == FAULTY
     assert len({faulty.composition for faulty in FAULTY}) == 800
+
+
+def test_the_draw_is_that_of_the_recordings() -> None:
+    drawn = "".join(f"{f.mistake.name} {f.composition.seed} {f.strength:.3g}\n" for f in FAULTY)
+    assert hashlib.sha256(drawn.encode()).hexdigest()[:12] == DRAWN
 
 
 def test_sides_are_disjoint_and_the_unseen_one_has_tasks_of_its_own() -> None:
@@ -371,6 +379,13 @@ def test_a_fault_behind_an_unhealthy_twin_is_spared(tmp_path: Path) -> None:
     row = {"name": "twin/0003", "outcome": {"error": "killed"}}
     (tmp_path / "manifest.jsonl").write_text(json.dumps(row) + "\n")
     assert "killed" in reason_to_spare(job, tmp_path)
+
+
+def test_a_recording_of_another_mistake_is_none_of_the_job() -> None:
+    job = fault_jobs(3, 1)[1]
+    assert is_recorded(job, {job.name: {"what": job.what}})
+    assert not is_recorded(job, {job.name: {"what": "another"}})
+    assert not is_recorded(job, {})
 
 
 def test_jobs_of_the_three_kinds_have_names_and_cases_of_their_own() -> None:
