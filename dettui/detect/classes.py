@@ -169,7 +169,7 @@ class Unseen:
     def _is_roomy(self, absent: int, classes: int, made_to_measure: bool) -> bool:
         if classes in self.policy.coco_heads or classes > self.policy.long_tail_classes:
             return True
-        return absent > classes / 2 and not made_to_measure
+        return absent > 1 and absent >= classes / 2 and not made_to_measure
 
     def _symptom(self, counts: ClassCounts, absent: Sequence[int], total: int, classes: int, *, roomy: bool) -> Symptom:
         names = ", ".join(_name(counts, k) for k in absent[:4]) + (", ..." if len(absent) > 4 else "")

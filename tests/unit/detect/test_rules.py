@@ -367,6 +367,17 @@ def test_a_head_much_larger_than_its_data_is_news_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("targets", "severity"),
+    [((9.0, 9.0, 0.0, 0.0), "info"), ((9.0, 9.0, 9.0, 0.0), "warning"), ((9.0, 0.0), "warning")],
+)
+def test_half_of_the_outputs_of_a_classifier_may_be_to_spare(targets: tuple[float, ...], severity: str) -> None:
+    names = tuple("abcd"[: len(targets)])
+    setting = {"family": "classification", "class_names": names, "num_classes": len(names), "background": None}
+    (found,) = judge(Unseen(), 2000, loss(np.ones(2000)), targets=targets, **setting)
+    assert found.severity == severity
+
+
+@pytest.mark.parametrize(
     ("family", "names", "classes", "severity"),
     [
         ("torchvision.FasterRCNN", ("background", "a", "b", "c", "d", "e"), 6, "warning"),
