@@ -56,6 +56,7 @@ from dettui.detect.targets.rules import BadTargets
 from dettui.detect.term_weights import UnbalancedTerms
 from dettui.detect.tight_clip import TightClip
 from dettui.detect.timing import InputBound
+from dettui.detect.unlearnt import BoxesCameOff, Unlearnt
 from dettui.detect.updates import NoUpdate, UpdateSize
 from dettui.domain.finding import Abstention
 from dettui.store.run_store import RunStore
@@ -84,6 +85,8 @@ EXACT: tuple[Rule, ...] = (
 
 STATISTICAL: tuple[Rule, ...] = (
     Divergence(),
+    BoxesCameOff(),
+    Unlearnt(),
     Spike(),
     NotLearning(),
     Plateau(),

@@ -45,3 +45,33 @@ def level_shift_split(values: Floats, smallest: int = 2) -> Split:
     squares = float(((values - total / n) ** 2).sum())
     gain = float(between[best]) / squares if squares > 0 else 0.0
     return Split(int(sizes[best]), float(first[best]), float(second[best]), gain)
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The cut behind which a share is lower, where that is least likely by chance."""
+
+    index: int  # of the first cluster of the second part
+    z: float  # of the two-sample test of proportions with pooled variance
+
+
+def share_fall(hits: Floats, trials: Floats, least: float, smallest: int = 8) -> Fall | None:
+    """Where the share ``hits / trials`` of clusters (both of shape (clusters,)) fell, None where it nowhere is lower.
+
+    Each part has at least *least* trials and *smallest* clusters.
+    """
+    hit, tried = np.cumsum(hits), np.cumsum(trials)
+    if len(tried) < 2 * smallest or tried[-1] < 2 * least:
+        return None
+    cut = slice(smallest - 1, len(tried) - smallest)
+    first, rest = tried[cut], tried[-1] - tried[cut]
+    usable = (first >= least) & (rest >= least)
+    if not usable.any():
+        return None
+    share = min(max(float(hit[-1] / tried[-1]), 0.0), 1.0)
+    variance = max(share * (1 - share), 1 / float(tried[-1]))
+    first, rest = np.maximum(first, 1), np.maximum(rest, 1)
+    apart = hit[cut] / first - (hit[-1] - hit[cut]) / rest
+    z = np.where(usable, apart / np.sqrt(variance * (1 / first + 1 / rest)), -np.inf)
+    best = int(np.argmax(z))
+    return Fall(best + smallest, float(z[best])) if z[best] > 0 else None

@@ -113,7 +113,7 @@ DATA_UNSHUFFLED: Final = CauseRecord(
     meaning="Batches come sorted, or in the same order in every epoch.",
     symptoms=("batch_order", "oscillation", "spike", "collapse", "dead_units"),
     tags=("targets/order", "data/", "loss/"),
-    explains_away=("dead_relu", "lr_too_high"),
+    explains_away=("dead_relu", "lr_too_high", "gradients_not_zeroed"),
     clues=(
         Clue(
             "carry",
@@ -218,6 +218,12 @@ DATA_CORRUPTED_MIDWAY: Final = CauseRecord(
             "the statistics of the inputs changed at one step",
         ),
         Clue("shift", 2, Seen("distribution_shift"), "inputs or targets changed at one step"),
+        Clue(
+            "pairing",
+            2,
+            Seen("distribution_shift", tags.PAIRING_BEATS_OTHER),
+            "boxes and images fitted each other until that step, whatever the network makes of them",
+        ),
         Clue("update", -1, over("log10_update_ratio_highest", -1.5), "the updates alone are large enough to do this"),
         Clue(
             "single",
