@@ -17,12 +17,13 @@ from dettui_probe import tags
 
 @dataclass(frozen=True)
 class TermPolicy:
-    """Weights that recipes use lie within a factor of 20 (box, class and distribution terms of one-stage detectors)."""
+    """Weights that recipes use lie within a factor of 20 (box, class and distribution terms of one-stage detectors), or
+    of 50, as EfficientDet weighs its boxes."""
 
     wait_points: int = 150
     window: int = 256
     exact: float = 1e-3  # share of the total that a weighted sum may miss
-    apart: float = 25.0  # greatest weight over that of the term
+    apart: float = 60.0  # greatest weight over that of the term
     unmoved: float = 0.75  # of its first level: a term that falls in spite of its weight does no harm
     little: float = 0.02  # share of a detector's total: then a term is as good as left out of it
     hardly_moved: float = 0.25  # of the first level of such a term, which falls a little with the others
@@ -54,10 +55,21 @@ def read_weights(context: Context, policy: TermPolicy) -> TermWeights | None:
     sums = total.values[-len(steps) :].astype(np.float64)
     if not (np.isfinite(table).all() and np.isfinite(sums).all()) or _fits(table.sum(axis=1), sums, policy):
         return None
-    weights = _solve(table, sums)
-    if weights is None or not _fits(table @ weights, sums, policy):
+    kept = _independent(table)
+    weights = _solve(table[:, kept], sums)
+    if weights is None or not _fits(table[:, kept] @ weights, sums, policy):
         return None
-    return TermWeights({term.tag: float(w) for term, w in zip(terms, weights, strict=True)}, steps)
+    return TermWeights({terms[k].tag: float(w) for k, w in zip(kept, weights, strict=True)}, steps)
+
+
+def _independent(table: Floats) -> list[int]:
+    """Columns of the terms themselves: where one of them is a sum of the others, as of a model that returns both, the
+    one that is largest is that sum."""
+    every = list(range(table.shape[1]))
+    if len(every) < 3 or _solve(table, table[:, 0]) is not None:
+        return every
+    largest = int(np.argmax(np.abs(table).mean(axis=0)))
+    return [k for k in every if k != largest]
 
 
 def _solve(table: Floats, sums: Floats) -> Floats | None:

@@ -142,7 +142,7 @@ def test_a_light_term_of_a_detector_has_to_be_learnt_by_the_middle_of_the_run(
 ) -> None:
     """The box term falls and leaves the other a fair part of the total, by which it does not seem left out."""
     classes, box = decay(STEPS, 1.4, classes_at_last, 30.0), decay(STEPS, 1.0, 0.05, 30.0)
-    total = 0.03 * classes + box
+    total = 0.015 * classes + box
     series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: total, tags.TARGET_BOXES: flat(6.0)}
     found = judge(UnbalancedTerms(), series, total_steps=total_steps)
     assert [s.evidence[0].tag for s in found] == ([tags.LOSS + "cls"] if told else [])
@@ -152,6 +152,15 @@ def test_a_term_of_a_detector_that_is_learnt_in_spite_of_its_weight_does_no_harm
     classes, box = decay(STEPS, 1.4, 0.1, 30.0), flat(1.0)
     series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS_TOTAL: 0.01 * classes + box}
     assert judge(UnbalancedTerms(), {**series, tags.TARGET_BOXES: flat(6.0)}) == ()
+
+
+@pytest.mark.parametrize(("weight", "told"), [(1e-2, True), (1.0, False)])
+def test_a_sum_that_a_model_returns_beside_its_terms_is_none_of_them(weight: float, told: bool) -> None:
+    """``{"loss": ..., "cls": ..., "box": ...}``, of which the script weighs the terms anew."""
+    classes, box = flat(1.4), flat(0.5)
+    series = {tags.LOSS + "cls": classes, tags.LOSS + "box": box, tags.LOSS + "loss": classes + 5 * box}
+    found = judge(UnbalancedTerms(), {**series, tags.LOSS_TOTAL: weight * classes + 5 * box})
+    assert [s.evidence[0].tag for s in found] == ([tags.LOSS + "cls"] if told else [])
 
 
 def test_terms_that_move_alike_leave_their_weights_open() -> None:
