@@ -115,9 +115,10 @@ class Divergence:
         at = int(np.argmin(levels[:-1]))
         best, now = float(levels[at]), curve.now
         excess = now - best
-        if now <= policy.ratio * best or excess <= policy.of_start * curve.start:
+        start = self._settled_start(curve)
+        if now <= policy.ratio * best or excess <= policy.of_start * start:
             return None
-        if excess <= policy.of_gain * max(curve.start - best, 0.0):
+        if excess <= policy.of_gain * max(start - best, 0.0):
             return None
         size = len(usable) // blocks
         low = len(curve) - len(usable) + at * size
@@ -127,6 +128,12 @@ class Divergence:
         halves = (max(0, low - NOW_POINTS // 2), low)  # the best block may hold the first points of the climb
         z = max(mann_whitney_z(curve.values[at : at + NOW_POINTS], curve.values[-NOW_POINTS:]) for at in halves)
         return Rise(best, int(curve.steps[low]), now, z, blocks) if z > policy.rank_z else None
+
+    def _settled_start(self, curve: LossCurve) -> float:
+        """The first level, or that of the second twentieth of the run where it is lower: a loss of squares or of
+        several terms may begin at many times of what is ever seen again, and such a fall says nothing of a rise."""
+        early = curve.values[len(curve) // 20 : len(curve) // 10]
+        return min(curve.start, median(early)) if len(early) >= NOW_POINTS // 2 else curve.start
 
     def _level_before(self, curve: LossCurve, low: int) -> float:
         """Where the loss stood shortly before the point *low*: a rise that undoes the newest steps only is a swing."""

@@ -119,3 +119,11 @@ def test_a_noisy_level_that_swings_is_silent(seed: int) -> None:
 def test_swings_of_sixty_points_are_seldom_taken_for_a_shift() -> None:
     """A level that was as high before, three times over, has not been lifted."""
     assert sum(bool(kinds(swinging(seed, every=60, noise=0.2))) for seed in range(40)) <= 2
+
+
+@pytest.mark.parametrize("first", [2.4, 60.0])
+def test_a_first_level_that_is_never_seen_again_hides_no_rise(first: float) -> None:
+    """Squared errors of an untrained head, many times of what follows."""
+    high = lifted(over=40, by=1.2)
+    high[:12] = first
+    assert kinds(run(**{tags.LOSS_TOTAL: high})) in (["distribution_shift"], ["divergence"])
