@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dettui.detect.base import Symptom
 from dettui.detect.chance import level_over_chance
+from dettui.detect.classes import are_of_parts
 from dettui.detect.context import Context
 from dettui.detect.floors import FloorPolicy, has_waited
 from dettui.detect.loss_curve import LossCurve
@@ -44,9 +45,12 @@ class Plateau:
         level = self.policy.hardly_moved if decaying else self.policy.stalled_level
         return curve.now > level * curve.start
 
+    def _at_chance(self, context: Context) -> float:
+        return self.policy.at_chance_of_parts if are_of_parts(context) else self.policy.at_chance
+
     def _symptom(self, context: Context, curve: LossCurve, flat: Flat) -> Symptom:
         chance = level_over_chance(context, points=curve_points(flat, curve))
-        stalled = self._is_stalled(context, curve) or (chance is not None and chance > self.policy.at_chance)
+        stalled = self._is_stalled(context, curve) or (chance is not None and chance > self._at_chance(context))
         if (
             chance is not None
             and abs(chance - 1) < 1 - self.policy.at_chance

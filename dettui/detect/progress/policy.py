@@ -24,6 +24,9 @@ class ProgressPolicy:
     stalled_level: float = 0.7  # share of the first level [3.1: 0.6; a transformer at its entropy floor stood at 0.61]
     hardly_moved: float = 0.9  # the same while a planned decay of the LR is still to bring its gain
     at_chance: float = 0.95  # share of the loss of a guesser
+    at_chance_of_parts: float = (
+        0.9  # the same of tokens and pixels: each is told by those beside it, if by nothing else
+    )
     near_best: float = 0.15  # above the best level and still "at its best"
     decayed: float = 0.1  # LR as a share of its peak [S4]
     near_zero: float = 0.05  # share of the first level that counts as solved

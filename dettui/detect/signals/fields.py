@@ -26,6 +26,9 @@ class Signals:
     lr_rising: bool | None = None
     sd_fell_after_lr_drop: bool | None = None
     schedule_share_done: float | None = None
+    lr_low_since: float | None = (
+        None  # share of the declared run at which the LR fell below a tenth of its peak, for good
+    )
     # updates and gradients
     log10_update_ratio: float | None = None  # median over the newest 100 steps [u]
     log10_update_ratio_early: float | None = None
@@ -35,6 +38,7 @@ class Signals:
     grad_norm_ratio: float | None = None  # newest median over early median [G_t / G_0]
     grad_norm_cv: float | None = None
     grad_agreement: float | None = None  # median cosine of successive gradients [c_t]
+    grad_agreement_lower: float | None = None  # what two in three of all cosines of the run reach
     grad_zero_share: float | None = None
     grad_zero_share_first: float | None = None  # at the first steps
     grad_none_tensors: float | None = None
@@ -52,6 +56,7 @@ class Signals:
     second_moment_lag: float | None = None  # greatest of the newest 200 steps [S38: RMS_l]
     weights_tiny: float | None = None  # share of the weights that began as next to nothing, and not as zero
     copied_layers: float | None = None  # weights whose rows are all equal [S15]
+    copied_layers_first: float | None = None  # the same when it was measured first
     dead_layers_share: float | None = None  # of the layers, those with gradients of exactly 0 [S13]
     dead_bias_share: float | None = None  # of the units of the layer with the most of them: bias gradients of exactly 0
     saturated_share: float | None = None  # of the squashing layer that is pinned most [S14]

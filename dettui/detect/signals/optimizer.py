@@ -16,7 +16,7 @@ from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_reci
 from dettui.detect.signals.fields import Signals
 from dettui.detect.tight_clip import norms_over_limit, sets_the_step
 from dettui.detect.updates import passes_without_step
-from dettui.domain.series import Floats
+from dettui.domain.series import Floats, Series
 from dettui.numerics.robust import median, quantile, usable_of
 from dettui_probe import tags
 
@@ -55,6 +55,7 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         grad_norm_ratio=median(norms) / first if len(norms) and first else None,
         grad_norm_cv=_variation(norms),
         grad_agreement=context.median(tags.GRAD_AGREEMENT, 100, at_least=10),
+        grad_agreement_lower=_lower_third(context.series(tags.GRAD_AGREEMENT)),
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
         grad_zero_share_first=context.early_median(tags.GRAD_ZERO, 3),
         grad_none_tensors=context.median(tags.GRAD_NONE, 50),
@@ -65,6 +66,14 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         clip_ratio=median(clipped) if len(clipped) else None,
         noise_over_batch=_noise_over_batch(context),
     )
+
+
+def _lower_third(agreement: Series | None, at_least: int = 40, points: int = 1000) -> float | None:
+    """What two in three of the cosines of the whole run reach, of long runs of so many *points*."""
+    if agreement is None or len(agreement) < at_least:
+        return None
+    measured = usable_of(agreement.values[:: max(len(agreement) // points, 1)])
+    return quantile(measured, 1 / 3) if len(measured) >= at_least else None
 
 
 def _first_over_last(profile: DepthProfile | None) -> float | None:
@@ -116,6 +125,7 @@ def add_layers(context: Context, known: Signals) -> Signals:
     return replace(
         known,
         copied_layers=context.last(tags.WEIGHT_COPIES),
+        copied_layers_first=context.early_median(tags.WEIGHT_COPIES, 1),
         dead_layers_share=sum(least >= 1.0 for least in weights) / len(weights) if weights else None,
         dead_bias_share=max(biases, default=None),
         saturated_share=max(pinned, default=None),

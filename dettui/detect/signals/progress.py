@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -73,7 +74,24 @@ def add_schedule(context: Context, known: Signals) -> Signals:
         lr_rising=schedule.rising,
         sd_fell_after_lr_drop=_sd_fell(context, schedule.drops),
         schedule_share_done=context.step / total if total else None,
+        lr_low_since=_low_since(context, schedule.held_peak) if total else None,
     )
+
+
+LOW: Final = 0.11
+"""Of its peak: a learning rate that does the last touches only, as after one drop to a tenth."""
+
+
+def _low_since(context: Context, peak: float) -> float | None:
+    """Share of the declared run at which the LR fell below LOW times its *peak* and stayed there; None where it is not
+    so low now."""
+    rates, total = context.series(tags.LR + "0"), context.total_steps
+    if rates is None or not total or peak <= 0:
+        return None
+    high = np.flatnonzero(rates.values >= LOW * peak)
+    if not len(high) or high[-1] == len(rates) - 1:
+        return None
+    return float(rates.steps[high[-1] + 1] - context.start_step) / total
 
 
 def _sd_fell(context: Context, drops: tuple[int, ...]) -> bool | None:

@@ -49,7 +49,7 @@ INIT_DEGENERATE: Final = CauseRecord(
     explains_away=("dead_relu", "vanishing_gradients", "lr_too_low", "lr_too_high"),
     proofs=(
         Proof(
-            both(Seen("dead_units", "weight/copied_layers"), over("copied_layers", 0)),
+            both(Seen("dead_units", "weight/copied_layers"), over("copied_layers", 0), over("copied_layers_first", 0)),
             "in {copied_layers:.0f} weights all rows are still equal",
         ),
     ),
@@ -156,6 +156,12 @@ DEAD_RELU: Final = CauseRecord(
             -1.5,
             under("grad_zero_share_first", 0.7),
             "at the first steps {grad_zero_share_first:.0%} of the gradient was exactly 0: what came later killed them",
+        ),
+        Clue(
+            "from the start",
+            1,
+            both(over("grad_zero_share_first", 0.9), over("dead_layers_share", 0.5)),
+            "{grad_zero_share_first:.0%} of the gradient was exactly 0 at the very first steps: no step killed them",
         ),
         Clue("units", 1, over("dead_bias_share", 0.9), "in one layer {dead_bias_share:.0%} of the units never fire"),
         Clue("zeros", 2, over("grad_zero_share", 0.9), "{grad_zero_share:.0%} of the gradient elements are exactly 0"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
-from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, over, under
+from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, either, over, under
 
 _BURST: Final = Clue(
     "burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"
@@ -127,7 +127,8 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
         "vanishing_gradients",
         "lr_too_low",
     ),
-    ruled_out=over("lr_burst", 5),
+    # what throws a network far off makes gradients agree from then on; a running sum is one from the start
+    ruled_out=either(over("lr_burst", 5), both(over("grad_agreement", 0.9), under("grad_agreement_lower", 0.5))),
     clues=(
         Clue(
             "agreement",

@@ -43,6 +43,13 @@ def test_a_burst_of_the_learning_rate_is_no_running_sum(kinds: tuple[str, ...]) 
     assert next(iter(causes_of(burst, "spike"))) == "lr_too_high"
 
 
+def test_gradients_that_differed_once_are_no_running_sum() -> None:
+    """Flung far away by whatever it was, a network sees one steep gradient; a sum is one from the first steps on."""
+    seen = finding("gradient_exploding"), finding("spike")
+    assert first_cause(diagnosis_of(*seen, **PILED_UP, grad_agreement_lower=0.9)) == "gradients_not_zeroed"
+    assert first_cause(diagnosis_of(*seen, **PILED_UP, grad_agreement_lower=0.1)) != "gradients_not_zeroed"
+
+
 def test_gradients_that_agree_and_have_shrunk_are_no_running_sum() -> None:
     shrunk = {**PILED_UP, "grad_norm_ratio": 0.4}
     named = causes_of(diagnosis_of(finding("dead_units"), **shrunk), "dead_units")
