@@ -1,9 +1,9 @@
 """What fitted and does so no longer: boxes their images, answers their own targets.
 
 Neither comes down by itself.  Boxes describe the pixels or they do not, whatever is learnt; and what is learnt of the
-inputs grows, or is learnt by heart, which fits as well.  Where such a share falls at one step, and stays there, the data
-changed at it, or the network lost what it knew: seen whatever the loss is made of, and where it begins so high that a
-rise from its best level is lost in it.
+inputs grows, or is learnt by heart, which fits as well.  Where such a share falls at one step, and stays there, the
+data changed at it, or the network lost what it knew: seen whatever the loss is made of, and where it begins so high
+that a rise from its best level is lost in it.
 """
 
 from __future__ import annotations

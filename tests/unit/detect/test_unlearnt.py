@@ -17,7 +17,7 @@ BROKE = 200
 MEASURED = range(4, STEPS + 1, 4)
 
 
-def compared(won: str, of: str, before: float, after: float, each: int = 4, at: int = BROKE) -> dict[str, Values]:
+def compared(won: str, of: str, before: float, after: float, *, each: int = 4, at: int = BROKE) -> dict[str, Values]:
     """Comparisons of which a share of *before* is won up to step *at* and one of *after* behind it."""
     draw = np.random.default_rng(3)
     wins = {step: float(draw.binomial(each, before if step <= at else after)) for step in MEASURED}
