@@ -7,7 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ pytest.importorskip("torchvision")
 from bench.faults.composed.cases import case_named  # noqa: E402 - behind the skips
 from bench.faults.composed.changes import Draft  # noqa: E402
 from bench.faults.composed.composition import NETS, compose  # noqa: E402
-from bench.faults.composed.fault_table import reason_to_leave_out  # noqa: E402
+from bench.faults.composed.fault_table import FaultyRun, JudgedFaults, print_faults, reason_to_leave_out  # noqa: E402
 from bench.faults.composed.faulty import (  # noqa: E402
     FIRST_COMPOSITION,
     LIGHT,
@@ -38,6 +38,8 @@ from bench.faults.composed.tasks import network_of  # noqa: E402
 from bench.faults.composed.training import Training, changed_sets, pretrained  # noqa: E402
 from bench.faults.injection import REGISTER as INJECTIONS  # noqa: E402
 from bench.faults.plan import Sets  # noqa: E402
+from bench.faults.score import Scored  # noqa: E402
+from bench.faults.verdict import Named, Seen, Verdict  # noqa: E402
 from bench.faults.zoo import fault_jobs, is_recorded, jobs, reason_to_spare  # noqa: E402
 
 FAULTY = [compose_faulty(seed) for seed in range(800)]
@@ -333,6 +335,49 @@ def test_a_data_set_without_a_batch_is_refused() -> None:
     composition = FAULTY[0].composition
     with pytest.raises(ValueError, match="no batch"):
         Training(composition.problem, replace(composition.habits, batch=10**6))
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+
+def judged_run(seed: int, *causes: str) -> FaultyRun:
+    """A faulty training of which a warning came, with *causes*; none came where there are none."""
+    faulty = FAULTY[seed]
+    row = {
+        "name": f"fault/{seed:04}",
+        "what": faulty.mistake.name,
+        "program": faulty.composition.problem.task,
+        "onset": 0,
+        "strength": faulty.strength,
+        "composition": asdict(faulty.composition),
+        "outcome": vars(TWIN),
+    }
+    seen = Seen("plateau", "warning", "active", 50, "it stands still", causes)
+    named = tuple(Named(cause, 0.5, cause == causes[0]) for cause in causes)
+    return FaultyRun(row, Verdict(300, (seen,) if causes else (), named), "score: 0.1")
+
+
+def test_the_table_counts_what_was_missed_as_wrong_and_tells_wrong_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    right, second, missed = (
+        judged_run(0, FAULTY[0].mistake.cause),
+        judged_run(1, "unknown", *FAULTY[1].mistake.right),
+        judged_run(2),
+    )
+    calm = Scored({"name": "twin/0000"}, Verdict(300, (), ()))
+    print_faults(JudgedFaults((right, second, missed), (), (("fault/0003", "its twin: ill"),), (calm,)), wrong=True)
+    told = capsys.readouterr().out
+    counts = {line[:34].strip(): line[34:].strip() for line in told.splitlines()}
+    assert counts["effective / all"] == "3 / 3"
+    assert counts["recall [95 %]"].startswith("66.7 %")
+    assert counts["top-1 [95 %]"].startswith("33.3 %")
+    assert counts["top-3 [95 %]"].startswith("66.7 %")
+    assert counts["certain: right / named"] == "1 / 2"
+    assert counts["healthy twins, warned of"] == "1, 0"
+    wrong = told.partition("missed or misnamed")[2]
+    assert "fault/0000" not in wrong
+    assert f"fault/0001 {FAULTY[1].mistake.name}" in wrong
+    assert f"is {FAULTY[2].mistake.cause}: missed; score: 0.1" in wrong
+    assert "fault/0003: its twin: ill" in wrong
 
 
 # --- harm ---------------------------------------------------------------------------------------------------------

@@ -145,8 +145,9 @@ class Training:
         problem: Problem,
         habits: Habits,
         pretrained: State | None = None,
-        changes: Changes = Changes(),  # noqa: B008 - without a change
+        changes: Changes | None = None,
     ) -> None:
+        changes = Changes() if changes is None else changes
         seed = problem.seed + changes.other_seed
         torch.manual_seed(seed)
         self.problem, self.habits, self.changes = problem, habits, changes
