@@ -26,6 +26,9 @@ class AssignmentPolicy:
     only_the_best: float = 0.9  # share of rows with no positive beyond the one that each object is given; healthy: 0.02
     objects_of_best: float = 200.0
     points_apart: float = 2.5  # factor between the size of FCOS points and their distance; torchvision's own: 1
+    unlike_rows: int = 500
+    unlike_objects: float = 100.0  # held against the anchors of a head that is not known
+    unlike: float = 0.8  # share of them that no anchor meets, even laid upon them; of chosen ones few
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,26 @@ def _matches(objects: Series, matched: Series, rows: int | None) -> Matches | No
 
 
 @dataclass(frozen=True)
+class Likeness:
+    """How the shapes of objects and of the anchors of a head that nobody knows go together."""
+
+    window: tuple[int, int]
+    objects: float
+    unlike: float  # share of the objects that no anchor meets, even laid upon them
+    times: float  # how much larger the side of the likest anchor is, the geometric mean
+
+
+def read_likeness(context: Context, rows: int) -> Likeness | None:
+    """Over the newest *rows*; None where nothing was held against anchors."""
+    objects = context.total(tags.ASSIGN_OWN_OBJECTS, rows)
+    if objects <= 0:
+        return None
+    unlike, octaves = (context.total(tag, rows) for tag in (tags.ASSIGN_OWN_UNLIKE, tags.ASSIGN_OWN_OCTAVES))
+    window = context.span(tags.ASSIGN_OWN_OBJECTS, rows)
+    return Likeness(window, objects, unlike / objects, 2.0 ** (octaves / objects))
+
+
+@dataclass(frozen=True)
 class Unassigned:
     """Objects that the head never sees."""
 
@@ -82,12 +105,14 @@ class Unassigned:
         """At most one symptom for each place of assignment."""
         watched = (tags.ASSIGN_RPN, tags.ASSIGN_ROI, tags.ASSIGN_POSITIVES)
         found = {tag: read_matches(context, tag, self.policy.window) for tag in watched}
-        if all(matches is None for matches in found.values()):
-            return Abstention(self.name, (tags.ASSIGN_OBJECTS, *watched))
+        likeness = read_likeness(context, self.policy.unlike_rows)
+        if likeness is None and all(matches is None for matches in found.values()):
+            return Abstention(self.name, (tags.ASSIGN_OBJECTS, *watched, tags.ASSIGN_OWN_OBJECTS))
         symptoms = [self._nothing(matches) for matches in found.values() if matches is not None]
         symptoms.append(self._only_themselves(context, found[tags.ASSIGN_ROI]))
         symptoms.append(self._only_the_best(context, found[tags.ASSIGN_POSITIVES]))
         symptoms.append(self._points_of_another_size(context))
+        symptoms.append(self._unlike(likeness))
         return tuple(symptom for symptom in symptoms if symptom is not None)
 
     def _nothing(self, matches: Matches) -> Symptom | None:
@@ -140,6 +165,19 @@ class Unassigned:
             [proof], "bad_targets", "warning", "The anchor sizes are not the strides of the levels", exact=True,
             key=tags.ASSIGN_POINT_SIZE,
         )  # fmt: skip
+
+    def _unlike(self, likeness: Likeness | None) -> Symptom | None:
+        """Anchors of a head of somebody's own that could meet hardly any object, wherever they lie."""
+        policy = self.policy
+        if likeness is None or likeness.objects < policy.unlike_objects or likeness.unlike < policy.unlike:
+            return None
+        text = (
+            f"{likeness.unlike:.0%} of {likeness.objects:.0f} objects would meet no anchor of the head (IoU below "
+            f"0.3), even if one were laid upon them: the likest is {likeness.times:.2g} times as wide"
+        )
+        proof = Evidence(tags.ASSIGN_OWN_UNLIKE, likeness.window, likeness.unlike, policy.unlike, ">", text)
+        title = "The anchors have other sizes than the objects"
+        return told_by([proof], "bad_targets", "warning", title, exact=False, key=tags.ASSIGN_OWN_UNLIKE)
 
 
 _FORCES_THE_BEST = ("torchvision.SSD", "torchvision.RetinaNet")

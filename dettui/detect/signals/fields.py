@@ -94,6 +94,7 @@ class Signals:
     label_min: float | None = None
     label_max: float | None = None
     labels_illegal: float | None = None
+    share_below_zero: float | None = None  # of the boxes of a head that is not known, those with a class id below 0
     labels_background: float | None = None
     labels_named_background: float | None = None  # objects with id 0, where the class names call that background
     length_mismatches: float | None = None
@@ -200,3 +201,5 @@ class Signals:
     roi_foreground: float | None = None
     head_positives: float | None = None
     point_size: float | None = None  # of an FCOS, over the distance between its points
+    unlike_anchors: float | None = None  # share of the objects that no anchor of an unknown head could meet
+    anchor_times: float | None = None  # how much wider the likest anchor is than the object

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dettui.detect.assignment import AssignmentPolicy, read_matches
+from dettui.detect.assignment import AssignmentPolicy, read_likeness, read_matches
 from dettui.detect.classes import are_of_parts, foreground, named_background, parts_unseen
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
@@ -78,6 +78,7 @@ def add_labels(context: Context, known: Signals) -> Signals:
         label_max=reading.greatest(tags.TARGET_LABEL_MAX),
         labels_illegal=reading.count(tags.TARGET_LABEL_ILLEGAL),
         labels_background=reading.count(tags.TARGET_BACKGROUND),
+        share_below_zero=reading.share(tags.TARGET_BELOW_ZERO),
         labels_named_background=None if counts is None else named_background(counts),
         length_mismatches=reading.count(tags.TARGET_MISMATCH),
     )
@@ -139,8 +140,13 @@ def add_assignment(context: Context, known: Signals) -> Signals:
         matches = read_matches(context, tag, AssignmentPolicy.window)
         return None if matches is None or matches.objects < AssignmentPolicy.objects else matches.per_object
 
+    likeness = read_likeness(context, AssignmentPolicy.unlike_rows)
+    if likeness is not None and likeness.objects < AssignmentPolicy.unlike_objects:
+        likeness = None
     return replace(
         known,
+        unlike_anchors=None if likeness is None else likeness.unlike,
+        anchor_times=None if likeness is None else likeness.times,
         rpn_positives=per_object(tags.ASSIGN_RPN),
         roi_foreground=per_object(tags.ASSIGN_ROI),
         head_positives=per_object(tags.ASSIGN_POSITIVES),

@@ -105,6 +105,19 @@ def illegal_labels(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
     return bad_targets(found.key, found.severity, found.title, (*found.evidence, extra), facts=found.facts)
 
 
+def labels_below_zero(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """Objects whose class id is the one of padding, for a head that nobody knows [M2]."""
+    count, share = reading.count(tags.TARGET_BELOW_ZERO), reading.share(tags.TARGET_BELOW_ZERO)
+    if not count or share is None or share <= policy.below_zero or reading.boxes < policy.format_proof:
+        return None
+    window = (reading.first_step(tags.TARGET_BELOW_ZERO), reading.window[1])
+    text = f"{count:.0f} of {reading.boxes:.0f} boxes are objects with a class id below 0"
+    text += reading.example(tags.TARGET_BELOW_ZERO)
+    proof = Evidence(tags.TARGET_BELOW_ZERO, window, share, policy.below_zero, ">", text)
+    title = f"{share:.0%} of the objects have a class id below 0"
+    return bad_targets("below_zero", "warning", title, (proof,), exact=False, facts={"share": share})
+
+
 def background_labels(reading: TargetReading, _: TargetPolicy) -> Symptom | None:
     """Objects labelled as background, where the head is known to keep an id for it, or the class names do [M1]."""
     model = reading.context.model

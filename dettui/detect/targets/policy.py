@@ -28,6 +28,7 @@ class TargetPolicy:
     tiny_share: float = 0.10  # slivers [G4]
     mostly_tiny: float = 0.5  # share that no detector is trained on, seen in the first batch
     duplicate_share: float = 0.05  # mosaic and copy-paste repeat some [A9]
+    below_zero: float = 0.05  # share of boxes with a class id below 0; crowds and ignored regions stay below mostly
     pairing_boxes: int = 100  # fewer decide nothing at this z [A17: 300]
     pairing_z: float = 4.0  # standard errors over batches: looked at every few steps for a whole run
     mirror_surely: float = 0.54  # mirrors win half by chance, three in four under flips at even odds

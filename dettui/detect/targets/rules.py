@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[TargetReading, TargetPolicy], Symptom | None], ...] = (
     checks.scale,
     checks.outside,
     checks.illegal_labels,
+    checks.labels_below_zero,
     checks.background_labels,
     checks.length_mismatch,
     checks.empty,

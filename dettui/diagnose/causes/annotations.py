@@ -263,12 +263,18 @@ LABELS_OUT_OF_RANGE: Final = CauseRecord(
             "{labels_illegal:.0f} labels lie outside the head's classes (labels run from {label_min:.0f} to "
             "{label_max:.0f})",
         ),
+        Proof(
+            over("share_below_zero", 0.05),
+            "{share_below_zero:.0%} of the boxes are objects with a class id below 0: it is padding to one loss, the "
+            "last class to another",
+        ),
     ),
     tags=("targets/label", "event/label", "loss/", "assign/"),
     check="Compare torch.cat([t['labels'] for t in targets]).unique() with the num_classes given to the head.",
     remedy="Map ids to consecutive ones when reading annotations: to_index = {{c: i for i, c in "
     "enumerate(sorted(ids), start=1)}}; and give the head len(ids) + 1 classes.",
-    overturned_by="The head has more outputs than {num_classes:.0f}, and the extra ids are meant.",
+    overturned_by="The head has more outputs than {num_classes:.0f}, and the extra ids are meant; or ids below 0 mark "
+    "regions that the loss is to ignore.",
 )
 
 BACKGROUND_LABEL_USED: Final = CauseRecord(

@@ -293,6 +293,11 @@ ANCHORS_MISMATCH: Final = CauseRecord(
             "the head takes its points to be {point_size:.3g} times as large as they are far apart, and answers boxes "
             "in that unit",
         ),
+        Proof(
+            over("unlike_anchors", 0.8),
+            "{unlike_anchors:.0%} of the objects would meet no anchor even if one were laid upon them; the likest is "
+            "{anchor_times:.2g} times as wide",
+        ),
     ),
     clues=(
         Clue("positives", 2, at_most("head_positives", 0), "no anchor or point of the head is a positive"),
@@ -310,6 +315,7 @@ ANCHORS_MISMATCH: Final = CauseRecord(
             "no proposal meets an object but the object itself ({roi_foreground:.2f} for each)",
         ),
         Clue("positives", -2, over("roi_foreground", 2), "{roi_foreground:.1f} proposals meet each object"),
+        Clue("shapes", -2, under("unlike_anchors", 0.1), "nearly all objects have the shape of an anchor"),
         Clue("positives", -1, over("head_positives", 2), "{head_positives:.1f} positives for each object"),
     ),
     explains_away=("label_noise", "missing_annotations"),  # boxes that are answered in the wrong unit scatter

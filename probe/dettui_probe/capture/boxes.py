@@ -216,6 +216,7 @@ class TargetChecks:
         self, tally: _Tally, sheet: Sheet, snapshot: Snapshot, placed: Placed, labels: Tensor
     ) -> None:
         """Where nobody knows the head, the one class id that hardly any has."""
+        tally.add(tags.TARGET_BELOW_ZERO, 0)
         if bool((labels < 0).any()):
             bad = below_zero(placed, labels)
             tally.add(tags.TARGET_BELOW_ZERO, int(bad.sum()))

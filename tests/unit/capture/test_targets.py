@@ -125,6 +125,11 @@ def test_labels_are_held_against_the_head(seen: Callable[..., Any]) -> None:
     assert {event.data["label"] for event in now.events} == {0, 4, -1}
 
 
+def test_a_row_without_class_ids_below_0_says_so(seen_by_own: Callable[..., Any]) -> None:
+    """Or a window of this series would reach further back than one of the boxes."""
+    assert seen_by_own(target([GOOD], [0])).rows[0].values[tags.TARGET_BELOW_ZERO] == 0
+
+
 def test_class_ids_below_0_are_told_where_the_head_is_not_known(seen_by_own: Callable[..., Any]) -> None:
     now = seen_by_own(target([GOOD, [50, 5, 99, 45]], [-1, 1]), target([GOOD], [0]))
     assert now.rows[0].values[tags.TARGET_BELOW_ZERO] == 1

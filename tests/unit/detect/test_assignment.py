@@ -69,6 +69,29 @@ def test_anchors_of_which_none_fits_are_told_by_the_positives(
     assert [(s.key, s.severity) for s in found] == ([(tags.ASSIGN_POSITIVES, "warning")] if is_told else [])
 
 
+@pytest.mark.parametrize(
+    ("objects", "unlike", "is_told"),
+    [
+        (4.0, 3.6, True),
+        (4.0, 2.0, False),  # some objects are small for the anchors, as in most collections
+        (0.5, 0.5, False),  # too few of them
+        (4.0, 0.0, False),
+    ],
+)
+def test_anchors_of_somebodys_own_are_told_by_the_shapes_of_objects(
+    objects: float, unlike: float, is_told: bool
+) -> None:
+    series = {
+        tags.ASSIGN_OWN_OBJECTS: objects,
+        tags.ASSIGN_OWN_UNLIKE: unlike,
+        tags.ASSIGN_OWN_OCTAVES: 2 * objects,
+    }
+    found = judge(Unassigned(), 100, "unknown", **series)
+    told = [(tags.ASSIGN_OWN_UNLIKE, "warning", False)] if is_told else []
+    assert [(s.key, s.severity, s.exact) for s in found] == told
+    assert all("4 times as wide" in s.evidence[0].text for s in found)
+
+
 def test_rows_without_objects_say_nothing() -> None:
     store = store_of(run_messages(300, **{tags.ASSIGN_OBJECTS: 0.0, tags.ASSIGN_ROI: 0.0}))
     assert isinstance(Unassigned().evaluate(Context(store, 300)), Abstention)

@@ -131,6 +131,16 @@ def test_label_zero_is_a_fault_only_where_the_head_keeps_it() -> None:
     assert judge({tags.TARGET_BACKGROUND: 1.0}, background=None) == {}
 
 
+@pytest.mark.parametrize(("count", "told"), [(0.3, False), (1.0, True)])
+def test_class_ids_below_0_are_told_where_they_are_more_than_ignored_regions(count: float, told: bool) -> None:
+    found = judge(boxes(10.0, label_below_zero=count), family="unknown", background=None)
+    assert ("below_zero" in found) is told
+
+
+def test_few_objects_with_class_ids_below_0_tell_nothing_yet() -> None:
+    assert "below_zero" not in judge(boxes(1.0, label_below_zero=1.0), family="unknown", background=None)
+
+
 @pytest.mark.parametrize(
     ("names", "targets", "told"),
     [

@@ -336,6 +336,16 @@ def test_a_detector_that_is_kept_from_learning_accuses_no_annotation(overlap: fl
     assert not accused & {cause.id for cause in (*points.causes, *weak.causes)}
 
 
+def test_anchors_of_another_size_are_named_where_the_head_is_not_known() -> None:
+    found = finding("bad_targets", tag="assign/own_unlike")
+    assert diagnosis_of(found, unlike_anchors=0.95, anchor_times=2.6).causes[0].id == "anchors_mismatch"
+
+
+def test_objects_with_class_ids_below_0_are_named_where_the_head_is_not_known() -> None:
+    found = finding("bad_targets", tag="targets/label_below_zero")
+    assert diagnosis_of(found, share_below_zero=0.09).causes[0].id == "labels_out_of_range"
+
+
 def test_few_boxes_explain_what_is_not_labelled_before_single_ones_that_are_missing() -> None:
     signals = {"surest_unexplained": 0.7, "surest_overlap": 0.7, "images_seen": 400.0}
     found = finding("bad_targets", tag="surest/unexplained")
