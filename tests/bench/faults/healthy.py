@@ -43,7 +43,7 @@ TABLES: Final = (
 WITHOUT_NORM: Final = (
     "mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor", "gru", "mixer", "depth",
     *THIRD_PLAIN, "centre", "detr", "mask", "tagger", "retina", "grid", "seq2seq", "tabular",
-    "corner", "keypoints", *SIXTH_PLAIN,
+    "corner", *SIXTH_PLAIN,
 )  # fmt: skip
 
 
