@@ -39,18 +39,20 @@ class Plateau:
             return ()  # worse than at the start is no plateau: divergence or a shift will say so
         return (self._symptom(context, curve, flat),)
 
-    def _is_stalled(self, context: Context, curve: LossCurve) -> bool:
-        """High above where a loss usually ends; while the LR still decays, only hardly below where it began."""
+    def _is_stalled(self, context: Context, curve: LossCurve, chance: float | None) -> bool:
+        """High above where a loss usually ends; while the LR still decays, only hardly below where it began.  A level
+        well below a guesser's is none of them: it may be all that can be told of noisy inputs."""
         decaying = context.schedule is not None and context.schedule.decaying
         level = self.policy.hardly_moved if decaying else self.policy.stalled_level
-        return curve.now > level * curve.start
+        is_better_than_guessing = chance is not None and chance < self.policy.learnt
+        return curve.now > level * curve.start and not is_better_than_guessing
 
     def _at_chance(self, context: Context) -> float:
         return self.policy.at_chance_of_parts if are_of_parts(context) else self.policy.at_chance
 
     def _symptom(self, context: Context, curve: LossCurve, flat: Flat) -> Symptom:
         chance = level_over_chance(context, points=curve_points(flat, curve))
-        stalled = self._is_stalled(context, curve) or (chance is not None and chance > self._at_chance(context))
+        stalled = self._is_stalled(context, curve, chance) or (chance is not None and chance > self._at_chance(context))
         if (
             chance is not None
             and abs(chance - 1) < 1 - self.policy.at_chance

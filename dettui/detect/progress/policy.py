@@ -24,6 +24,7 @@ class ProgressPolicy:
     stalled_level: float = 0.7  # share of the first level [3.1: 0.6; a transformer at its entropy floor stood at 0.61]
     hardly_moved: float = 0.9  # the same while a planned decay of the LR is still to bring its gain
     at_chance: float = 0.95  # share of the loss of a guesser
+    learnt: float = 0.9  # the same below which something was learnt: such a level may be the floor of a noisy task
     at_chance_of_parts: float = (
         0.9  # the same of tokens and pixels: each is told by those beside it, if by nothing else
     )
