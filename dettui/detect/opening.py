@@ -31,6 +31,10 @@ class OpeningPolicy:
     update_points: int = 3
     settle_steps: int = 32  # before the opening is judged: by then one that learns all the same has shown it
     violent: float = 10**-1.5  # ||dw||/||w|| of one step [S1]
+    shattering: float = 0.3  # the same of the median of the first three; 0.25 at most in the healthy runs of the bench
+    shattered_layers: float = 0.5  # share of the weights that such a step moved: a new head is few of them
+    least_layers: int = 4
+    shattered_growth: float = 1.4
     growth_steps: int = 100
     growth: float = 2.0  # of the norm of all weights
     dying: float = 0.3  # rise of the share of gradient elements that are exactly zero; 0.1 on a healthy detector
@@ -114,10 +118,23 @@ class ViolentOpening:
         opening = None if context.is_resumed else read_opening(context, self.policy)
         if opening is None or context.step < opening.growth_span[0] + self.policy.settle_steps:
             return ()
-        if opening.update <= self.policy.violent or min(opening.growth, opening.kept) < self.policy.growth:
+        shatters = self._shatters(context)
+        growth = self.policy.shattered_growth if shatters else self.policy.growth
+        if opening.update <= self.policy.violent or min(opening.growth, opening.kept) < growth:
             return ()
-        harm = None if self._learns(context) else self._dying(context) or self._stuck(context)
+        harm = None if self._learns(context) else self._dying(context) or self._stuck(context, shatters)
         return () if harm is None else (self._symptom(context, opening, harm),)
+
+    def _shatters(self, context: Context) -> bool:
+        """Whether each of the first steps moved most of the weights by a good part of their size: little is then left
+        of how they were drawn."""
+        policy = self.policy
+        first = context.early_median(tags.UPDATE_RATIO, 3)
+        if first is None or first < policy.shattering:
+            return False
+        layers = [tag for tag in context.tags_under(tags.LAYER_UPDATE_RATIO) if is_weight(tag)]
+        moved = [ratio >= policy.shattering for tag in layers if (ratio := context.early_median(tag, 3)) is not None]
+        return len(moved) >= policy.least_layers and sum(moved) >= policy.shattered_layers * len(moved)
 
     def _learns(self, context: Context) -> bool:
         """True where the loss fell well below a guesser's, or to less than half of its start: a new head on trained
@@ -139,15 +156,16 @@ class ViolentOpening:
         text = f"{now:.0%} of the gradient elements are exactly 0, {first:.0%} at the first step: units die"
         return Evidence(tags.GRAD_ZERO, window, now - first, self.policy.dying, ">", text)
 
-    def _stuck(self, context: Context) -> Evidence | None:
-        curve = context.loss
+    def _stuck(self, context: Context, shatters: bool) -> Evidence | None:
+        """A loss that hardly moved; after steps that left little of the weights, one that does not learn yet."""
+        curve, limit = context.loss, self.policy.learns if shatters else self.policy.hardly_moved
         if curve is None or len(curve) < self.policy.patience_points or context.lr_is_rising:
             return None
         window = (int(curve.steps[0]), int(curve.steps[-1]))
         share = curve.now / curve.start if curve.start > 0 else 0.0
-        if share > self.policy.hardly_moved:
+        if share > limit:
             text = f"the loss stands at {curve.now:.4g}, {share:.0%} of its first level {curve.start:.4g}"
-            return Evidence(curve.tag, window, share, self.policy.hardly_moved, ">", text)
+            return Evidence(curve.tag, window, share, limit, ">", text)
         return self._no_better_than_a_guess(context)
 
     def _no_better_than_a_guess(self, context: Context) -> Evidence | None:

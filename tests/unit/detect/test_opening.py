@@ -97,6 +97,35 @@ def test_a_fall_from_where_the_first_steps_threw_the_loss_is_no_gain(share: floa
     assert [s.key for s in found] == (["opening"] if told else [])
 
 
+def shattered(layers: int, moved: int, level: float) -> dict[str, Values]:
+    """First steps of half of the weights, in *moved* of the *layers*; the loss comes down to *level* of its first."""
+    rng = np.random.default_rng(5)
+    ratios = {tags.LAYER_UPDATE_RATIO + f"block.{k}.weight": eased(0.5 if k < moved else 0.01, 0.01, 5.0)
+              for k in range(layers)}  # fmt: skip
+    return {
+        **ratios,
+        tags.UPDATE_RATIO: eased(0.6, 0.01, 8.0),
+        tags.WEIGHT_NORM: eased(18.0, 29.0),
+        tags.LOSS_TOTAL: noisy(eased(2.4, 2.4 * level, 60.0), rng, 0.05),
+    }
+
+
+@pytest.mark.parametrize(
+    ("layers", "moved", "level", "told"),
+    [
+        (6, 6, 0.7, True),
+        (6, 6, 0.3, False),  # it learns all the same
+        (6, 1, 0.7, False),  # a new head on trained layers
+        (2, 2, 0.7, False),  # a head by itself
+    ],
+)
+def test_steps_that_leave_little_of_the_weights_are_told_where_it_does_not_learn(
+    layers: int, moved: int, level: float, told: bool
+) -> None:
+    found = judge(ViolentOpening(), STEPS, shattered(layers, moved, level))
+    assert [s.key for s in found] == (["opening"] if told else [])
+
+
 def test_gradients_that_became_zero_are_dead_units() -> None:
     found = played(**{tags.GRAD_ZERO: eased(0.12, 0.97, 30.0)}).first("dead_units")
     assert found is not None
