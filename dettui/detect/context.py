@@ -27,8 +27,10 @@ class Context:
     Series are those since the newest start of the run, so that steps never go back within one.
     """
 
-    def __init__(self, store: RunStore, step: int) -> None:
+    def __init__(self, store: RunStore, step: int, ended_at: int | None = None) -> None:
+        """*ended_at*: the last step of a run that has ended well, for a look back at *step*."""
         self.step = step
+        self._ended_at = ended_at
         self._store = store
         self._series: dict[str, Series | None] = {}
         self._windows: dict[tuple[str, int], Floats] = {}
@@ -193,8 +195,9 @@ class Context:
 
     @property
     def total_steps(self) -> int | None:
-        """As the run declared it."""
-        return None if self.info is None else self.info.total_steps
+        """As the run declared it or, of one that did not, as it turned out to be."""
+        declared = None if self.info is None else self.info.total_steps
+        return declared or self._ended_at
 
     @property
     def last_words(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -37,6 +38,8 @@ _MOST_NOTICES: Final = 8
 _MOST_ILL_RANKS: Final = 3
 _TABLE_EVERY_S: Final = 1.0
 """Medians of fifty steps do not change faster than they can be read."""
+_LOOKS_BACK: Final = 2
+"""As many as make a symptom a finding."""
 _WORTH_A_NOTICE: Final = frozenset(
     {RunState.CRASHED, RunState.KILLED, RunState.STOPPED, RunState.GIL_BLOCKED, RunState.DISK_WAIT}
 )
@@ -65,6 +68,7 @@ class RunTracker:
         self._judges_later = judges_later
         self._due: tuple[int, Due] | None = None  # at which step, where it waits
         self._cut = False  # something later than *until* was left out
+        self._looks: deque[int] = deque(maxlen=_LOOKS_BACK)  # steps at which the statistics were asked last
         self._history: list[Diagnosis] = [Diagnosis(step=0)]
         self._diagnosis = self._history[0]
         self._roster = Roster(self._store, grid, until)
@@ -117,6 +121,16 @@ class RunTracker:
             self._close_cell()
             self._closed_cell = self._store.last_step
             self.judge_what_is_due()
+            self._look_back()
+
+    def _look_back(self) -> None:
+        """Ask the statistics once more at the steps of their newest looks, where a run that did not declare its length
+        has ended well: only now is it known how much of it was over when it had learnt how much."""
+        ended_at = self._store.undeclared_end
+        if ended_at is None or len(self._looks) < _LOOKS_BACK:
+            return
+        for step in self._looks:
+            self._evaluate(Context(self._store, step, ended_at), Due(exact=False, statistics=True))
 
     @property
     def is_empty(self) -> bool:
@@ -157,6 +171,7 @@ class RunTracker:
         """Another start of the run: its steps may begin anew."""
         self._close_cell()
         self._closed_cell = None
+        self._looks.clear()
         self._clock = EvaluationClock(self._grid)
         self._history = [replace(self._diagnosis, step=0)]
 
@@ -252,6 +267,8 @@ class RunTracker:
             self._evaluate(Context(self._store, step), due)
 
     def _evaluate(self, context: Context, due: Due) -> None:
+        if due.statistics and context.step not in self._looks:
+            self._looks.append(context.step)
         self._diagnosis = self._judge.evaluate(context, due)
         if _gist(self._diagnosis) != _gist(self._history[-1]):
             self._history.append(self._diagnosis)

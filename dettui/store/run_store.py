@@ -183,6 +183,15 @@ class RunStore:
         return self._bye
 
     @property
+    def undeclared_end(self) -> int | None:
+        """The last step of a run that ended well without having told how long it would be; None of any other."""
+        bye, info = self._bye, self.info
+        if bye is None or info is None or info.total_steps is not None:
+            return None
+        ended_well = bye.reason == "finished" or (bye.reason == "exit" and not bye.exit_code)
+        return self.last_step if ended_well and self.last_step else None
+
+    @property
     def points(self) -> int:
         """Values held."""
         return self._table.points

@@ -73,6 +73,25 @@ def test_killed_run_has_its_last_steps_judged() -> None:
     assert run.diagnosis.step == 66
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (Setting(), True),
+        (Setting(reason=None), False),  # it goes on
+        (Setting(reason="exception"), False),  # nobody knows how long it was to be
+        (Setting(total_steps=400), True),
+        (Setting(total_steps=4000), False),  # ended early: most of its warm-up was still to come
+    ],
+    ids=["ended", "running", "broken off", "declared", "stopped early"],
+)
+def test_how_long_a_run_was_is_known_once_it_has_ended(setting: Setting, told: bool) -> None:
+    """A warm-up that takes all of it shows only then."""
+    series = {tags.LR + "0": np.linspace(1e-6, 1e-3, 400), tags.LOSS_TOTAL: np.linspace(2.0, 1.5, 400)}
+    messages = run_messages(400, setting=setting, **series)
+    found = only(engine_of(arrival(messages))).diagnosis.findings
+    assert any(finding.kind == "config_smell" and "warms up" in finding.title for finding in found) == told
+
+
 def test_goodbye_has_the_last_steps_judged() -> None:
     loss = np.full(66, 1.0)
     loss[-1] = np.nan
