@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
+from dettui.detect.schedule import Schedule
 from dettui.domain.finding import Abstention, Evidence
 from dettui_probe import tags
 
@@ -41,18 +44,33 @@ class DecayedLr:
             return Abstention(self.name, (tags.LR + "0", "run/total_steps"))
         if schedule.peak <= 0 or schedule.now <= 0 or (schedule.drops and len(schedule.drops) > 3):
             return ()
-        done, level = context.step / total, curve.now / curve.start if curve.start > 0 else 0.0
         policy, left = self.policy, schedule.decayed_share
-        early = left < policy.share and done < policy.before and level > policy.level
+        level = curve.now / curve.start if curve.start > 0 else 0.0
         to_lose = policy.level if schedule.drops else policy.level_gone
-        gone = left < policy.gone and done < policy.gone_before and level > to_lose
-        if not (early or gone):
-            return ()
-        tag = tags.LR + "0"
+        for limit, before, still in (
+            (policy.share, policy.before, policy.level),
+            (policy.gone, policy.gone_before, to_lose),
+        ):
+            done = self._fell_at(context, limit * schedule.held_peak) / total
+            if left < limit and done < before and level > still:
+                return (self._symptom(context, limit, done, level, schedule),)
+        return ()
+
+    def _symptom(self, context: Context, limit: float, done: float, level: float, schedule: Schedule) -> Symptom:
+        tag, left = tags.LR + "0", schedule.decayed_share
         text = (
-            f"lr is {schedule.now:.1e}, {left:.1e} of its peak, with {done:.0%} of the run done "
-            f"and the loss at {level:.0%} of its start"
+            f"lr is {schedule.now:.1e}, {left:.1e} of its peak, and came so low with {done:.0%} of the run done; "
+            f"the loss is at {level:.0%} of its start"
         )
-        proof = Evidence(tag, context.span(tag, 1), left, policy.share if early else policy.gone, "<", text)
-        title = f"The learning rate is down to {left:.1e} of its peak at {done:.0%} of the run"
-        return (told_by([proof], "config_smell", "warning", title, key="decayed"),)
+        proof = Evidence(tag, context.span(tag, 1), left, limit, "<", text)
+        title = f"The learning rate came down to {left:.1e} of its peak at {done:.0%} of the run"
+        return told_by([proof], "config_smell", "warning", title, key="decayed")
+
+    def _fell_at(self, context: Context, limit: float) -> int:
+        """The step at which the LR fell below *limit*, for good; the newest where it has not."""
+        rates = context.series(tags.LR + "0")
+        if rates is None:
+            return context.step
+        high = np.flatnonzero(rates.values >= limit)
+        after = int(high[-1]) + 1 if len(high) else 0
+        return int(rates.steps[after]) if after < len(rates) else context.step

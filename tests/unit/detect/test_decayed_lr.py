@@ -33,6 +33,14 @@ def test_an_lr_that_fell_in_drops_is_given_more_credit(level: float, smoothly: b
     assert [symptom.kind for symptom in found] == (["config_smell"] if told else [])  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("fell_at", "told"), [(60, True), (360, False)])
+def test_an_lr_that_fell_early_is_told_late_too(fell_at: int, told: bool) -> None:
+    """As of a run whose length is known at its end only."""
+    series = {tags.LR + "0": step_lr(STEPS, 0.01, (fell_at,), 0.01), tags.LOSS_TOTAL: decay(STEPS, 2.0, 1.6, 20.0)}
+    store = store_of(run_messages(STEPS, setting=Setting(), **series))
+    assert bool(DecayedLr().evaluate(Context(store, STEPS, ended_at=STEPS))) == told
+
+
 def test_an_lr_that_jumped_up_and_back_again_did_not_decay() -> None:
     burst = np.full(400, 1e-3)
     burst[150:170] = 0.3
