@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.classes import are_of_parts
 from dettui.detect.context import Context
+from dettui.detect.own_targets import fits_nothing
 from dettui.domain.finding import Abstention, Evidence
 from dettui.numerics.robust import quantile
 from dettui_probe import tags
@@ -50,7 +51,7 @@ class SameAnswer:
             return Abstention(self.name, missing or (tags.LOSS_TOTAL,))
         if context.step < max(self.policy.after_step, context.warmup_end + 50):
             return ()
-        if curve.now <= self.policy.unlearnt * curve.start:
+        if curve.now <= self.policy.unlearnt * curve.start and not fits_nothing(context):
             return ()
         found = self._constant_output(context) or self._one_class(context)
         return () if found is None else (found,)

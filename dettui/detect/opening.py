@@ -13,6 +13,7 @@ from dettui.detect.base import Symptom, told_by
 from dettui.detect.chance import guess_of
 from dettui.detect.context import Context
 from dettui.detect.layers import is_weight
+from dettui.detect.own_targets import fits_nothing
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Series
 from dettui.numerics.robust import is_usable, median
@@ -140,7 +141,7 @@ class ViolentOpening:
         """True where the loss fell well below a guesser's, or to less than half of its start: a new head on trained
         layers grows."""
         curve = context.loss
-        if curve is None:
+        if curve is None or fits_nothing(context):
             return False
         guess = guess_of(context)
         if guess is None:

@@ -33,6 +33,7 @@ class OwnTargetsPolicy:
     finds: float = (
         0.1  # average precision of a detector that has learnt to find objects, whatever one of its terms says
     )
+    fell: float = 0.5  # share of the first loss below which a detector without a score has learnt one term or another
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read_own_targets(context: Context, policy: OwnTargetsPolicy) -> OwnTargets |
     pairs, won = context.series(tags.FIT_PAIRS), context.series(tags.FIT_PAIRS_OWN)
     if pairs is None or won is None or len(pairs) != len(won) or context.is_resumed:
         return None
-    if (best_precision(context) or 0.0) >= policy.finds:
+    if _finds_objects(context, policy):
         return None
     until = _fresh_until(context, pairs, policy)
     fresh = int(np.searchsorted(pairs.steps, until, side="right"))
@@ -67,6 +68,21 @@ def read_own_targets(context: Context, policy: OwnTargetsPolicy) -> OwnTargets |
     everything = _bounds(won, pairs, slice(start, None), policy)
     window = int(pairs.steps[start]), int(pairs.steps[-1])
     return OwnTargets(compared, share, *everything, first_sight[0], window)
+
+
+def _finds_objects(context: Context, policy: OwnTargetsPolicy) -> bool:
+    """Whether a detector does or, where no score tells, may do so: its loss has fallen."""
+    precision, curve = best_precision(context), context.loss
+    if precision is not None or context.series(tags.TARGET_BOXES) is None:
+        return (precision or 0.0) >= policy.finds
+    return curve is not None and curve.now < policy.fell * curve.start
+
+
+def fits_nothing(context: Context) -> bool:
+    """Whether answers surely fit their own targets no better than those of others, wherever the loss has come from."""
+    policy = OwnTargetsPolicy()
+    seen = read_own_targets(context, policy)
+    return seen is not None and seen.at_most < policy.by_chance and seen.at_least < policy.surely_more
 
 
 def _bounds(won: Series, pairs: Series, part: slice, policy: OwnTargetsPolicy) -> tuple[float, float]:

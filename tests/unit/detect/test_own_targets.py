@@ -10,6 +10,7 @@ from scenarios.build import Values
 from scenarios.shapes import decay, noisy
 from unit.detect.judging import context_of, judge
 
+from dettui.detect.answers import SameAnswer
 from dettui.detect.own_targets import NothingOfInputs, OwnTargetsPolicy, read_own_targets
 from dettui.detect.signals import signals_of
 from dettui.diagnose.weigh import diagnose
@@ -110,3 +111,17 @@ def test_a_network_that_answers_alike_or_hardly_moves_says_nothing_about_labels(
 def test_what_is_learnt_at_first_sight_speaks_against_them() -> None:
     assert causes({**compared(0.5, 0.5), tags.FIT_PAIRS: 0.0})[0] == "labels_shuffled"  # by the other clues alone
     assert "labels_shuffled" not in causes(compared(0.85, 0.9))[:1]
+
+
+@pytest.mark.parametrize(("last", "told"), [(1.8, True), (0.3, False)])
+def test_a_detector_without_a_score_may_have_learnt_another_term(last: float, told: bool) -> None:
+    """Pairs are of its classes; places are learnt long before."""
+    changes = {tags.TARGET_BOXES: 6.0, tags.LOSS_TOTAL: decay(STEPS, 2.0, last, 10.0, 2.0)}
+    assert is_told(compared(0.5, 0.5, **changes)) == told
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.5, True), (0.9, False)])
+def test_a_loss_that_came_down_from_a_height_is_no_proof_of_learning(share: float, told: bool) -> None:
+    """Flung far off by its first steps, a network answers one thing whatever its input."""
+    changes = {tags.FIT_SPREAD: dict.fromkeys(MEASURED, 1e-6), tags.LOSS_TOTAL: decay(STEPS, 9.0, 1.0, 10.0, 2.0)}
+    assert bool(judge(SameAnswer(), STEPS, compared(share, share, **changes), **RUN)) == told
