@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.detect.evaluation_inputs import EvaluationPolicy, is_shifted, read_shift
-from dettui.detect.evaluations import PREFIX
+from dettui.detect.evaluations import PREFIX, CollapsePolicy
 from dettui.detect.scores_of_places import scores_of_places
 from dettui.detect.targets.surest import read_surest
 from dettui.domain.finding import Abstention, Evidence
@@ -38,17 +39,22 @@ class NoScorePolicy:
     weak_at_half: float = 0.15  # the same of a score that counts what overlaps by half
     learnt: float = 0.25  # share of the first loss: then the task is easy, and so low a score is no matter of it
     by_heart: float = 0.05  # the same, of a training set that is known by heart
+    was_there: float = 0.1  # best score, from which on it cannot be lost by chance
+    stood: int = 3  # evaluations of half of it at least
+    left: float = 0.25  # of the best, the median of the newest three; 0.9 and more of every healthy run, by their best
+    left_at_best: float = 0.5  # the same, the best of the newest three
+    falls: float = 0.8  # of the loss when the score was best
 
 
 @dataclass(frozen=True)
 class NoScore:
-    """A score that has never left zero."""
+    """A score that has never left zero, or is back there while training learns on."""
 
     policy: NoScorePolicy = NoScorePolicy()
     name: str = "no_score"
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
-        """One symptom for the first score of detection or segmentation that stays at nothing."""
+        """One symptom for the first score of detection or segmentation that is at nothing."""
         scores = scores_of_places(context)
         if not scores:
             return Abstention(self.name, (PREFIX + "mAP",))
@@ -66,7 +72,7 @@ class NoScore:
         window = (int(series.steps[0]), int(series.steps[-1]))
         text = f"{best:.3g} at best in {len(series)} evaluations"
         if not 0 <= best < limit:
-            return self._too_low_for_its_answers(context, series)
+            return self._fell(context, series) or self._too_low_for_its_answers(context, series)
         proof = Evidence(series.tag, window, best, limit, "<", text)
         title = f"{series.tag} has stayed at {'nothing' if best < self.policy.best else 'next to nothing'}"
         right = self._right_answers(context)
@@ -87,6 +93,19 @@ class NoScore:
     def _is_rising(self, series: Series) -> bool:
         before, newest = series.values[-6:-3], series.values[-3:]
         return not len(before) or bool(np.median(newest) > self.policy.rising * np.median(before))
+
+    def _fell(self, context: Context, series: Series) -> Symptom | None:
+        """Overfitting wears a score down, and leaves more of it."""
+        fallen = _fallen(context, series, self.policy)
+        if fallen is None:
+            return None
+        text = (
+            f"{fallen.top:.3g} at step {fallen.window[0]}, {fallen.newest:.3g} in the newest three, while the training "
+            "loss fell"
+        )
+        proof = Evidence(series.tag, fallen.window, fallen.newest, self.policy.left * fallen.top, "<", text)
+        title = f"{series.tag} has fallen to next to nothing while training goes on to learn"
+        return told_by([proof], "bad_evaluation", "warning", title, key="score")
 
     def _too_low_for_its_answers(self, context: Context, series: Series) -> Symptom | None:
         """A score that is above nothing, and far below what a detector comes to that has learnt its training set."""
@@ -125,6 +144,39 @@ class NoScore:
     def _mostly_empty(self, context: Context) -> bool:
         empty, images = context.window(tags.TARGET_EMPTY, 500), context.window(tags.BATCH_SIZE, 500)
         return len(empty) >= 20 and images.sum() > 0 and float(empty.mean() / images.mean()) > self.policy.empty
+
+
+class Fallen(NamedTuple):
+    """A score that stood for several evaluations and is next to nothing now, while training learns on."""
+
+    window: tuple[int, int]  # from the best evaluation to the newest
+    top: float
+    newest: float  # median of three
+
+
+def read_fallen(context: Context, policy: NoScorePolicy) -> Fallen | None:
+    """The first score of places that has fallen so."""
+    known = (context.series(tag) for tag in scores_of_places(context))
+    found = (_fallen(context, series, policy) for series in known if series is not None)
+    return next((fallen for fallen in found if fallen is not None), None)
+
+
+def _fallen(context: Context, series: Series, policy: NoScorePolicy) -> Fallen | None:
+    curve, scores = context.loss, series.values
+    if curve is None or len(series) < policy.evaluations or not np.isfinite(scores).all():
+        return None
+    best, newest, most = int(np.argmax(scores)), float(np.median(scores[-3:])), float(scores[-3:].max())
+    top = float(scores[best])
+    if top < policy.was_there or np.count_nonzero(scores >= top / 2) < policy.stood:
+        return None
+    if most <= CollapsePolicy.gone * top:  # which that rule tells
+        return None
+    if newest > policy.left * top or most > policy.left_at_best * top:
+        return None
+    then = curve.values[max(int(np.searchsorted(curve.steps, series.steps[best])) - 20, 0) :][:40]
+    if curve.now > policy.learnt * curve.start or curve.now > policy.falls * float(np.median(then)):
+        return None
+    return Fallen((int(series.steps[best]), int(series.steps[-1])), top, newest)
 
 
 def finds_nothing(context: Context) -> bool:

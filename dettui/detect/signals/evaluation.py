@@ -12,6 +12,7 @@ from dettui.detect.eval_loss import eval_loss
 from dettui.detect.evaluation_inputs import EvaluationPolicy, read_overlap, read_shift
 from dettui.detect.evaluations import PREFIX, CollapsePolicy, direction
 from dettui.detect.generalisation import GeneralisationPolicy, read_fresh_gap
+from dettui.detect.no_score import NoScorePolicy, read_fallen
 from dettui.detect.signals.fields import Signals
 from dettui.domain.series import Floats
 from dettui_probe import tags
@@ -58,7 +59,10 @@ def _add_eval_loss(context: Context, known: Signals) -> Signals:
 
 
 def add_evaluation(context: Context, known: Signals) -> Signals:
-    """The first evaluation whose direction is known."""
+    """The first evaluation whose direction is known, and the first score that has fallen."""
+    fallen = read_fallen(context, NoScorePolicy())
+    if fallen is not None:
+        known = replace(known, score_fallen_from=fallen.top, score_fallen_to=fallen.newest)
     for tag in context.tags_under(PREFIX):
         sense, series = direction(tag), context.series(tag)
         if sense and series is not None:

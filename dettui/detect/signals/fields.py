@@ -175,6 +175,8 @@ class Signals:
     eval_loss_over_guess: float | None = None  # least evaluation loss over H(pi) [S19]
     eval_best: float | None = None
     eval_last: float | None = None
+    score_fallen_from: float | None = None  # best of a score that is next to nothing while training learns on
+    score_fallen_to: float | None = None
     eval_standing: float | None = None  # of the newest: 0 at the worst so far or never above nothing, 1 at the best
     # set-up
     batch_size: float | None = None  # images per step, median over the newest 200

@@ -47,10 +47,8 @@ class TargetPolicy:
     far_beyond: float = 1.3  # of the side: what boxes of a larger image reach; those that bleed stay below mostly
     mostly_within: float = 0.7  # share of legal boxes, above which those that reach out are strays
     aside_own: float = 0.6  # boxes that surely win so often show where their object is
-    aside_of_own: float = (
-        0.5  # excess over one half, as a share of their own: 0.9 and more of tight boxes (pairing_power)
-    )
-    aside_at_most: float = 0.68
+    aside_of_own: float = 0.55  # excess over one half, as a share of their own: of tight boxes 0.9 (pairing_power)
+    aside_at_most: float = 0.72  # of boxes half as large again 0.73 and more; of corners off by two fifths at most 0.65
     within_half: float = 0.55  # of the side of an image: what boxes of one of half the size reach
     settled_lr: float = 0.3  # share of its peak to which the LR has fallen
     settled_epochs: float = 4.0  # where nothing tells how long the training is

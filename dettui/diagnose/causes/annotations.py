@@ -45,6 +45,9 @@ _FINDS_NOTHING: Final = both(
 )
 """A head that nobody knows, whose loss falls while no evaluation scores."""
 
+_LIE_ASIDE: Final = both(Seen("bad_targets", tags.PAIRING_ASIDE_WINS), under("aside_wins_at_most", 0.5))
+"""Boxes that scatter are as good where they are as beside that; only wrong ones are worse."""
+
 _READ_SMALLER: Final = both(
     Unless(_TOLD), at_most("read_reach", 0.55), at_most("read_start", 0.15), at_least("boxes_seen", 200)
 )
@@ -123,12 +126,19 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
         ),
         Clue(
             "format",
+            2,
+            _LIE_ASIDE,
+            "boxes stand out less where they are than a quarter of their size aside ({aside_wins:.0%}, chance is 50%): "
+            "they lie beside their objects, or around far more than these",
+        ),
+        Clue(
+            "format",
             -2,
             both(_TOLD, at_least("share_legal_declared", 0.999)),
             "{share_legal_declared:.1%} of the boxes are legal as {declared_format}",
         ),
     ),
-    tags=(*_TARGETS, "pairing/swapped"),
+    tags=(*_TARGETS, "pairing/swapped", "pairing/aside"),
     explains_away=(
         "degenerate_boxes",
         "boxes_outside_image",
@@ -424,7 +434,7 @@ LABEL_NOISE: Final = CauseRecord(
         Clue(
             "boxes",
             2,
-            both(Seen("bad_targets", tags.PAIRING_ASIDE_WINS), under("aside_wins_at_most", 0.68)),
+            both(Seen("bad_targets", tags.PAIRING_ASIDE_WINS), Unless(_LIE_ASIDE)),
             "boxes stand out little more where they are than a quarter of their size aside ({aside_wins:.0%}, chance "
             "is 50%), and do fit their own images ({own_place_wins:.0%})",
         ),
@@ -479,7 +489,12 @@ LABELS_SHUFFLED: Final = CauseRecord(
         ),
         Clue("chance", -2, under("eval_loss_over_guess", 0.9), "evaluations are better than guessing"),
         Clue("size", -1, Seen("plateau", tags.ROWS), "the network has fewer weights than there are examples"),
-        Clue("rate", -2, Seen("config_smell", tags.LR), "the learning rate fell away before much could be learnt"),
+        Clue(
+            "rate",
+            -2,
+            both(Seen("config_smell", tags.LR), Unless(over("lr_over_recipe", 1))),
+            "the learning rate fell away before much could be learnt",
+        ),
         Clue(
             "first",
             -2,

@@ -7,7 +7,7 @@ from typing import Final
 from dettui.diagnose.cause import CONSEQUENCES, CauseRecord, Clue, Proof
 from dettui.diagnose.causes.batch import NORM_LAGS
 from dettui.diagnose.causes.inputs import FILTERED
-from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS
+from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS, LOST
 from dettui.diagnose.conditions import Seen, Unless, at_least, between, both, either, over, under
 from dettui_probe import tags
 
@@ -339,13 +339,13 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
         Clue(
             "first",
             2,
-            over("eval_over_fresh", 1.5),
+            both(over("eval_over_fresh", 1.5), Unless(FILTERED)),
             "evaluations drew {eval_over_fresh:.1f} times as far away from training while every training input was new",
         ),
         Clue(
             "first",
             1,
-            over("eval_loss_over_train_first", 1.5),
+            both(over("eval_loss_over_train_first", 1.5), Unless(FILTERED)),
             "the first evaluation already cost {eval_loss_over_train_first:.1f} times the training loss",
         ),
         Clue(
@@ -355,6 +355,7 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
             "inputs of evaluations and of training have the same statistics",
         ),
         FINDS_ITS_OBJECTS,
+        LOST,
         NORM_LAGS,
         Clue(
             "filter",

@@ -7,7 +7,8 @@ from typing import Final
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue
 from dettui.diagnose.causes.batch import NORM_LAGS
 from dettui.diagnose.causes.data import PARTS_ASKED_FOR
-from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS
+from dettui.diagnose.causes.inputs import FILTERED
+from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS, IS_LOST, LOST
 from dettui.diagnose.conditions import Seen, at_least, at_most, between, both, either, over, under
 from dettui_probe import tags
 
@@ -49,6 +50,13 @@ OVERFITTING: Final = CauseRecord(
             "evaluations drew away before any training input came a second time: nothing was learnt by heart yet",
         ),
         Clue(
+            "filter",
+            -1,
+            FILTERED,
+            "inputs of training are {roughness_ratio:.2g} times as rough as those of evaluations, which ask for what "
+            "training does not show",
+        ),
+        Clue(
             "chance",
             -2,
             both(at_least("eval_loss_over_guess", 0.97), under("loss_drop_share", 0.9)),
@@ -80,11 +88,14 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
             "and evaluations of like inputs do not agree",
         ),
         FINDS_ITS_OBJECTS,
+        LOST,
         Clue(
             "like inputs",
             1,
             both(
-                Seen("bad_evaluation", "surest/"), under("eval_means_apart", 0.3), between("eval_std_ratio", 0.7, 1.4)
+                either(Seen("bad_evaluation", "surest/"), IS_LOST),
+                under("eval_means_apart", 0.3),
+                between("eval_std_ratio", 0.7, 1.4),
             ),
             "inputs of evaluations look like those of training",
         ),

@@ -193,6 +193,7 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
         "bad_augmentation",
         "bad_evaluation",
         "bad_targets",
+        "overfit",
         "plateau",
         "slow_descent",
         "not_learning",
@@ -228,7 +229,7 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
         Clue(
             "gap",
             -1,
-            both(over("eval_loss_over_train", 1.0), Unless(Seen("not_learning"))),
+            both(over("eval_loss_over_train", 1.0), Unless(Seen("not_learning")), Unless(FILTERED)),
             "training costs no more than evaluations do",
         ),
     ),

@@ -70,6 +70,29 @@ def test_late_in_a_run_a_score_near_nothing_is_told(
     assert bool(judge(NoScore(), STEPS, run(tag, *scores), total_steps=total_steps)) is told
 
 
+FALLING = np.concatenate([np.linspace(10.0, 2.0, STEPS // 2), np.linspace(2.0, 0.5, STEPS // 2)])
+STANDING = np.full(STEPS, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "loss", "told"),
+    [
+        ((0.02, 0.15, 0.17, 0.16, 0.03, 0.01, 0.02), FALLING, True),
+        ((0.02, 0.15, 0.17, 0.16, 0.12, 0.09, 0.08), FALLING, False),  # worn down, as by overfitting
+        ((0.02, 0.17, 0.02, 0.01, 0.03, 0.01, 0.02), FALLING, False),  # it was there once only
+        ((0.02, 0.06, 0.07, 0.06, 0.01, 0.004, 0.004), FALLING, False),  # nothing much is lost
+        ((0.02, 0.15, 0.17, 0.16, 0.03, 0.01, 0.02), STANDING, False),  # training has lost it as well
+        ((0.02, 0.15, 0.17, 0.16, 0.0, 0.0, 0.0), FALLING, False),  # a collapse, which another rule tells
+    ],
+)
+def test_a_score_that_falls_to_next_to_nothing_while_training_learns_on_is_told(
+    scores: tuple[float, ...], loss: np.ndarray, told: bool
+) -> None:
+    series = {**run("eval/mAP", *scores), tags.LOSS_TOTAL: loss}
+    found = judge(NoScore(), STEPS, series, total_steps=STEPS)
+    assert [symptom.kind for symptom in found] == (["bad_evaluation"] if told else [])
+
+
 # --- beside what a detector is surest of ------------------------------------------------------------------------
 
 

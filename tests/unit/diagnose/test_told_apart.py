@@ -257,6 +257,15 @@ def test_a_filter_speaks_against_a_mismatch_where_little_else_speaks_for_the_aug
     assert first_cause(rough) == "augmentation_too_strong"
 
 
+@pytest.mark.parametrize("roughness", [6.0, 0.1])
+def test_a_filter_in_training_explains_evaluations_that_worsen_on_other_inputs(roughness: float) -> None:
+    found = finding("overfit"), finding("bad_evaluation")
+    apart = {"eval_over_fresh": 1.6, "eval_loss_over_train": 8.0, "eval_means_apart": 3.0, "eval_std_ratio": 3.3}
+    diagnosis = diagnosis_of(*found, **apart, roughness_ratio=roughness)
+    assert first_cause(diagnosis) == "augmentation_too_strong"
+    assert first_cause(diagnosis_of(*found, **apart, roughness_ratio=1.0)) == "train_eval_mismatch"
+
+
 def test_inputs_of_another_scale_and_as_rough_are_no_strong_augmentation() -> None:
     shifted = {"eval_means_apart": 1.5, "eval_std_ratio": 3.0, "roughness_ratio": 1.0}
     diagnosis = diagnosis_of(finding("bad_evaluation"), **shifted)
@@ -471,6 +480,9 @@ def test_a_learning_rate_that_fell_away_speaks_against_shuffled_labels() -> None
     assert first_cause(diagnosis_of(finding("not_learning"), **chance)) == "labels_shuffled"
     gone = diagnosis_of(finding("not_learning"), finding("config_smell", tag="lr/pg0"), **chance)
     assert first_cause(gone) != "labels_shuffled"
+    high = diagnosis_of(finding("not_learning"), finding("config_smell", tag="lr/pg0"), lr_over_recipe=12.0, **chance)
+    assert "labels_shuffled" in causes_of(high, "not_learning")
+    assert "labels_shuffled" not in causes_of(gone, "not_learning")
 
 
 def test_heavy_dropout_explains_gradients_of_zero() -> None:
@@ -704,6 +716,19 @@ def test_boxes_that_are_as_good_beside_their_objects_are_noise() -> None:
         finding("bad_targets", tag=tags.PAIRING_ASIDE_WINS), aside_wins=0.5, aside_wins_at_most=0.55, own_place_wins=0.7
     )
     assert first_cause(diagnosis) == "label_noise"
+
+
+def test_boxes_that_are_worse_where_they_are_than_beside_that_are_of_another_format() -> None:
+    found = finding("bad_targets", tag=tags.PAIRING_ASIDE_WINS)
+    diagnosis = diagnosis_of(found, aside_wins=0.41, aside_wins_at_most=0.45, own_place_wins=0.69)
+    assert first_cause(diagnosis) == "boxes_wrong_format"
+    assert "label_noise" not in {cause.id for cause in diagnosis.causes}
+
+
+def test_a_score_that_is_lost_while_training_learns_speaks_for_other_classes_in_evaluations() -> None:
+    lost = {"score_fallen_from": 0.17, "score_fallen_to": 0.01, "eval_means_apart": 0.1, "eval_std_ratio": 1.0}
+    named = causes_of(diagnosis_of(finding("bad_evaluation", tag="eval/mAP"), **lost), "bad_evaluation")
+    assert next(iter(named)) == "class_names_mismatch"
 
 
 # --- inputs that were divided twice -------------------------------------------------------------------------------
