@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from dettui.detect.base import Symptom
 from dettui.detect.classes import named_background
+from dettui.detect.floors import FloorPolicy, has_waited
+from dettui.detect.scores_of_places import best_precision
 from dettui.detect.targets.formats import read_format
 from dettui.detect.targets.policy import TargetPolicy
 from dettui.detect.targets.reading import FORMATS, TargetReading
@@ -323,9 +325,24 @@ def empty(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
         )
     if share <= policy.empty_share:
         return None
+    poor = _poor_score(reading, share, policy)
+    severity: Severity = "info" if poor is None else "warning"
+    if poor is not None:
+        text += f", and evaluations find little: {poor:.2g} at best"
+        proof = Evidence(tags.TARGET_EMPTY, reading.window, share, policy.mostly_empty, ">", text)
     return bad_targets(
-        "empty", "info", f"{share:.0%} of the images have no box", (proof,), exact=False, facts={"share": share}
+        "empty", severity, f"{share:.0%} of the images have no box", (proof,), exact=False, facts={"share": share}
     )
+
+
+def _poor_score(reading: TargetReading, share: float, policy: TargetPolicy) -> float | None:
+    """The best score, where it is poor after half of a run in which hardly an image has a box: evaluations ask for
+    more than is labelled."""
+    context, images = reading.context, reading.count(tags.BATCH_SIZE) or 0.0
+    if share <= policy.mostly_empty or images < policy.mostly_empty_images or not has_waited(context, FloorPolicy()):
+        return None
+    score = best_precision(context)
+    return score if score is not None and score < policy.found_all_the_same else None
 
 
 def tiny(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:

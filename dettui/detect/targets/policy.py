@@ -25,6 +25,9 @@ class TargetPolicy:
     empty_hint: int = 32  # images without one box [3.1 row 6]
     empty_proof: int = 200
     empty_share: float = 0.6  # [A13; rare objects are legitimate, so news only]
+    mostly_empty: float = 0.85  # beyond what rare objects leave without a box in most collections (ships at sea: 0.78)
+    mostly_empty_images: int = 400
+    found_all_the_same: float = 0.5  # average precision of a detector to which such images do no harm
     tiny_share: float = 0.10  # slivers [G4]
     mostly_tiny: float = 0.5  # share that no detector is trained on, seen in the first batch
     duplicate_share: float = 0.05  # mosaic and copy-paste repeat some [A9]

@@ -231,6 +231,25 @@ def test_boxes_that_fit_nowhere_are_a_warning_once_everything_was_asked() -> Non
 UNKNOWN = {"family": "unknown", "box_format": "", "box_scale": ""}
 
 
+@pytest.mark.parametrize(
+    ("empty", "score", "total", "severity"),
+    [
+        (9.0, 0.3, 300, "warning"),
+        (7.8, 0.3, 300, "info"),  # ships at sea
+        (9.0, 0.7, 300, "info"),  # it finds what it is asked for
+        (9.0, 0.3, 900, "info"),  # it has hardly begun
+        (5.0, 0.3, 300, None),
+    ],
+)
+def test_nearly_only_empty_images_are_a_warning_where_evaluations_find_little(
+    empty: float, score: float, total: int, severity: str | None
+) -> None:
+    evaluated: Values = dict.fromkeys(range(30, 301, 30), score)
+    series = {tags.BATCH_SIZE: 10.0, tags.TARGET_EMPTY: empty, "eval/mAP50": evaluated}
+    found = judge(series, steps=300, total_steps=total).get("empty")
+    assert (None if found is None else found.severity) == severity
+
+
 def unknown_detector(score: float, own: float = 0.5, swapped: float = 0.5, **changes: Values) -> dict[str, Values]:
     """A detector that nobody knows, and its score in ten evaluations."""
     series = (
