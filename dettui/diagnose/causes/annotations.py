@@ -45,8 +45,9 @@ _FINDS_NOTHING: Final = both(
 )
 """A head that nobody knows, whose loss falls while no evaluation scores."""
 
-_LIE_ASIDE: Final = both(Seen("bad_targets", tags.PAIRING_ASIDE_WINS), under("aside_wins_at_most", 0.5))
-"""Boxes that scatter are as good where they are as beside that; only wrong ones are worse."""
+_LIE_ASIDE: Final = both(Seen("bad_targets", tags.PAIRING_ASIDE_WINS), under("aside_wins_at_most", 0.47))
+"""Boxes that scatter are as good where they are as beside that (0.47 to 0.55 where corners are off by four fifths);
+only wrong ones are worse."""
 
 _READ_SMALLER: Final = both(
     Unless(_TOLD), at_most("read_reach", 0.55), at_most("read_start", 0.15), at_least("boxes_seen", 200)
