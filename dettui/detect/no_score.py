@@ -40,7 +40,7 @@ class NoScorePolicy:
     learnt: float = 0.25  # share of the first loss: then the task is easy, and so low a score is no matter of it
     by_heart: float = 0.05  # the same, of a training set that is known by heart
     was_there: float = 0.1  # best score, from which on it cannot be lost by chance
-    stood: int = 3  # evaluations of half of it at least
+    stood: int = 3  # evaluations in a row of half of it at least
     left: float = 0.25  # of the best, the median of the newest three; 0.9 and more of every healthy run, by their best
     left_at_best: float = 0.5  # the same, the best of the newest three
     falls: float = 0.8  # of the loss when the score was best
@@ -167,7 +167,8 @@ def _fallen(context: Context, series: Series, policy: NoScorePolicy) -> Fallen |
         return None
     best, newest, most = int(np.argmax(scores)), float(np.median(scores[-3:])), float(scores[-3:].max())
     top = float(scores[best])
-    if top < policy.was_there or np.count_nonzero(scores >= top / 2) < policy.stood:
+    stands = np.convolve(scores >= top / 2, np.ones(policy.stood), mode="valid")
+    if top < policy.was_there or stands.max() < policy.stood:
         return None
     if most <= CollapsePolicy.gone * top:  # which that rule tells
         return None

@@ -80,6 +80,7 @@ STANDING = np.full(STEPS, 5.0)
         ((0.02, 0.15, 0.17, 0.16, 0.03, 0.01, 0.02), FALLING, True),
         ((0.02, 0.15, 0.17, 0.16, 0.12, 0.09, 0.08), FALLING, False),  # worn down, as by overfitting
         ((0.02, 0.17, 0.02, 0.01, 0.03, 0.01, 0.02), FALLING, False),  # it was there once only
+        ((0.12, 0.15, 0.02, 0.09, 0.02, 0.03, 0.01), FALLING, False),  # it never held for long
         ((0.02, 0.06, 0.07, 0.06, 0.01, 0.004, 0.004), FALLING, False),  # nothing much is lost
         ((0.02, 0.15, 0.17, 0.16, 0.03, 0.01, 0.02), STANDING, False),  # training has lost it as well
         ((0.02, 0.15, 0.17, 0.16, 0.0, 0.0, 0.0), FALLING, False),  # a collapse, which another rule tells
