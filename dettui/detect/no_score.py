@@ -44,6 +44,7 @@ class NoScorePolicy:
     left: float = 0.25  # of the best, the median of the newest three; 0.9 and more of every healthy run, by their best
     left_at_best: float = 0.5  # the same, the best of the newest three
     falls: float = 0.8  # of the loss when the score was best
+    kept: float = 0.5  # of the first norm of all weights: below it the loss may fall by a penalty on them alone
 
 
 @dataclass(frozen=True)
@@ -172,12 +173,18 @@ def _fallen(context: Context, series: Series, policy: NoScorePolicy) -> Fallen |
         return None
     if most <= CollapsePolicy.gone * top:  # which that rule tells
         return None
-    if newest > policy.left * top or most > policy.left_at_best * top:
+    if newest > policy.left * top or most > policy.left_at_best * top or _have_shrunk(context, policy):
         return None
     then = curve.values[max(int(np.searchsorted(curve.steps, series.steps[best])) - 20, 0) :][:40]
     if curve.now > policy.learnt * curve.start or curve.now > policy.falls * float(np.median(then)):
         return None
     return Fallen((int(series.steps[best]), int(series.steps[-1])), top, newest)
+
+
+def _have_shrunk(context: Context, policy: NoScorePolicy) -> bool:
+    """Whether the weights have lost much of what they were."""
+    norms = context.series(tags.WEIGHT_NORM)
+    return norms is not None and bool(norms.values[-1] < policy.kept * norms.values[0])
 
 
 def finds_nothing(context: Context) -> bool:

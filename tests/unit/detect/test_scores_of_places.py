@@ -94,6 +94,12 @@ def test_a_score_that_falls_to_next_to_nothing_while_training_learns_on_is_told(
     assert [symptom.kind for symptom in found] == (["bad_evaluation"] if told else [])
 
 
+def test_a_loss_that_falls_by_its_penalty_teaches_nothing() -> None:
+    series = {**run("eval/mAP", 0.02, 0.15, 0.17, 0.16, 0.03, 0.01, 0.02), tags.LOSS_TOTAL: FALLING}
+    assert judge(NoScore(), STEPS, {**series, tags.WEIGHT_NORM: np.linspace(10, 9, STEPS)}, total_steps=STEPS) != ()
+    assert judge(NoScore(), STEPS, {**series, tags.WEIGHT_NORM: np.linspace(10, 2, STEPS)}, total_steps=STEPS) == ()
+
+
 # --- beside what a detector is surest of ------------------------------------------------------------------------
 
 
