@@ -288,7 +288,7 @@ WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
     group="optimizer",
     meaning="Weights shrink faster than the gradients can build them up.",
     symptoms=("config_smell", "plateau", "slow_descent", "not_learning", "loss_floor", "collapse", "divergence"),
-    explains_away=("lr_too_high",),
+    explains_away=("lr_too_high", "labels_shuffled"),  # what decay holds near zero answers like a guesser
     tags=("update/decay", "weight/", "loss/", "fit/", "eval/"),
     clues=(
         Clue(
