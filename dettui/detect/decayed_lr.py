@@ -38,11 +38,16 @@ class DecayedLr:
     name: str = "decayed_lr"
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
-        """At most one symptom."""
+        """At most one symptom; silent on a resumed run, whose steps may count another way."""
         schedule, curve, total = context.schedule, context.loss, context.total_steps
         if schedule is None or curve is None or not total:
             return Abstention(self.name, (tags.LR + "0", "run/total_steps"))
-        if schedule.peak <= 0 or schedule.now <= 0 or (schedule.drops and len(schedule.drops) > 3):
+        if (
+            context.is_resumed
+            or schedule.peak <= 0
+            or schedule.now <= 0
+            or (schedule.drops and len(schedule.drops) > 3)
+        ):
             return ()
         policy, left = self.policy, schedule.decayed_share
         level = curve.now / curve.start if curve.start > 0 else 0.0

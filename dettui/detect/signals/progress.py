@@ -84,14 +84,14 @@ LOW: Final = 0.11
 
 def _low_since(context: Context, peak: float) -> float | None:
     """Share of the declared run at which the LR fell below LOW times its *peak* and stayed there; None where it is not
-    so low now."""
+    so low now, and of a resumed run, whose steps may count another way."""
     rates, total = context.series(tags.LR + "0"), context.total_steps
-    if rates is None or not total or peak <= 0:
+    if rates is None or not total or peak <= 0 or context.is_resumed:
         return None
     high = np.flatnonzero(rates.values >= LOW * peak)
     if not len(high) or high[-1] == len(rates) - 1:
         return None
-    return float(rates.steps[high[-1] + 1] - context.start_step) / total
+    return float(rates.steps[high[-1] + 1]) / total
 
 
 def _sd_fell(context: Context, drops: tuple[int, ...]) -> bool | None:

@@ -41,6 +41,14 @@ def test_an_lr_that_fell_early_is_told_late_too(fell_at: int, told: bool) -> Non
     assert bool(DecayedLr().evaluate(Context(store, STEPS, ended_at=STEPS))) == told
 
 
+@pytest.mark.parametrize(("start_step", "told"), [(0, True), (400, False)])
+def test_the_steps_of_a_resumed_run_are_not_held_against_its_length(start_step: int, told: bool) -> None:
+    """Counted anew, they come early in what the script calls the whole run."""
+    series = {tags.LR + "0": step_lr(200, 0.01, (60,), 0.01), tags.LOSS_TOTAL: decay(200, 2.0, 1.6, 20.0)}
+    store = store_of(run_messages(200, setting=Setting(total_steps=600, start_step=start_step), **series))
+    assert bool(DecayedLr().evaluate(Context(store, 200))) == told
+
+
 def test_an_lr_that_jumped_up_and_back_again_did_not_decay() -> None:
     burst = np.full(400, 1e-3)
     burst[150:170] = 0.3
