@@ -49,11 +49,13 @@ NAMED: Final[Mapping[str, Contract]] = MappingProxyType(
         "fcos": replace(_PIXELS_FROM_0, family="torchvision.FCOS"),
         "detr": replace(_SHARES, family="detr"),
         "yolo": replace(_SHARES, family="yolo"),
+        "effdet": Contract("yxyx", "pixels", background=0, first_label=1, family="effdet"),
         "classification": Contract(family=CLASSIFICATION),
     }
 )
 """Contracts by the name under which a user pins them.  torchvision 0.29: RoI heads and SSD train a softmax with class
-0 as background; RetinaNet and FCOS train K sigmoids.  DETR and YOLO read shares of the image, class ids from 0."""
+0 as background; RetinaNet and FCOS train K sigmoids.  DETR and YOLO read shares of the image, class ids from 0.
+effdet 0.4 reads y1, x1, y2, x2 and trains K sigmoids for the class ids 1 .. K; of 0 it makes background."""
 
 
 def contract_named(wanted: str | Contract | None) -> Contract | None:

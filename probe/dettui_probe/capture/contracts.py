@@ -20,6 +20,7 @@ class _Head(NamedTuple):
     num_classes: str  # attribute path from the detector
     contract: Contract
     ends_with_background: bool = False  # the last id is kept for "no object"
+    lacks_background: bool = False  # the size of the head counts objects alone, and their ids begin at 1
 
 
 _RCNN_HEAD: Final = "roi_heads.box_predictor.cls_score.out_features"
@@ -34,6 +35,7 @@ _HEADS: Final[Mapping[str, _Head]] = MappingProxyType(
         "SSD": _Head("head.classification_head.num_columns", NAMED["ssd"]),
         "RetinaNet": _Head("head.classification_head.num_classes", NAMED["retinanet"]),
         "FCOS": _Head("head.classification_head.num_classes", NAMED["fcos"]),
+        "DetBenchTrain": _Head("num_classes", NAMED["effdet"], lacks_background=True),
         "DETR": _Head("class_embed.out_features", NAMED["detr"], ends_with_background=True),
         "ConditionalDetrForObjectDetection": _HUGGING_FACE,
         "DFineForObjectDetection": _HUGGING_FACE,
@@ -81,5 +83,6 @@ def _read(head: _Head, module: nn.Module) -> Contract | None:
         return None
     if not isinstance(num_classes, int):
         return None
+    num_classes += head.lacks_background
     background = num_classes - 1 if head.ends_with_background else head.contract.background
     return replace(head.contract, num_classes=num_classes, background=background)

@@ -16,27 +16,29 @@ from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.contracts import contract_of
 from dettui_probe.capture.criterion import SEARCHED
 from dettui_probe.capture.exhibits import Exhibits
+from dettui_probe.capture.listed import Axes, axes_of, plain
 from dettui_probe.capture.loss import LossTerms, TotalLoss
 from dettui_probe.capture.norms import READ_EVERY, Norms
+from dettui_probe.capture.padded import Forms, may_be_padded
 from dettui_probe.capture.pixels import Pixels, PixelSample, sample, with_targets
 from dettui_probe.capture.record import Reading, Sheet, Signed
 from dettui_probe.capture.targets import (
     Batch,
     FlatTargets,
+    Form,
     Size,
     Snapshot,
-    are_rows_of_targets,
     by_name,
     find_batch,
     find_flat_batch,
     find_images,
     find_sizes,
-    find_targets,
     flat_snapshot,
     may_be_targets,
     row_snapshot,
     snapshot,
     snapshot_of,
+    targets_of,
 )
 from dettui_probe.capture.torchlib import Tensor, nn
 from dettui_probe.contract import CLASSIFICATION, Contract
@@ -81,8 +83,8 @@ class Inputs:
         self._contract: Contract | None = None
         self._targets_found = False  # no need to look for labels in the losses
         self.loss_has_targets = False  # a module that is called after the model is given them, and not the model
-        self._rows_refused = False  # a tensor had the shape of targets, and other values
-        self._rows_known = False  # it held targets
+        self._forms = Forms()
+        self._known_axes: Axes | None = None  # of boxes under the keys of effdet
         self._callers = Callers()
         self._apart: Sequence[Mapping[Any, Any]] | None = None  # targets of the newest pass by image, not given to it
         self._lent: object = None  # the variable of a caller that they were read from
@@ -121,7 +123,7 @@ class Inputs:
 
     def loss_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """A module is called with *args* and *kwargs* after the model has answered, and before backward."""
-        targets = self._targets.run(self._take_targets_of_loss, [*args, *kwargs.values()])
+        targets = self._targets.run(self._take_targets_of_loss, [*args, *kwargs.values()], kwargs)
         if targets is not None and self._pixels.works:
             self._pixels.run(self._join, targets)
 
@@ -223,9 +225,10 @@ class Inputs:
         ]
 
     def _take_targets(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Batch, Snapshot] | None:
+        args, kwargs = self._plain(args, kwargs)
         batch = find_batch(args, kwargs)
         values = [*args, *kwargs.values()]
-        taken = self._without_dicts(values) if batch is None else snapshot(batch)
+        taken = self._without_dicts(values, kwargs) if batch is None else snapshot(batch)
         self._sizes, self._apart = (), None
         if taken is not None:
             self._note_targets(taken)
@@ -239,13 +242,15 @@ class Inputs:
         """Where neither the model nor a module of the loss is given them."""
 
         def is_wanted(value: object) -> bool:
-            return may_be_targets(value, len(sizes))
+            read = plain(value, self._axes)
+            return may_be_targets(read, len(sizes)) or may_be_padded(read, len(sizes))
 
         found = self._callers.read() if self._callers.is_found else self._callers.search(is_wanted) if sizes else None
         if found is None or not is_wanted(found):
             return
-        targets = find_targets([found])
-        taken = self._rows_among([found], sizes) if targets is None else snapshot_of(targets, sizes)
+        read = plain(found, self._axes)
+        targets = targets_of(len(sizes), [read], {})
+        taken = self._tensors_among([read], {}, sizes) if targets is None else snapshot_of(targets, sizes)
         if taken is not None:
             self._note_targets(taken)
             self._apart, self._lent = targets, found
@@ -259,19 +264,37 @@ class Inputs:
             self._snapshots.clear()
             self._collector.replace(self._pixels, None)
 
-    def _without_dicts(self, values: Sequence[object]) -> Snapshot | None:
+    @property
+    def _axes(self) -> Axes:
+        if self._known_axes is None:
+            self._known_axes = axes_of(self._model, self.contract)
+        return self._known_axes
+
+    def _plain(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Arguments of a model, with the targets of effdet under the names of others."""
+        named = plain(kwargs, self._axes)
+        if named is not kwargs:
+            kwargs = {**kwargs, **named}  # type: ignore[dict-item]
+        read = {name: plain(value, self._axes) for name, value in kwargs.items()}
+        return [plain(value, self._axes) for value in args], read
+
+    def _without_dicts(self, values: Sequence[object], named: Mapping[str, Any]) -> Snapshot | None:
         """Targets that do not come as a dict for each image."""
-        return flat_snapshot(values) or self._rows_among(values, find_sizes(values))
+        return flat_snapshot(values) or self._tensors_among(values, named, find_sizes(values))
 
-    def _rows_among(self, values: Sequence[object], sizes: Sequence[Size]) -> Snapshot | None:
-        return None if self._rows_refused else row_snapshot(values, sizes)
+    def _tensors_among(
+        self, values: Sequence[object], named: Mapping[str, Any], sizes: Sequence[Size]
+    ) -> Snapshot | None:
+        found = self._forms.find(values, named, sizes)
+        return found or (row_snapshot(values, sizes) if self._forms.allows(Form.ROWS) else None)
 
-    def _take_targets_of_loss(self, values: Sequence[object]) -> Sequence[Mapping[Any, Any]] | None:
+    def _take_targets_of_loss(
+        self, values: Sequence[object], named: Mapping[str, Any]
+    ) -> Sequence[Mapping[Any, Any]] | None:
         """Notes them; returns them by image, where they are known to be that."""
-        sizes, targets = self._sizes, find_targets(values)
-        if targets is not None and len(targets) != len(sizes):
-            targets = None
-        taken = self._rows_among(values, sizes) if targets is None else snapshot_of(targets, sizes)
+        values, sizes = [plain(value, self._axes) for value in values], self._sizes
+        targets = targets_of(len(sizes), values, named)
+        taken = self._tensors_among(values, named, sizes) if targets is None else snapshot_of(targets, sizes)
         if taken is None:
             return None
         self._sizes, self.loss_has_targets = (), True
@@ -280,11 +303,7 @@ class Inputs:
 
     def _targets_in_rows(self) -> FlatTargets | None:
         """The targets of the newest pass by image, where they came in one tensor that is known to hold them."""
-        newest = self._snapshots[-1] if self._snapshots else None
-        if newest is None or newest.boxes is None or newest.labels is None or newest.owners is None:
-            return None
-        is_known = self._rows_known or not newest.is_guess
-        return FlatTargets(newest.boxes, newest.labels, newest.owners, len(newest.sizes)) if is_known else None
+        return self._forms.by_image(self._snapshots[-1]) if self._snapshots else None
 
     def _join(self, targets: Sequence[Mapping[Any, Any]] | None) -> None:
         """The images of the step, and the *targets* that came for them in another way."""
@@ -295,10 +314,6 @@ class Inputs:
     def _note_targets(self, taken: Snapshot) -> None:
         self._targets_found = True
         self._snapshots.append(taken)
-
-    def _refuse_rows(self) -> None:
-        """What looked like targets in one tensor is something else.  On the writer thread."""
-        self._rows_refused, self._targets_found = True, False
 
     def _take_exhibit(self, batch: Batch, taken: Snapshot) -> None:
         self._exhibit = self._exhibits.look(batch, taken, self.contract) or self._exhibit
@@ -317,6 +332,7 @@ class Inputs:
         self._collector.keep(self._norming, self._norms.read(step))
 
     def _take_pixels(self, step: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        args, kwargs = self._plain(args, kwargs)
         batch = find_batch(args, kwargs) or find_flat_batch(kwargs)
         images = batch.images if batch is not None else find_images([*args, *kwargs.values()])
         if images is not None and len(images):
@@ -380,11 +396,11 @@ class Inputs:
         contract = self.contract
 
         def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            for taken, tensors in _dealt(snapshots, iter(arrived)):
-                if taken.is_guess and not are_rows_of_targets(tensors, len(taken.sizes)):
-                    self._refuse_rows()
+            for taken, arrivals in _dealt(snapshots, iter(arrived)):
+                tensors = self._forms.settle(taken, arrivals)
+                if tensors is None:
+                    self._targets_found = self._forms.allows(taken.form)
                     continue
-                self._rows_known = self._rows_known or taken.is_guess
                 self._checks.check(sheet, taken, tensors, contract)
                 if taken.labels is not None:
                     self._counts.add(tensors[taken.boxes is not None], sheet)

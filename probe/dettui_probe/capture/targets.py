@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from dettui_probe.capture.listed import find_lists
 from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
 
 LABEL_KEYS: Final = ("labels", "class_labels", "classes", "gt_classes")
@@ -39,6 +41,16 @@ class FlatTargets(Sequence[Mapping[Any, Any]]):
         return {"boxes": self._boxes.float().masked_fill(~own, math.nan), "labels": self._labels.reshape(-1)}
 
 
+class Form(Enum):
+    """How the targets of a batch came."""
+
+    BY_IMAGE = "boxes of known images"
+    ROWS = "a row for each box: image, class, box"
+    PADDED_PAIR = "boxes and class ids, filled up to as many for each image"
+    PADDED_FIVE = "boxes with their class ids, filled up to as many for each image"
+    LISTED_FIVE = "boxes with their class ids, a tensor for each image"
+
+
 class Snapshot(NamedTuple):
     """The targets of one batch.  Boxes and labels are copies; everything else is known without reading a tensor."""
 
@@ -51,6 +63,7 @@ class Snapshot(NamedTuple):
     names: tuple[object, ...]  # by image: file name, or image id (a tensor), or None
     owners: Tensor | None = None  # (n,) image of each box, where only a tensor tells it; the counts are then unknown
     is_guess: bool = False  # known by its shape alone: whether it holds targets its values will tell
+    form: Form = Form.BY_IMAGE
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -61,18 +74,37 @@ class Snapshot(NamedTuple):
 def by_name(args: Sequence[object], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     """*kwargs*, with what a model is given that takes its whole batch as one dict: images first, whatever the order
     of the dict, for the first tensor counts as the input."""
-    batch = as_mapping(args[0]) if len(args) == 1 else None
+    batch = _named(args[0]) if len(args) == 1 else None
     if batch is None:
         return kwargs
     named = {str(name): value for name, value in batch.items()}
     return dict(sorted(named.items(), key=lambda item: not _is_image_list(item[1]))) | dict(kwargs)
 
 
+def _named(batch: object) -> Mapping[Any, Any] | None:
+    """*batch* as a dict; of a list of the images and of the boxes of all of them, (n, m, 5), by their places."""
+    if not isinstance(batch, list | tuple) or len(batch) != 2:
+        return as_mapping(batch)
+    images, boxes = batch
+    if not isinstance(images, Tensor) or not isinstance(boxes, Tensor) or images.dim() != 4 or boxes.dim() != 3:
+        return None
+    return dict(enumerate(batch)) if boxes.shape[-1] == 5 and len(boxes) == len(images) else None
+
+
 def find_batch(args: Sequence[object], kwargs: Mapping[str, object]) -> Batch | None:
     """Images and targets among the arguments of a detector; None where there are none."""
     values = [*args, *kwargs.values()]
-    targets, images = find_targets(values), find_images(values)
-    return None if targets is None or images is None else Batch(images, targets)
+    images = find_images(values)
+    if images is None:
+        return None
+    targets = find_targets(values) or find_lists(len(images), values, kwargs)
+    return None if targets is None else Batch(images, targets)
+
+
+def targets_of(count: int, values: Sequence[object], named: Mapping[str, object]) -> Sequence[Mapping[Any, Any]] | None:
+    """The targets of *count* images among the arguments of a loss, some of which are *named*."""
+    targets = find_targets(values)
+    return find_lists(count, values, named) if targets is None else targets if len(targets) == count else None
 
 
 def find_flat_batch(kwargs: Mapping[str, object]) -> Batch | None:
@@ -159,7 +191,7 @@ def row_snapshot(values: Sequence[object], sizes: Sequence[Size]) -> Snapshot | 
     unknown, nobody = (0,) * count, (None,) * count
     return Snapshot(
         columns[:, 2:].clone(), columns[:, 1].clone(), unknown, unknown, tuple(sizes), (False,) * count, nobody,
-        columns[:, 0].clone(), is_guess=True,
+        columns[:, 0].clone(), is_guess=True, form=Form.ROWS,
     )  # fmt: skip
 
 
@@ -171,7 +203,7 @@ def _has_rows(value: object) -> bool:
 
 def may_be_targets(value: object, count: int) -> bool:
     """Whether *value* may hold the targets of *count* images: a dict with boxes for each, or a row for each box."""
-    if _has_rows(value):
+    if _has_rows(value) or find_lists(count, [value], {}) is not None:
         return True
     return _is_target_list(value) and len(value) == count and boxes_of(as_mapping(value[0]) or {}) is not None  # type: ignore[arg-type,index]
 

@@ -178,3 +178,12 @@ def test_a_name_that_is_not_in_the_table_is_refused() -> None:
     assert contract_named("DETR") == NAMED["detr"]
     with pytest.raises(ValueError, match=r"no contract is called 'x'; known: fasterrcnn"):
         contract_named("x")
+
+
+def test_the_head_of_effdet_reads_corners_with_y_first_and_keeps_0_for_background() -> None:
+    class DetBenchTrain(nn.Module):
+        num_classes = 3
+
+    found = contract_of(DetBenchTrain())
+    assert (found.family, found.box_format, found.box_scale) == ("effdet", "yxyx", "pixels")
+    assert (found.first_label, found.background, found.num_classes) == (1, 0, 4)
