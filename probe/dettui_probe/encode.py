@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -10,7 +11,7 @@ import msgspec
 
 from dettui_probe import framing, wire
 from dettui_probe.fence import Fence
-from dettui_probe.recorder import Overheard, Row
+from dettui_probe.recorder import Gathered, Overheard, Row
 
 BATCH_BYTES: Final = 16_384
 ROW_COLUMNS: Final = 1024  # longer rows are cut: 8 KiB of values
@@ -19,6 +20,10 @@ MAX_TAG: Final = 256
 MAX_KNOWN: Final = 4096
 TAGS_A_MESSAGE: Final = 256
 _FLOAT: Final = frozenset({float})
+_OF_EVALUATION: Final = re.compile(
+    r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?:[^a-z]|loss|$)|loss_?(?:val|test|eval|dev)(?:[^a-z]|$)"
+)
+_LOSS: Final = re.compile(r"loss|nll|entropy|(?:^|[^a-z])(?:ce|xent|criterion|objective)(?:[^a-z]|$)")
 
 
 class Packet(NamedTuple):
@@ -47,6 +52,7 @@ class Encoder:
         self._hello = hello
         self._fence = fence
         self._columns: dict[str, int] = {}
+        self._gathered: set[str] = set()  # tags that nobody has spoken of so far
         self._overheard: set[str] = set()  # tags that the script itself has not logged so far
         self._declared = 0  # columns whose names were sent
         self._known: dict[tuple[str, ...], list[int]] = {}  # tags of a row -> its columns
@@ -92,7 +98,15 @@ class Encoder:
         free = {tag: v for tag, v in row.values.items() if tag not in self._columns or tag in self._overheard}
         self.add_row(Row(row.step, row.time, free))
         self._overheard |= free.keys() & self._columns.keys()
+        self._gathered -= free.keys()
         self._known.clear()  # so that the script's first row of these tags is looked at, and takes them over
+
+    def add_gathered(self, row: Gathered) -> None:
+        """Take in *row* as long as no evaluation of a loss came in any other way."""
+        told = self._columns.keys() - (self._gathered & self._overheard)
+        if not any(map(is_loss_of_evaluation, told)):
+            self.add_overheard(row)
+            self._gathered |= row.values.keys()
 
     def add_message(self, message: wire.AnyMessage) -> None:
         """Take in *message*, behind the rows so far."""
@@ -191,6 +205,12 @@ def as_step(step: Any) -> int | None:
     """*step* as an integer that a float can carry; None for anything else."""
     number = as_number(step)
     return int(number) if number is not None and abs(number) < 2**53 else None
+
+
+def is_loss_of_evaluation(tag: str) -> bool:
+    """Whether *tag* names a loss, and an evaluation."""
+    name = tag.lower()
+    return bool(_OF_EVALUATION.search(name) and _LOSS.search(name))
 
 
 def _block(group: _Group) -> wire.Block:

@@ -31,6 +31,10 @@ class Overheard(Row):
     its first value on."""
 
 
+class Gathered(Overheard):
+    """An evaluation of the training loss that nobody spoke of: told as long as no other one is."""
+
+
 class Deferred(Protocol):
     """Values that are still on their way from the device, or still to be computed from a snapshot.
 

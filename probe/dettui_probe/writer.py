@@ -13,7 +13,7 @@ from dettui_probe import wire
 from dettui_probe.encode import Encoder
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.outlets import Outlets
-from dettui_probe.recorder import Deferred, Overheard, Recorder, Row
+from dettui_probe.recorder import Deferred, Gathered, Overheard, Recorder, Row
 from dettui_probe.settling import Settling
 
 ROUND_S: Final = 0.05
@@ -145,7 +145,9 @@ class Writer:
             if not self._settling.is_over:
                 self._settle()
                 self._settling.end()
-            if isinstance(item, Overheard):
+            if isinstance(item, Gathered):
+                self._encoder.add_gathered(item)
+            elif isinstance(item, Overheard):
                 self._encoder.add_overheard(item)
             else:
                 self._encoder.add_row(item)

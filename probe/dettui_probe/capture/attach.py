@@ -44,6 +44,7 @@ class Capture:
 
     def _install(self, undo: contextlib.ExitStack) -> None:
         watcher, model = self.watcher, self.model
+        undo.callback(watcher.held_out.close)
         answers = AnswerWatch(model, watcher)
         backbone = _backbone_of(model)
         if backbone is not None:

@@ -14,6 +14,7 @@ IMPORTANCE: Final = {
     "row": 1024.0,
     "loss": 1024.0,
     "schedule": 1024.0,
+    "held_out": 1024.0,
     "targets": 32.0,
     "coverage": 16.0,
     "assignment": 4.0,

@@ -74,7 +74,7 @@ class TotalLoss:
             return
         self._losses.append(fresh_vector(scalars).sum())
         self._forwards.append(forward)
-        self._divisors.append(_constant_divisor(scalars[0]))
+        self._divisors.append(constant_divisor(scalars[0]))
 
     def close_step(self) -> Reading | None:
         """The loss of the step: the mean over its forward passes of what was back-propagated for each."""
@@ -86,12 +86,12 @@ class TotalLoss:
             for forward, loss in zip(forwards, arrived, strict=True):
                 per_forward[forward] += float(loss)
             mean = sum(per_forward.values()) / len(per_forward)
-            sheet.values[tags.LOSS_TOTAL] = mean * _accumulation(divisors, len(per_forward))
+            sheet.values[tags.LOSS_TOTAL] = mean * accumulation(divisors, len(per_forward))
 
         return Reading(losses, decode) if losses else None
 
 
-def _constant_divisor(loss: Tensor) -> Tensor | None:
+def constant_divisor(loss: Tensor) -> Tensor | None:
     """The 0-dim CPU tensor k where *loss* was made as ``something / k`` with a plain number k."""
     node: Any = loss.grad_fn
     if node is None or node.name() != "DivBackward0" or node.next_functions[1][0] is not None:
@@ -100,7 +100,7 @@ def _constant_divisor(loss: Tensor) -> Tensor | None:
     return divisor if isinstance(divisor, Tensor) and divisor.device.type == "cpu" and divisor.dim() == 0 else None
 
 
-def _accumulation(divisors: Sequence[Tensor | None], forwards: int) -> float:
+def accumulation(divisors: Sequence[Tensor | None], forwards: int) -> float:
     """The divisor that the script used to average over the micro-batches of a step; 1 where it did not."""
     known = {float(divisor) for divisor in divisors if divisor is not None}
     if forwards == 1 or len(known) != 1 or None in divisors:

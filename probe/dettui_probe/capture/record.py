@@ -10,7 +10,7 @@ from dettui_probe import wire
 from dettui_probe.capture.budget import Instrument
 from dettui_probe.capture.courier import Courier, Parcel
 from dettui_probe.capture.torchlib import Tensor
-from dettui_probe.recorder import Row
+from dettui_probe.recorder import Gathered, Row
 
 MAX_UNREAD: Final = 64
 """Steps whose tensors may wait for the writer thread.  Beyond that only the vital ones go with the row."""
@@ -37,14 +37,23 @@ class Sheet:
         self.detailed = detailed  # whether per-layer values are wanted
         self.values = dict(values)
         self.messages: list[Message] = []
+        self.gathered: dict[str, float] = {}  # of an evaluation: told where the script tells none
         self._kept_tags = kept_tags
 
     @property
     def told(self) -> Mapping[str, float]:
         """The values that are to be told."""
+        return self._kept(self.values)
+
+    def _kept(self, values: Mapping[str, float]) -> Mapping[str, float]:
         if self._kept_tags is None:
-            return self.values
-        return {tag: value for tag, value in self.values.items() if tag in self._kept_tags}
+            return values
+        return {tag: value for tag, value in values.items() if tag in self._kept_tags}
+
+    @property
+    def told_of_evaluation(self) -> Mapping[str, float]:
+        """The same of what was gathered."""
+        return self._kept(self.gathered)
 
     def tell(self, kind: str, text: str, **data: object) -> None:
         """Send an event dated at this step."""
@@ -86,6 +95,9 @@ class StepRecord:
         told = self._sheet.told
         if told:
             yield Row(self._sheet.step, self._sheet.time, told)
+        gathered = self._sheet.told_of_evaluation
+        if gathered:
+            yield Gathered(self._sheet.step, self._sheet.time, gathered)
         yield from self._sheet.messages
 
 

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 __all__ = [
     "SAMPLE_WIDTH",
     "Optimizer",
+    "StorageWeakRef",
     "Tensor",
     "as_mapping",
     "fresh_vector",

@@ -22,6 +22,7 @@ from dettui_probe.capture.clock import Phase, StepClock
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.criterion import SEARCHED, Criterion
 from dettui_probe.capture.entrances import Passes, entrances_of, whole_of
+from dettui_probe.capture.held_out import HeldOut
 from dettui_probe.capture.inputs import Inputs
 from dettui_probe.capture.memory import MEMORY
 from dettui_probe.capture.parameters import Parameters
@@ -68,6 +69,8 @@ class Watcher:
         self._warnings: Reading | None = None
         self._inputs = Inputs(model, self._collector, wishes.contract)
         self._criterion = Criterion(self.loss_begins, self.loss_ended, entrances_of(model))
+        self.held_out = HeldOut(self._collector, self._call)
+        self._in_evaluation = False  # the newest forward pass was one of an evaluation
         self._awaits_loss = False  # the model has answered, and nothing was propagated back yet
         self._eval_passes = self._eval_passes_in_training_mode = (
             0  # forward passes without gradients since the last step
@@ -116,8 +119,11 @@ class Watcher:
 
     def forward_ended(self, module: nn.Module, _args: Sequence[Any], output: object) -> None:
         """After the forward pass of the watched model, or of that part."""
-        if self._passes.leave(module) and self._in_forward:
-            self._call(self._forward_ended, output)
+        if self._passes.leave(module):
+            if self._in_forward:
+                self._call(self._forward_ended, output)
+            elif self._in_evaluation:
+                self._call(self.held_out.evaluation_answered, output)
 
     def backbone_begins(self, _module: nn.Module, args: Sequence[Any]) -> None:
         """Before the forward pass of the model's backbone."""
@@ -204,6 +210,7 @@ class Watcher:
         """End without a word."""
         self._closed = True
         self._fence.run(self._criterion.detach)
+        self._fence.run(self.held_out.close)
 
     # --- behind the fence ---------------------------------------------------------------------------------------
 
@@ -242,6 +249,7 @@ class Watcher:
     def _forward_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any], with_grad: bool) -> None:
         self._await_loss(False)
         self._complete_pending_step()
+        self._in_evaluation = False
         training = self._model.training
         if not with_grad or (self._trained_before and not training):
             self._enter("idle")
@@ -257,6 +265,7 @@ class Watcher:
         self._enter("forward")
         self._forwards += 1
         self._forwards_ever += 1
+        self.held_out.forward_begins(self._coming_step, args, kwargs)
         if self._lit:
             self._inputs.forward_begins(self._coming_step, args, kwargs, first=self._forwards == 1)
             if self._company is not None and self._forwards == 1:
@@ -276,7 +285,9 @@ class Watcher:
     def _evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any], training: bool) -> None:
         self._eval_passes += 1
         self._eval_passes_in_training_mode += training and self._mode_matters
+        self._in_evaluation = True
         self._inputs.evaluation_begins(args, kwargs)
+        self.held_out.evaluation_begins(args, kwargs)
 
     def _activated(self, name: str, layer: nn.Module, output: object) -> None:
         self._inputs.activated(name, layer, output)
@@ -309,6 +320,7 @@ class Watcher:
         self._in_forward = False
         if self._lit:
             self._inputs.forward_ended(self._coming_step, output, first=self._forwards == 1)
+            self.held_out.answered(self._coming_step, output)
             self._await_loss(self._inputs.wants_targets_of_loss(self._coming_step))
 
     def _await_loss(self, awaits: bool) -> None:
@@ -330,6 +342,7 @@ class Watcher:
         scaled, self._scaled = self._scaled, None
         if self._unclaimed and not self._forwards:
             self._forwards, self._unclaimed, self._in_eval_mode = self._unclaimed, 0, True
+            self.held_out.passes_were_of_training()
         if self._in_backward or not self._forwards:  # activation checkpointing; a loss of somebody else's
             return
         self._complete_pending_step()
@@ -340,6 +353,7 @@ class Watcher:
         losses = [scaled[1] if scaled is not None and tensor is scaled[0] else tensor for tensor in tensors]
         if self._lit:
             self._inputs.backward_begins(self._coming_step, losses, self._forwards)
+            self.held_out.backward_begins(self._coming_step, losses)
             if self._company is not None:
                 self._company.backward_begins(tensors)
 
@@ -438,6 +452,7 @@ class Watcher:
         step_s = values[tags.TIME_STEP]
         if self._lit:
             self._inputs.close_step()
+            self.held_out.close_step(step)
             self.parameters.close_step(step)
             self._row.run(self._put_row, step, values)
         self._settle(step_s)
@@ -496,7 +511,7 @@ class Watcher:
             self._introduce(self._steps_done)
             self._emit()
         sheet = Sheet(self._recorder.step, time.time(), {}, False)
-        last_words = self._inputs.last_words()
+        last_words = [*self._inputs.last_words(), *self.held_out.last_words()]
         if self._warnings is not None:
             last_words.append((self._hearing, self._warnings))
         self._recorder.put(self._post.record(sheet, last_words))
