@@ -20,9 +20,7 @@ MAX_TAG: Final = 256
 MAX_KNOWN: Final = 4096
 TAGS_A_MESSAGE: Final = 256
 _FLOAT: Final = frozenset({float})
-_OF_EVALUATION: Final = re.compile(
-    r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?:[^a-z]|loss|$)|loss_?(?:val|test|eval|dev)(?:[^a-z]|$)"
-)
+_OF_EVALUATION: Final = re.compile(r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?:[^a-z]|loss|$)")
 _LOSS: Final = re.compile(r"loss|nll|entropy|(?:^|[^a-z])(?:ce|xent|criterion|objective)(?:[^a-z]|$)")
 
 

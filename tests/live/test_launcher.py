@@ -300,6 +300,35 @@ def test_a_coco_evaluation_is_overheard_where_the_script_was_launched(launched: 
     assert b"eval/mAP50" in launched.log
 
 
+EVALUATES_BY_HAND = """
+criterion = torch.compile(nn.CrossEntropyLoss(), backend="eager")
+for epoch in range(2):
+    for step in range(3):
+        loss = {loss}(model(torch.ones(2, 4)), torch.tensor([0, 1]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        print({loss}(model(torch.ones(3, 4)), torch.tensor([0, 1, 2])).item())
+    model.train()
+"""
+
+
+@pytest.mark.parametrize("loss", ["nn.functional.cross_entropy", "criterion"])
+def test_an_evaluation_by_hand_is_overheard_and_a_compiled_criterion_left_alone(
+    launch: Launch, tmp_path: Path, loss: str
+) -> None:
+    begins = TRAINS.partition("for step")[0].replace("model =", "torch.manual_seed(0)\nmodel =")
+    (tmp_path / "train.py").write_text(begins + EVALUATES_BY_HAND.replace("{loss}", loss))
+    plain = launch("train.py")
+    launched = launch("-m", "dettui_probe", "train.py")
+    assert (launched.returncode, launched.stdout, launched.stderr) == (0, plain.stdout, plain.stderr)
+    (log,) = logs(tmp_path)
+    assert b"eval/loss" in log
+    assert b"probe_fault" not in log
+
+
 def test_a_coco_evaluation_is_overheard_where_the_script_watches(launch: Launch, tmp_path: Path) -> None:
     watches = TRAINS.replace("optimizer =", "import dettui_probe\ndettui_probe.watch(model)\noptimizer =")
     (tmp_path / "train.py").write_text(watches + EVALUATES)

@@ -3,6 +3,7 @@ no hook sees.  Variables are read, never written."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from inspect import CO_OPTIMIZED
@@ -10,6 +11,7 @@ from types import CodeType, FrameType
 from typing import Final
 
 MOST_CALLERS: Final = 8
+CALLERS_TOLD_APART: Final = 4
 _NOT_ASKED: Final = ("torch", "dettui_probe")  # packages whose functions stand between the model and its callers
 _SNAPSHOTS: Final = sys.version_info < (3, 13)  # frame.f_locals is a copy there, which keeps alive what it holds
 
@@ -57,15 +59,25 @@ class Callers:
 def call_site() -> int:
     """Where the script, and whoever called it there, stand now: the same in each turn of a loop, another in another
     loop, and in another call of the same function."""
-    return hash(tuple((id(frame.f_code), frame.f_lasti) for frame in _callers()))
+    places: list[int] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and len(places) < 2 * CALLERS_TOLD_APART:
+        if _is_asked(str(frame.f_globals.get("__name__", ""))):
+            places += (id(frame.f_code), frame.f_lasti)
+        frame = frame.f_back
+    return hash(tuple(places))
+
+
+@functools.lru_cache(maxsize=256)
+def _is_asked(module: str) -> bool:
+    return module.partition(".")[0] not in _NOT_ASKED
 
 
 def _callers() -> Iterator[FrameType]:
     """From the nearest on."""
     frame, left = sys._getframe(1), MOST_CALLERS
     while frame is not None and left and sys.gettrace() is None:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package not in _NOT_ASKED:
+        if _is_asked(str(frame.f_globals.get("__name__", ""))):
             left -= 1
             yield frame
         frame = frame.f_back  # type: ignore[assignment]

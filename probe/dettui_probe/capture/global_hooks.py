@@ -62,7 +62,8 @@ class Search:
 
     def _wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            self._fence.run(self._consider, module, args, kwargs)
+            if not torch.compiler.is_compiling():  # nothing of ours becomes part of a compiled graph
+                self._fence.run(self._consider, module, args, kwargs)
             return original(module, *args, **kwargs)
 
         return call

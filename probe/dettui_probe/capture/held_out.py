@@ -10,13 +10,16 @@ the same on other inputs.  A sum of several terms, a call with other settings, o
 is no such measure, and nothing is told.  What an evaluation came to is told with the next training step, once
 that step has shown again that its loss is still made by that call.
 
-Torch is wrapped, and modules are hooked, only from an answer of the model to whatever follows: in the first steps, in
-evaluations, and in the one step after each.  Nothing is seen of a copy of the model (an EMA) that is evaluated.
+A criterion of the script's own is looked for from the second step on, where neither a function nor the model makes the
+loss.  Torch is wrapped, and modules are hooked, only from an answer of the model to whatever follows: in the first
+steps, in evaluations, and in the one step after each.  Nothing is seen of a copy of the
+model (an EMA) that is evaluated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from dettui_probe.capture import rows
@@ -24,13 +27,27 @@ from dettui_probe.capture.callers import call_site
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.criterion import SEARCHED
 from dettui_probe.capture.loss import accumulation, constant_divisor
-from dettui_probe.capture.loss_calls import Answer, Call, Field, Kernel, Maker, Taps, field_of, is_averaged, scalars_of
+from dettui_probe.capture.loss_calls import (
+    Answer,
+    Call,
+    Field,
+    Kernel,
+    Maker,
+    Taps,
+    field_of,
+    is_averaged,
+    possible_criteria,
+    scalars_of,
+)
 from dettui_probe.capture.record import Reading, Sheet, Signed
-from dettui_probe.capture.torchlib import Tensor, tensors_in, torch
+from dettui_probe.capture.torchlib import Tensor, nn, tensors_in, torch
 
 T = TypeVar("T")
 
 EVAL_LOSS: Final = "eval/loss"
+ALLOWANCE_S: Final = 0.25
+"""Once a run: pays for some thousand passes, however short they are.  Later on an evaluation is heard whose time, with
+that of those before it, pays for the listening."""
 
 
 class Learnt(NamedTuple):
@@ -97,8 +114,16 @@ class _Evaluation:
 class HeldOut:
     """Learns from training how the loss is made, and listens for it in evaluations."""
 
-    def __init__(self, collector: Collector, offer: Callable[..., None]) -> None:
-        """What torch's functions and hooks tell goes through *offer*, which never raises."""
+    def __init__(self, model: nn.Module, collector: Collector, offer: Callable[..., None], share: float) -> None:
+        """What torch's functions and hooks tell goes through *offer*, which never raises.  *share* of the time of
+        evaluations may go to listening."""
+        self._model = model
+        self._criteria: Sequence[nn.Module] = ()  # that may make the loss, as long as that is not known
+        self._has_looked_further = False  # than at functions, and at the model
+        self._share = share
+        self._credit_s = ALLOWANCE_S
+        self._pass_began: float | None = None  # the newest of the evaluation
+        self._given: tuple[Sequence[Any], Mapping[str, Any]] | None = None  # to that pass, until it is answered
         self._collector = collector
         self._instrument = collector.instrument("held_out")
         self._taps = Taps(offer, self._heard)
@@ -118,7 +143,7 @@ class HeldOut:
         self.close()
         if self._in_evaluation and self._evaluation.total is None:
             self._evaluation = _Evaluation()
-        self._in_evaluation = False
+        self._in_evaluation, self._pass_began = False, None
         if self._wants(step):
             self._rows = self._run(_count, args, kwargs) or 1
 
@@ -142,7 +167,7 @@ class HeldOut:
     def close_step(self, step: int) -> None:
         """Hand what was heard to the collector."""
         if self._wants(step) and self._backwards:
-            self._run(self._conclude)
+            self._run(self._conclude, step)
 
     def last_words(self) -> list[Signed]:
         """What the evaluation came to that no step followed."""
@@ -155,15 +180,21 @@ class HeldOut:
     def evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """A pass of an evaluation begins."""
         self.close()
-        self._in_evaluation = self._learnt is not None
-        if self._in_evaluation:
-            self._run(self._begin_pass, args, kwargs)
+        if self._learnt is None:
+            return
+        now = perf_counter()
+        if self._pass_began is None:
+            self._in_evaluation = self._credit_s > 0
+        else:
+            self._credit_s += self._share * (now - self._pass_began)
+        self._pass_began = now
+        self._given = args, kwargs
 
     def evaluation_answered(self, output: object) -> None:
         """The model returned *output* in it."""
-        self.close()
         if self._in_evaluation:
             self._run(self._listen, output)
+        self._given = None
 
     def close(self) -> None:
         """Stop listening, and leave torch as it was."""
@@ -175,9 +206,13 @@ class HeldOut:
     # --- behind the fence ---------------------------------------------------------------------------------------
 
     def _run(self, function: Callable[..., T], *args: Any) -> T | None:
-        result = self._instrument.run(function, *args)
+        started = perf_counter()
+        with torch.no_grad():
+            result = self._instrument.fence.run(function, *args)
         if not self._instrument.works:
             self._taps.close()
+        if self._in_evaluation:
+            self._credit_s -= perf_counter() - started
         return result
 
     def _wants(self, step: int) -> bool:
@@ -190,7 +225,7 @@ class HeldOut:
         learnt = self._learnt
         for field, value in scalars_of(output):
             self._note(Call(field, True, ()), value)
-        self._taps.open(None if learnt is None else learnt.call.maker)
+        self._taps.open(None if learnt is None else learnt.call.maker, self._criteria)
 
     def _note(self, call: Call, value: Tensor) -> None:
         if value.grad_fn is not None:
@@ -217,27 +252,31 @@ class HeldOut:
     def _learnt_from(self, found: _Candidate) -> Learnt:
         return Learnt(found.call, None if is_averaged(found.call.maker, found.node) else self._rows)
 
-    def _conclude(self) -> None:
+    def _conclude(self, step: int) -> None:
         """The step has ended: what made its loss, and is it what the evaluation was measured with?"""
+        self._criteria = self._criteria if step < SEARCHED else ()
         backwards, self._backwards = self._backwards, []
         evaluation, self._evaluation = self._evaluation, _Evaluation()
         learnt = self._learnt or backwards[0].learnt
         undone = accumulation([one.divisor for one in backwards], len(backwards))
         if learnt is None or not all(one.over == undone and _is_made_as(one.learnt, learnt) for one in backwards):
             self._learnt = None
+            if not self._has_looked_further:
+                self._has_looked_further = True
+                self._criteria = possible_criteria(self._model)
         else:
-            self._learnt = learnt
+            self._learnt, self._criteria = learnt, ()
             self._collector.keep(self._instrument, evaluation.reading())
-
-    def _begin_pass(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        self._evaluation.comes_from(call_site())
-        self._rows, self._calls = _count(args, kwargs), 0
 
     def _listen(self, output: object) -> None:
         assert self._learnt is not None
-        self._answer = Answer(output)
-        self._taps.open(self._learnt.call.maker)
+        if self._given is not None:  # and not another part of the model in the same pass
+            self._evaluation.comes_from(call_site())
+            self._rows, self._calls = _count(*self._given), 0
         maker = self._learnt.call.maker
+        self._taps.close()
+        self._answer = Answer(output)
+        self._taps.open(maker)
         value = field_of(output, maker) if isinstance(maker, Field) else None
         if value is not None:
             self._measure(value)

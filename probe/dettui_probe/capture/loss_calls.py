@@ -8,9 +8,11 @@ and modules hooked, only between an answer of the model and whatever follows: se
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from dettui_probe.capture.entrances import CalledParts, entrances_of
 from dettui_probe.capture.inert import LiveHook
 from dettui_probe.capture.torchlib import StorageWeakRef, Tensor, as_mapping, is_scalar, nn, tensors_in, torch
 
@@ -27,6 +29,7 @@ _KERNELS: Final = (
 )
 """What the loss functions end in.  Each is called with the input, the target, and the settings, among which the
 reduction has this place."""
+_MOST_CRITERIA: Final = 256
 _MEAN: Final = 1  # at::Reduction
 _COMBINED: Final = ("AddBackward0", "SubBackward0")
 _SCALED: Final = ("MulBackward0", "DivBackward0", "NegBackward0")
@@ -141,12 +144,10 @@ class Taps:
         self._kernels = {name: _Tap(owner, name, kernel_ran) for owner, name, _ in _KERNELS if hasattr(owner, name)}
         self._open: list[Callable[[], None]] = []
 
-    def open(self, maker: Maker | None = None) -> None:
-        """Listen to *maker*, or, where it is not known, to all."""
-        if maker is None:
-            self._open.append(nn.modules.module.register_module_forward_hook(self._module_hook).remove)
-        elif isinstance(maker, Criterion):
-            self._open.append(maker.module.register_forward_hook(self._module_hook).remove)
+    def open(self, maker: Maker | None, criteria: Sequence[nn.Module] = ()) -> None:
+        """Listen to *maker*, or, where it is not known, to the functions and to these *criteria*."""
+        for module in (maker.module,) if isinstance(maker, Criterion) else criteria:
+            self._open.append(module.register_forward_hook(self._module_hook).remove)
         for name, tap in self._kernels.items():
             if maker is None or (isinstance(maker, Kernel) and maker.name == name):
                 self._open.append(tap.take_off)
@@ -158,7 +159,7 @@ class Taps:
             self._open.pop()()
 
     def _module_ran(self, module: nn.Module, args: Sequence[object], result: object) -> None:
-        if type(result) is Tensor and is_scalar(result) and not isinstance(module, torch.jit.ScriptModule):
+        if type(result) is Tensor and is_scalar(result):
             self._heard(Criterion(module), args, result)
 
     def _kernel_ran(self, name: str, args: Sequence[object], kwargs: dict[str, object], result: object) -> None:
@@ -169,6 +170,28 @@ class Taps:
 
 def _setting(value: object) -> object:
     return memory_of(value) if isinstance(value, Tensor) and _is_plain(value) else value
+
+
+def possible_criteria(model: nn.Module) -> list[nn.Module]:
+    """The modules of the process that have nothing to train and are called beside *model*.
+
+    Looks at every object that Python tracks, some 50 ms in a large process.  A hook on all modules would see them, too,
+    but torch warns of it wherever a compiled module is called; and compiled ones are left as they are.
+    """
+    found = [thing for thing in gc.get_objects() if issubclass(type(thing), nn.Module)]
+    inside = [*entrances_of(model), model, *(one for one in found if type(one).__name__ == "OptimizedModule")]
+    known = {id(part) for whole in inside if not isinstance(whole, CalledParts) for part in whole.modules()}
+    beside = [
+        one for one in found if id(one) not in known and not isinstance(one, CalledParts | torch.jit.ScriptModule)
+    ]
+    return [one for one in beside if _may_be_a_loss(one)][:_MOST_CRITERIA]
+
+
+def _may_be_a_loss(module: nn.Module) -> bool:
+    """False for what can be trained, and for the layers of torch."""
+    home = type(module).__module__
+    is_layer = home.startswith("torch.nn.") and not home.endswith(".loss")
+    return not is_layer and next(module.parameters(), None) is None
 
 
 class _Tap:

@@ -69,7 +69,7 @@ class Watcher:
         self._warnings: Reading | None = None
         self._inputs = Inputs(model, self._collector, wishes.contract)
         self._criterion = Criterion(self.loss_begins, self.loss_ended, entrances_of(model))
-        self.held_out = HeldOut(self._collector, self._call)
+        self.held_out = HeldOut(model, self._collector, self._loss_called, wishes.budget)
         self._in_evaluation = False  # the newest forward pass was one of an evaluation
         self._awaits_loss = False  # the model has answered, and nothing was propagated back yet
         self._eval_passes = self._eval_passes_in_training_mode = (
@@ -123,7 +123,7 @@ class Watcher:
             if self._in_forward:
                 self._call(self._forward_ended, output)
             elif self._in_evaluation:
-                self._call(self.held_out.evaluation_answered, output)
+                self._aside(self.held_out.evaluation_answered, output)
 
     def backbone_begins(self, _module: nn.Module, args: Sequence[Any]) -> None:
         """Before the forward pass of the model's backbone."""
@@ -226,6 +226,16 @@ class Watcher:
         if thread == self._thread:
             self._fence.run(callback, *args)
             self._probe_s += perf_counter() - started
+
+    def _aside(self, callback: Callable[..., None], *args: Any) -> None:
+        """The same off the clock: what listening to an evaluation costs is held against the evaluation."""
+        before = self._probe_s
+        self._call(callback, *args)
+        self._probe_s = before
+
+    def _loss_called(self, callback: Callable[..., None], *args: Any) -> None:
+        """Something that may be the loss was called."""
+        (self._aside if self._in_evaluation else self._call)(callback, *args)
 
     def _meet_the_others(self) -> None:
         """By now a script knows its rank."""

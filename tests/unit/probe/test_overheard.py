@@ -20,7 +20,7 @@ from dettui_probe.fence import Fence, Ledger
 from dettui_probe.overheard import listening
 from dettui_probe.overheard.names import of_evaluation, tag_of
 from dettui_probe.overheard.sources import SOURCES, Source
-from dettui_probe.recorder import Overheard, Row
+from dettui_probe.recorder import Gathered, Overheard, Row
 from dettui_probe.run import Run
 from dettui_probe.unwatched import unwatched
 
@@ -323,3 +323,34 @@ def test_a_submodule_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: An
     assert called == []
     import_module("overheard_package.inner")
     assert (called, len(sys.meta_path)) == ([1], finders - 1)
+
+
+# --- what nobody told ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tag", ["val_loss", "Loss/val", "eval/loss", "test/nll", "valid_ce", "eval/cross_entropy", "valLoss", "loss_test"]
+)
+def test_a_gathered_loss_is_told_until_the_script_logs_one_of_its_own(tag: str) -> None:
+    mine = encoder()
+    mine.add_gathered(Gathered(10, 0.0, {"eval/loss": 0.1}))
+    mine.add_gathered(Gathered(20, 0.0, {"eval/loss": 0.2}))
+    mine.add_row(Row(20, 0.0, {tag: 0.3}))
+    mine.add_gathered(Gathered(30, 0.0, {"eval/loss": 0.4}))
+    assert [step for step, _ in values_in(mine)] == [10, 20, 20]
+
+
+def test_a_gathered_loss_is_not_told_beside_one_of_a_library() -> None:
+    mine = encoder()
+    mine.add_gathered(Gathered(10, 0.0, {"eval/loss": 0.1}))
+    mine.add_overheard(Overheard(20, 0.0, {"eval/loss": 0.2}))
+    mine.add_gathered(Gathered(30, 0.0, {"eval/loss": 0.3}))
+    assert [step for step, _ in values_in(mine)] == [10, 20]
+
+
+@pytest.mark.parametrize("tag", ["loss/total", "loss/latest", "eval/accuracy", "loss/evaluator_head", "data/eval_rows"])
+def test_a_gathered_loss_is_told_beside_anything_else(tag: str) -> None:
+    mine = encoder()
+    mine.add_row(Row(5, 0.0, {tag: 0.3}))
+    mine.add_gathered(Gathered(10, 0.0, {"eval/loss": 0.1}))
+    assert [step for step, _ in values_in(mine)] == [5, 10]
