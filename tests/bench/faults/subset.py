@@ -29,7 +29,7 @@ from dettui_probe import wire
 from dettui_probe.framing import MAGIC, Frame, Scanner, pack
 
 HERE: Final = Path(__file__).parent / "recorded"
-MOST_BYTES: Final = 7 << 20
+MOST_BYTES: Final = 8 << 20
 DEAREST: Final = 220_000  # bytes of one recording, compressed
 
 
