@@ -60,6 +60,7 @@ class Opening:
     """What the first steps did to the weights."""
 
     update: float  # median ||dw||/||w||
+    first_update: float  # of the first three steps alone
     update_span: tuple[int, int]
     growth: float  # greatest norm within the first steps over the first one
     growth_span: tuple[int, int]
@@ -77,6 +78,7 @@ def read_opening(context: Context, policy: OpeningPolicy) -> Opening | None:
     before = _before_the_first_step(first, steps)
     return Opening(
         update=median(steps.values),
+        first_update=median(steps.values[:3]),
         update_span=(int(steps.steps[0]), int(steps.steps[-1])),
         growth=float(first.values.max() / before),
         growth_span=(int(first.steps[0]), int(first.steps[-1])),
@@ -189,8 +191,9 @@ class ViolentOpening:
             title=f"The first steps multiplied the weights by {opening.growth:.1f}",
             evidence=(
                 Evidence(tags.UPDATE_RATIO, opening.update_span, opening.update, policy.violent, ">",
-                         f"at first a step moved the weights by {opening.update:.0%} of their size; 1 % is the upper "
-                         "end of what is usual"),
+                         f"at first a step moved the weights by {opening.first_update:.0%} of their size, in the median "
+                         f"of {policy.update_steps} steps by {opening.update:.0%}; 1 % is the upper end of what is "
+                         "usual"),
                 Evidence(tags.WEIGHT_NORM, opening.growth_span, opening.growth, policy.growth, ">",
                          f"their norm grew {opening.growth:.1f}-fold by step {opening.growth_span[1]}"),
                 harm,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
-from dettui.domain.series import Floats, Steps
+from dettui.domain.series import Floats
 from dettui.numerics.changepoint import share_fall
 from dettui.numerics.proportions import clustered_bounds
 from dettui_probe import tags
@@ -41,11 +41,15 @@ ANSWERS = FallPolicy(60, bound_z=2.5, z=4.5)
 class Fallen:
     """Both sides of the step at which a share fell."""
 
-    step: int  # the first of the second side
-    window: tuple[int, int]
+    window: tuple[int, int]  # the second side
     before: float
     after: float
     z: float
+
+    @property
+    def step(self) -> int:
+        """The first of it."""
+        return self.window[0]
 
 
 def read_fall(context: Context, won_tag: str, compared_tag: str, policy: FallPolicy) -> Fallen | None:
@@ -63,11 +67,7 @@ def read_fall(context: Context, won_tag: str, compared_tag: str, policy: FallPol
     if at_least - at_most < policy.apart:
         return None
     before, after = (float(side[0].sum() / side[1].sum()) for side in sides)
-    return Fallen(int(won.steps[found.index]), _window(won.steps), before, after, found.z)
-
-
-def _window(steps: Steps) -> tuple[int, int]:
-    return int(steps[0]), int(steps[-1])
+    return Fallen((int(won.steps[found.index]), int(won.steps[-1])), before, after, found.z)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def test_a_share_that_falls_at_one_step_is_told(rule: Rule, series: dict[str, Va
 def test_the_step_at_which_it_fell_is_told() -> None:
     fallen = read_fall(context_of(STEPS, answers(0.9, 0.5)), tags.FIT_PAIRS_OWN, tags.FIT_PAIRS, ANSWERS)
     assert fallen is not None and abs(fallen.step - BROKE) <= 12
+    assert fallen.window == (fallen.step, STEPS)
     assert fallen.before == pytest.approx(0.9, abs=0.05) and fallen.after == pytest.approx(0.5, abs=0.08)
 
 
