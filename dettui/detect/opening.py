@@ -191,9 +191,9 @@ class ViolentOpening:
             title=f"The first steps multiplied the weights by {opening.growth:.1f}",
             evidence=(
                 Evidence(tags.UPDATE_RATIO, opening.update_span, opening.update, policy.violent, ">",
-                         f"at first a step moved the weights by {opening.first_update:.0%} of their size, in the median "
-                         f"of {policy.update_steps} steps by {opening.update:.0%}; 1 % is the upper end of what is "
-                         "usual"),
+                         f"at first a step moved the weights by {opening.first_update:.0%} of their size, in the "
+                         f"median of {policy.update_steps} steps by {opening.update:.0%}; 1 % is the upper end of "
+                         "what is usual"),
                 Evidence(tags.WEIGHT_NORM, opening.growth_span, opening.growth, policy.growth, ">",
                          f"their norm grew {opening.growth:.1f}-fold by step {opening.growth_span[1]}"),
                 harm,
