@@ -130,7 +130,10 @@ class RunTracker:
         if ended_at is None or len(self._looks) < _LOOKS_BACK:
             return
         for step in self._looks:
-            self._evaluate(Context(self._store, step, ended_at), Due(exact=False, statistics=True))
+            self._diagnosis = self._judge.evaluate(
+                Context(self._store, step, ended_at), Due(exact=False, statistics=True)
+            )
+        self._remember()  # as known at the end alone: at the earlier look nobody knew it
 
     @property
     def is_empty(self) -> bool:
@@ -270,6 +273,9 @@ class RunTracker:
         if due.statistics and context.step not in self._looks:
             self._looks.append(context.step)
         self._diagnosis = self._judge.evaluate(context, due)
+        self._remember()
+
+    def _remember(self) -> None:
         if _gist(self._diagnosis) != _gist(self._history[-1]):
             self._history.append(self._diagnosis)
 

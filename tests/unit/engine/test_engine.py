@@ -92,6 +92,19 @@ def test_how_long_a_run_was_is_known_once_it_has_ended(setting: Setting, told: b
     assert any(finding.kind == "config_smell" and "warms up" in finding.title for finding in found) == told
 
 
+def test_what_is_known_in_the_end_was_not_known_before() -> None:
+    """Of a run that has stood since its LR fell, the end tells how early that was; stepping back, nobody knows yet."""
+    lr, loss = np.full(400, 1e-2), np.full(400, 1.9)
+    lr[30:], loss[:30] = 1e-4, np.linspace(2.4, 1.9, 30)
+    series = {tags.LR + "0": lr, tags.LOSS_TOTAL: loss + 0.01 * np.sin(np.arange(400))}
+    *messages, bye = run_messages(400, setting=Setting(), **series)
+    running, ended = engine_of(arrival(messages)), engine_of(arrival([*messages, bye]))
+    causes = [[c.id for c in engine.known_at("scenario", 400).causes] for engine in (running, ended)]
+    assert causes[0] != causes[1]
+    for step in range(300, 400):
+        assert ended.known_at("scenario", step) == running.known_at("scenario", step)
+
+
 def test_goodbye_has_the_last_steps_judged() -> None:
     loss = np.full(66, 1.0)
     loss[-1] = np.nan
