@@ -274,7 +274,11 @@ LABELS_OUT_OF_RANGE: Final = CauseRecord(
             "{labels_illegal:.0f} labels lie outside the head's classes (labels run from {label_min:.0f} to "
             "{label_max:.0f})",
         ),
-        Proof(
+    ),
+    clues=(
+        Clue(
+            "below",
+            2,
             over("share_below_zero", 0.05),
             "{share_below_zero:.0%} of the boxes are objects with a class id below 0: it is padding to one loss, the "
             "last class to another",

@@ -293,13 +293,15 @@ ANCHORS_MISMATCH: Final = CauseRecord(
             "the head takes its points to be {point_size:.3g} times as large as they are far apart, and answers boxes "
             "in that unit",
         ),
-        Proof(
+    ),
+    clues=(
+        Clue(
+            "shapes",
+            2,
             over("unlike_anchors", 0.8),
             "{unlike_anchors:.0%} of the objects would meet no anchor even if one were laid upon them; the likest is "
             "{anchor_times:.2g} times as wide",
         ),
-    ),
-    clues=(
         Clue("positives", 2, at_most("head_positives", 0), "no anchor or point of the head is a positive"),
         Clue(
             "positives",

@@ -338,12 +338,14 @@ def test_a_detector_that_is_kept_from_learning_accuses_no_annotation(overlap: fl
 
 def test_anchors_of_another_size_are_named_where_the_head_is_not_known() -> None:
     found = finding("bad_targets", tag="assign/own_unlike")
-    assert diagnosis_of(found, unlike_anchors=0.95, anchor_times=2.6).causes[0].id == "anchors_mismatch"
+    first = diagnosis_of(found, unlike_anchors=0.95, anchor_times=2.6).causes[0]
+    assert first.id == "anchors_mismatch" and not first.certain
 
 
 def test_objects_with_class_ids_below_0_are_named_where_the_head_is_not_known() -> None:
     found = finding("bad_targets", tag="targets/label_below_zero")
-    assert diagnosis_of(found, share_below_zero=0.09).causes[0].id == "labels_out_of_range"
+    first = diagnosis_of(found, share_below_zero=0.09).causes[0]
+    assert first.id == "labels_out_of_range" and not first.certain
 
 
 def test_few_boxes_explain_what_is_not_labelled_before_single_ones_that_are_missing() -> None:
