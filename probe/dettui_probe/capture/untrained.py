@@ -26,21 +26,28 @@ LEAST_TENSORS: Final = 2  # that fit one rule; three where it is a normal one
 DEVIATIONS: Final = 4.0  # of a moment from what the rule expects
 EDGE: Final = 12.0
 
-Fans = tuple[float, float]  # into a unit, and out of it
+
+class Fans(NamedTuple):
+    """How many elements a unit of a weight has to do with."""
+
+    into: float
+    out: float
+    own: float  # by which torch's layers draw: of a recurrent one its units, else those into a unit
+
 
 UNIFORM: Final[Mapping[str, Callable[[Fans], float]]] = MappingProxyType(
     {
-        "kaiming_uniform(a=sqrt(5))": lambda fans: 1 / (3 * fans[0]),
-        "kaiming_uniform(relu)": lambda fans: 2 / fans[0],
-        "xavier_uniform": lambda fans: 2 / (fans[0] + fans[1]),
+        "kaiming_uniform(a=sqrt(5))": lambda fans: 1 / (3 * fans.own),
+        "kaiming_uniform(relu)": lambda fans: 2 / fans.into,
+        "xavier_uniform": lambda fans: 2 / (fans.into + fans.out),
     }
 )
-"""Variance of a weight by torch.nn.init; the first is what nn.Linear and nn.Conv2d begin with."""
+"""Variance of a weight by torch.nn.init; the first is what nn.Linear, nn.Conv2d and nn.GRU begin with."""
 NORMAL: Final[Mapping[str, Callable[[Fans], float]]] = MappingProxyType(
     {
-        "kaiming_normal(fan_out)": lambda fans: 2 / fans[1],
-        "kaiming_normal(fan_in)": lambda fans: 2 / fans[0],
-        "xavier_normal": lambda fans: 2 / (fans[0] + fans[1]),
+        "kaiming_normal(fan_out)": lambda fans: 2 / fans.out,
+        "kaiming_normal(fan_in)": lambda fans: 2 / fans.into,
+        "xavier_normal": lambda fans: 2 / (fans.into + fans.out),
     }
 )
 
@@ -72,7 +79,8 @@ class Untrained:
         weights = _frozen_weights(model)
         if not weights:
             return None
-        fans = [_fans(weight) for weight in weights]
+        units = _recurrent_units(model)
+        fans = [_fans(weight, units.get(weight)) for weight in weights]
         counts = [sample_length(weight.numel(), WIDTH) for weight in weights]
         moments = torch.stack([_moments_of(strided_view(weight.detach(), WIDTH)) for weight in weights])
 
@@ -120,10 +128,17 @@ def _frozen_weights(model: nn.Module) -> list[nn.Parameter]:
     return [p for p in frozen if p.device == device and p.numel() >= LEAST_EDGE and is_dense_memory(p)][:MOST_TENSORS]
 
 
-def _fans(weight: Tensor) -> Fans:
-    """As torch.nn.init counts them."""
+def _recurrent_units(model: nn.Module) -> dict[Tensor, int]:
+    """Size of the state, for every weight of a recurrent layer."""
+    layers = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
+    return {weight: layer.hidden_size for layer in layers for weight in layer.parameters()}
+
+
+def _fans(weight: Tensor, units: int | None) -> Fans:
+    """As torch.nn.init counts them; *units*: of a recurrent layer."""
     field = math.prod(weight.shape[2:])
-    return float(weight.shape[1] * field), float(weight.shape[0] * field)
+    into = float(weight.shape[1] * field)
+    return Fans(into, float(weight.shape[0] * field), float(units or into))
 
 
 def _moments_of(elements: Tensor) -> Tensor:

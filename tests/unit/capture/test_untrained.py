@@ -108,3 +108,41 @@ def test_nothing_is_told_where_nothing_is_frozen(run: Run, told: ToldReader) -> 
     attach(run, model, optimizer)
     train(model, optimizer, 70)
     assert told().values(tags.FROZEN_WEIGHTS) == []
+
+
+class Reader(nn.Module):
+    """A frozen GRU of 20 inputs and 40 units under a head."""
+
+    def __init__(self, frozen: nn.GRU) -> None:
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.head = nn.Linear(40, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answers: torch.Tensor = self.head(self.frozen(x)[0][:, -1])
+        return answers
+
+
+def train_reader(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    dice = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        x, y = torch.rand(4, 6, 20, generator=dice), torch.randint(3, (4,), generator=dice)
+        optimizer.zero_grad()
+        functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize(("pretraining", "untrained"), [(0, 2), (10, 0)], ids=["as made", "pretrained"])
+def test_both_weights_of_a_recurrent_layer_are_drawn_by_its_units(
+    run: Run, told: ToldReader, pretraining: int, untrained: int
+) -> None:
+    torch.manual_seed(3)
+    model = Reader(nn.GRU(20, 40, batch_first=True))
+    model.requires_grad_(requires_grad=True)
+    train_reader(model, torch.optim.Adam(model.parameters(), 0.01), pretraining)
+    model.frozen.requires_grad_(False)
+    optimizer = torch.optim.SGD(model.head.parameters(), 0.01)
+    attach(run, model, optimizer)
+    train_reader(model, optimizer, 70)
+    now = told()
+    assert (now.values(tags.FROZEN_WEIGHTS), now.values(tags.FROZEN_UNTRAINED)) == ([2], [untrained])
