@@ -80,7 +80,7 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
     id="boxes_wrong_format",
     group="annotations",
     meaning="Boxes are given in another coordinate format than the model reads, for example xywh as xyxy.",
-    symptoms=("bad_targets", *STUCK, "spike", "divergence"),
+    symptoms=("bad_targets", "config_smell", *STUCK, "spike", "divergence"),
     prior=0.08,
     proofs=(
         Proof(
@@ -134,17 +134,25 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
         ),
         Clue(
             "format",
+            2,
+            both(Unless(_TOLD), over("falls_without_end", 100), under("share_legal_xyxy", 0.5)),
+            "the loss falls without end, as one by overlap does for boxes of negative size: read as corners "
+            "{share_legal_xyxy:.0%} of {boxes_seen:.0f} boxes have an area, as {likely_format} {read_legal:.0%}",
+        ),
+        Clue(
+            "format",
             -2,
             both(_TOLD, at_least("share_legal_declared", 0.999)),
             "{share_legal_declared:.1%} of the boxes are legal as {declared_format}",
         ),
     ),
-    tags=(*_TARGETS, "pairing/swapped", "pairing/aside"),
+    tags=(*_TARGETS, "pairing/swapped", "pairing/aside", "loss/"),
     explains_away=(
         "degenerate_boxes",
         "boxes_outside_image",
         "augmentation_drops_boxes",
         "labels_shuffled",
+        "loss_sign_flipped",
         "lr_too_high",
     ),
     check="Draw one target on its image. A box in the wrong format starts at the right corner and ends in the wrong "

@@ -60,6 +60,7 @@ BATCH_TOO_SMALL: Final = CauseRecord(
         Clue("agreement", -2, over("grad_agreement", 0.3), "successive gradients agree; noise would not"),
         Clue("alternation", -2, under("residual_r1", -0.3), "the swings alternate from step to step; noise is random"),
         Clue("learnt", -2, under("loss_drop_share", 0.1), "the loss never fell: noise slows learning, it hides none"),
+        Clue("endless", -2, over("falls_without_end", 100), "the loss falls without end: noise only lifts it"),
     ),
     tags=(tags.ROWS, "loss/", "grad/"),
     check="Accumulate four batches per step for 100 steps: noise halves, other causes stay.",

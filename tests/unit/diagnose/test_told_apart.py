@@ -695,6 +695,14 @@ def test_boxes_of_another_image_leave_no_room_for_shuffled_labels(extent: dict[s
     assert "labels_shuffled" not in named
 
 
+@pytest.mark.parametrize(("corners", "named"), [(0.1, "boxes_wrong_format"), (1.0, "loss_sign_flipped")])
+def test_boxes_of_negative_size_explain_a_loss_that_falls_without_end(corners: float, named: str) -> None:
+    endless = {"falls_without_end": 1e8, "loss_first": 6.0, "loss_last": -1e9, "grad_norm_cv": 2.5}
+    formats = {"share_legal_xyxy": corners, "read_as": CXCYWH, "read_legal": 1.0, "boxes_seen": 900.0}
+    diagnosis = diagnosis_of(finding("config_smell", tag="loss/total"), model=NOBODY_KNOWS, **endless, **formats)
+    assert first_cause(diagnosis) == named
+
+
 def test_swapped_axes_are_mended_by_an_index() -> None:
     (cause,) = (
         cause
