@@ -31,12 +31,13 @@ from dettui.detect.gradients import GradientDepth
 from dettui.detect.heavy_momentum import HeavyMomentum
 from dettui.detect.input_shift import InputShift
 from dettui.detect.inputs import BadInputs
+from dettui.detect.left_over import LeftOverGradients
 from dettui.detect.loss_graph import LossGraph
 from dettui.detect.loss_terms import ZeroTerms
 from dettui.detect.maximised import Maximised
 from dettui.detect.no_score import NoScore
 from dettui.detect.non_finite import NonFinite
-from dettui.detect.opening import ConfidentOpening, NothingPasses, ViolentOpening
+from dettui.detect.opening import ConfidentOpening, LargeWeights, NothingPasses, ViolentOpening
 from dettui.detect.oscillation import Oscillation
 from dettui.detect.outliers import OutlierBatches
 from dettui.detect.own_targets import NothingOfInputs
@@ -72,6 +73,7 @@ EXACT: tuple[Rule, ...] = (
     Coverage(),
     Detached(),
     FrozenUntrained(),
+    LeftOverGradients(),
     NothingPasses(),
     NoUpdate(),
     AmpOverflow(),
@@ -99,6 +101,7 @@ STATISTICAL: tuple[Rule, ...] = (
     UpdateSize(),
     ViolentOpening(),
     ConfidentOpening(),
+    LargeWeights(),
     Saturated(),
     DeadUnits(),
     DeadLayers(),

@@ -14,7 +14,7 @@ from dettui.detect.chance import guess_of
 from dettui.detect.context import Context
 from dettui.detect.layers import is_weight
 from dettui.detect.own_targets import fits_nothing
-from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Series
 from dettui.numerics.robust import is_usable, median
 from dettui_probe import tags
@@ -52,6 +52,9 @@ class OpeningPolicy:
     next_to_nothing: float = 1e-3  # norm of a weight; any usual way to draw one gives about the root of its outputs
     nothing_passes: float = 0.5  # more than this share of such weights; on purpose, the second half of an adapter is
     zero: float = 1e-9  # norm below which a weight began at exactly zero, which may be meant
+    large_gain: float = 3.5  # rms(w) sqrt(fan in): 0.58 of nn.Linear, 1.41 by He, 2.8 of Inception v3
+    above_guess: float = 1.2  # first losses over a guesser's; well drawn, the outputs of a network are next to nothing
+    first_losses: int = 5
     tiny_layers: float = 0.25  # more than this share that is next to nothing and not zero: nobody draws weights so
 
 
@@ -270,6 +273,47 @@ class ConfidentOpening:
         ]  # fmt: skip
         title = f"Untrained answers cost {cost / guess:.1f} times what knowing nothing costs"
         return told_by(evidence, "config_smell", "warning", title, key="confident")
+
+
+@dataclass(frozen=True)
+class LargeWeights:
+    """Weights that were drawn far too large, so that every layer multiplies what it is given."""
+
+    policy: OpeningPolicy = OpeningPolicy()
+    name: str = "large_weights"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom; news alone where no guesser tells that the first answers were worse than none: norms may
+        undo it.  Silent on a resumed run."""
+        gain, policy = first_gain(context), self.policy
+        if gain is None:
+            return Abstention(self.name, (tags.WEIGHT_GAIN,))
+        if gain <= policy.large_gain:
+            return ()
+        text = f"rms(w) sqrt(fan in) of the layers began at {gain:.1f}, {gain / 2**0.5:.1f} times what He's rule gives"
+        evidence = [
+            Evidence(tags.WEIGHT_GAIN, context.span(tags.WEIGHT_GAIN, 1), gain, policy.large_gain, ">", text),
+            *self._worse_than_a_guess(context),
+        ]
+        severity: Severity = "warning" if len(evidence) > 1 else "info"
+        title = f"The weights were drawn {gain / 2**0.5:.1f} times too large"
+        return (told_by(evidence, "config_smell", severity, title, key="large_weights"),)
+
+    def _worse_than_a_guess(self, context: Context) -> Sequence[Evidence]:
+        curve, guess, policy = context.loss, guess_of(context), self.policy
+        if curve is None or not guess or len(curve) < policy.first_losses:
+            return ()
+        first = median(curve.values[: policy.first_losses])
+        if first <= policy.above_guess * guess:
+            return ()
+        window = (int(curve.steps[0]), int(curve.steps[policy.first_losses - 1]))
+        text = f"the first losses were {first:.3g}; knowing nothing costs {guess:.3g}"
+        return (Evidence(curve.tag, window, first / guess, policy.above_guess, ">", text),)
+
+
+def first_gain(context: Context) -> float | None:
+    """rms(w) sqrt(fan in) of the usual layer ahead of the first step; None on a resumed run."""
+    return None if context.is_resumed else context.early_median(tags.WEIGHT_GAIN, 1)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ GRAD_ZERO: Final = "grad/zero_share"
 GRAD_QUANTA: Final = "grad/quanta_share"
 GRAD_HALF: Final = "grad/half_share"
 GRAD_NONE: Final = "grad/none_tensors"
+GRAD_LEFT: Final = "grad/left_over"
 GRAD_AGREEMENT: Final = "grad/agreement"
 UPDATE_RATIO: Final = "update/ratio"
 UPDATE_OVERSHOOT: Final = "update/overshoot"
@@ -57,6 +58,7 @@ WEIGHT_NORM: Final = "weight/norm"
 WEIGHT_NONFINITE: Final = "weight/nonfinite_tensors"
 WEIGHT_COPIES: Final = "weight/copied_layers"
 WEIGHT_LAYERS: Final = "weight/layers"
+WEIGHT_GAIN: Final = "weight/first_gain"
 LAYER_GRAD_NORM: Final = "layer/grad_norm/"  # + parameter name
 LAYER_GRAD_ZERO: Final = "layer/grad_zero/"
 LAYER_UPDATE_RATIO: Final = "layer/update_ratio/"
@@ -225,6 +227,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     ),
     Tag(GRAD_HALF, "share", "sampled gradient elements that are numbers of half precision and not of bfloat16"),
     Tag(GRAD_NONE, "tensors", "trainable parameters that received no gradient"),
+    Tag(GRAD_LEFT, "", "1 where gradients of the step before were still there when those of this one were added"),
     Tag(GRAD_AGREEMENT, "cosine", "cosine between the sampled gradients of successive steps (c_t)"),
     Tag(UPDATE_RATIO, "", "median over tensors of ||dw|| / ||w|| of one step"),
     Tag(UPDATE_OVERSHOOT, "cosine", "cosine between a gradient and the step before it; above 0 that step went too far"),
@@ -236,6 +239,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(WEIGHT_NONFINITE, "tensors", "parameters with a NaN or an infinity"),
     Tag(WEIGHT_COPIES, "tensors", "weights whose rows are all equal, so that the units of a layer are copies"),
     Tag(WEIGHT_LAYERS, "tensors", "weights that were looked at for copies"),
+    Tag(WEIGHT_GAIN, "", "median over layers of rms(w) sqrt(fan in) ahead of the first step"),
     Tag(LAYER_GRAD_NORM + "{layer}", "", "L2 norm of one parameter's gradient"),
     Tag(LAYER_GRAD_ZERO + "{layer}", "share", "share of exactly zero elements in one gradient"),
     Tag(LAYER_UPDATE_RATIO + "{layer}", "", "||dw|| / ||w|| of one parameter in one step"),

@@ -45,6 +45,7 @@ class Signals:
     grad_first_over_last_log10: float | None = None  # depth profile of relative gradients
     grad_first_over_last_log10_early: float | None = None  # the same profile over the first steps
     grad_depth_straightness: float | None = None  # R^2 of that profile against depth
+    grad_left_over: float | None = None  # share of the newest steps that began with the gradients of the one before
     clip_active_share: float | None = None
     clip_ratio: float | None = None  # usual gradient norm over the norm it is clipped to
     idle_passes: float | None = None  # backward passes since the last optimizer step, where they are far too many
@@ -55,6 +56,7 @@ class Signals:
     weight_norm_ratio: float | None = None  # newest over first norm of all weights [S10]
     second_moment_lag: float | None = None  # greatest of the newest 200 steps [S38: RMS_l]
     weights_tiny: float | None = None  # share of the weights that began as next to nothing, and not as zero
+    first_gain: float | None = None  # rms(w) sqrt(fan in) of the usual layer ahead of the first step
     copied_layers: float | None = None  # weights whose rows are all equal [S15]
     copied_layers_first: float | None = None  # the same when it was measured first
     dead_layers_share: float | None = None  # of the layers, those with gradients of exactly 0 [S13]

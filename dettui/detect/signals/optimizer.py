@@ -10,7 +10,8 @@ from dettui.detect.amounts import inputs_of_update, weights_per_example
 from dettui.detect.context import Context
 from dettui.detect.gradients import DepthProfile, GradientPolicy, depth_profile, early_depth_profile
 from dettui.detect.layers import is_bias, is_weight
-from dettui.detect.opening import OpeningPolicy, read_opening, share_near_zero, share_tiny
+from dettui.detect.left_over import LeftOverPolicy, share_left_over
+from dettui.detect.opening import OpeningPolicy, first_gain, read_opening, share_near_zero, share_tiny
 from dettui.detect.resume import LostState
 from dettui.detect.setup import ignored_arguments, images_per_norm, lr_over_recipe
 from dettui.detect.signals.fields import Signals
@@ -59,6 +60,7 @@ def add_gradients(context: Context, known: Signals) -> Signals:
         grad_zero_share=context.median(tags.GRAD_ZERO, 50),
         grad_zero_share_first=context.early_median(tags.GRAD_ZERO, 3),
         grad_none_tensors=context.median(tags.GRAD_NONE, 50),
+        grad_left_over=share_left_over(context, LeftOverPolicy()),
         grad_first_over_last_log10=_first_over_last(profile),
         grad_first_over_last_log10_early=_first_over_last(early_depth_profile(context, GradientPolicy())),
         grad_depth_straightness=None if profile is None else profile.straightness,
@@ -131,6 +133,7 @@ def add_layers(context: Context, known: Signals) -> Signals:
         saturated_share=max(pinned, default=None),
         weights_near_zero=share_near_zero(context),
         weights_tiny=share_tiny(context),
+        first_gain=first_gain(context),
     )
 
 

@@ -19,7 +19,7 @@ INIT_TOO_LARGE: Final = CauseRecord(
     id="init_too_large",
     group="model",
     meaning="The first losses lie far above ln K: the untrained outputs are confident and wrong.",
-    symptoms=("spike", "divergence", "slow_descent", "config_smell"),
+    symptoms=("spike", "divergence", "slow_descent", "config_smell", *STUCK),
     tags=("fit/", "loss/", "weight/", "grad/"),
     clues=(
         Clue(
@@ -33,6 +33,12 @@ INIT_TOO_LARGE: Final = CauseRecord(
             2,
             both(_CLASSIFICATION, over("loss_first_over_ln_classes", 3), under("loss_first_over_batch_sum", 0.5)),
             "the loss began at {loss_first:.3g}, {loss_first_over_ln_classes:.1f} times ln({num_classes:.0f})",
+        ),
+        Clue(
+            "gain",
+            2,
+            over("first_gain", 3.5),
+            "rms(w) sqrt(fan in) of the usual layer began at {first_gain:.1f}; 0.6 to 1.4 is usual",
         ),
     ),
     check="Print the standard deviation of the logits of the untrained model: well under 1 is right.",

@@ -116,8 +116,14 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
     id="gradients_not_zeroed",
     group="optimizer",
     meaning="Gradients of earlier steps pile up in every new one.",
-    symptoms=("gradient_exploding", "dead_units", "collapse", *UNSTEADY),
+    symptoms=("config_smell", "gradient_exploding", "dead_units", "collapse", *UNSTEADY),
     prior=0.03,
+    proofs=(
+        Proof(
+            at_least("grad_left_over", 0.25),
+            "before {grad_left_over:.0%} of the newest steps the gradients of the step before were still there",
+        ),
+    ),
     explains_away=(
         "dead_relu",
         "data_corrupted_midway",

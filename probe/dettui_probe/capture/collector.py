@@ -33,6 +33,8 @@ IMPORTANCE: Final = {
     "finite": 1.0,
     "output": 1.0,
     "copies": 2.0,
+    "leftover": 2.0,
+    "gain": 2.0,
     "untrained": 2.0,
     "moments": 0.5,
     "saturation": 1.0,

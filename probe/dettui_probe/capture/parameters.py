@@ -16,7 +16,10 @@ from dettui_probe.capture.copies import Copies
 from dettui_probe.capture.coverage import Coverage, audit, dropout_rate, params_of, unseen_optimizers
 from dettui_probe.capture.entrances import whole_of
 from dettui_probe.capture.foreign import name_of
+from dettui_probe.capture.gain import first_gain
 from dettui_probe.capture.gradients import GradientNorms
+from dettui_probe.capture.leftover import CADENCE as LEFTOVER_CADENCE
+from dettui_probe.capture.leftover import Leftover
 from dettui_probe.capture.moments import CADENCE as MOMENTS_CADENCE
 from dettui_probe.capture.moments import SecondMoments, begins_afresh
 from dettui_probe.capture.names import class_names_of
@@ -30,6 +33,7 @@ from dettui_probe.contract import Contract
 
 AUDIT_EVERY: Final = 64
 NAMES_TOLD: Final = 64
+ONCE: Final = 1 << 30  # steps between two measurements of what is measured ahead of the first step only
 LAYER_VALUES_PER_STEP: Final = 256  # on average, 2 KB of log a step
 
 
@@ -49,6 +53,8 @@ class Parameters:
         self._lagging = collector.instrument("moments", at_most_every=MOMENTS_CADENCE.every)
         self._copying = collector.instrument("copies", at_most_every=COPIES_EVERY)
         self._freezing = collector.instrument("untrained", at_most_every=UNTRAINED_AT[-1])
+        self._leaving = collector.instrument("leftover", at_most_every=LEFTOVER_CADENCE.every)
+        self._starting = collector.instrument("gain", at_most_every=ONCE)
         self.optimizers: list[Optimizer] = []
         self._refused: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._norms, self._weights = GradientNorms(), Weights()
@@ -59,6 +65,7 @@ class Parameters:
         self._by_hand = ByHand()
         self._copies = Copies()
         self._untrained = Untrained()
+        self._leftover = Leftover()
         self._last_audit = -AUDIT_EVERY
         self._searched = False
         self._told: wire.Model | None = None
@@ -114,6 +121,11 @@ class Parameters:
         tensors = len(self._tracked.params) if self._tracked is not None else 0
         return step <= 2 or step % max(1, -(-4 * tensors // LAYER_VALUES_PER_STEP)) == 0
 
+    def backward_begins(self, step: int) -> None:
+        """Gradients are about to be added to those that are there, of whatever loss."""
+        if LEFTOVER_CADENCE.due(step) and self._leaving.due(step):
+            self._leaving.run(self._leftover.look)
+
     def backward_ended(self, step: int, amp_scale: Tensor | None) -> None:
         """The gradients of the step are complete, as far as can be foreseen."""
         if self._gradients.due(step):
@@ -134,6 +146,8 @@ class Parameters:
             self._lagging.run(self._read_moments)
         if self._copies.is_time(step) and self._copying.due(step):
             self._copying.run(self._read_copies, step)
+        if step == 1 and self._starting.works:
+            self._starting.run(self._read_gain)
         if self._untrained.is_time(step) and self._freezing.works:  # two looks in all, whatever the budget
             self._freezing.run(self._read_frozen)
 
@@ -143,6 +157,10 @@ class Parameters:
             self._updating.run(self._compare_weights, stepped)
         if self._weighing.due(step):
             self._weighing.run(self._weigh)
+        if LEFTOVER_CADENCE.due(step) and self._leaving.due(step):
+            self._leaving.run(self._read_leftover)
+        if LEFTOVER_CADENCE.due(step + 1):
+            self._leaving.run(self._leftover.choose, stepped)
 
     def close_step(self, step: int) -> None:
         """Hand the settings of the optimizers to the collector."""
@@ -182,6 +200,12 @@ class Parameters:
 
     def _read_copies(self, step: int) -> None:
         self._collector.keep(self._copying, self._copies.read(step, self._tracked_now()))
+
+    def _read_leftover(self) -> None:
+        self._collector.keep(self._leaving, self._leftover.read())
+
+    def _read_gain(self) -> None:
+        self._collector.keep(self._starting, first_gain(self._model))
 
     def _read_frozen(self) -> None:
         self._collector.keep(self._freezing, self._untrained.read(self._model))

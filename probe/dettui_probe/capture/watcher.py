@@ -353,6 +353,8 @@ class Watcher:
         if self._unclaimed and not self._forwards:
             self._forwards, self._unclaimed, self._in_eval_mode = self._unclaimed, 0, True
             self.held_out.passes_were_of_training()
+        if self._lit and not self._in_backward:
+            self.parameters.backward_begins(self._coming_step)
         if self._in_backward or not self._forwards:  # activation checkpointing; a loss of somebody else's
             return
         self._complete_pending_step()

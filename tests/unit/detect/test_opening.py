@@ -10,7 +10,7 @@ from scenarios.play import Played, play
 from scenarios.shapes import decay, detector, noisy
 from unit.detect.judging import CLASSIFIER, judge
 
-from dettui.detect.opening import ViolentOpening
+from dettui.detect.opening import LargeWeights, ViolentOpening
 from dettui_probe import tags
 
 STEPS = 400
@@ -153,3 +153,23 @@ def test_units_that_die_are_not_missed_where_the_loss_falls_by_more_than_half(en
     learning = noisy(eased(2.4, ends_at), np.random.default_rng(5), 0.05)
     found = played(**{tags.LOSS_TOTAL: learning}).first("update_too_large")
     assert (found is not None) is told
+
+
+@pytest.mark.parametrize(
+    ("gain", "first", "severity"),
+    [
+        (4.6, 3.3, "warning"),
+        (4.6, 2.3, "info"),  # norms undo it: the first answers cost what none would
+        (2.8, 3.3, None),  # Inception v3
+    ],
+)
+def test_weights_that_were_drawn_too_large_are_told_where_the_first_answers_are_worse_than_none(
+    gain: float, first: float, severity: str | None
+) -> None:
+    rng = np.random.default_rng(5)
+    series: dict[str, Values] = {
+        tags.LOSS_TOTAL: noisy(eased(first, 1.5, 60.0), rng, 0.05),
+        tags.WEIGHT_GAIN: {1: gain},
+    }
+    found = judge(LargeWeights(), STEPS, series, **CLASSIFIER)
+    assert [(s.key, s.severity) for s in found] == ([("large_weights", severity)] if severity else [])
