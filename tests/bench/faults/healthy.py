@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import torch
-from bench.faults.injection import LATER_PLAIN, NEWEST, NUMERIC, SIXTH_PLAIN, THIRD_PLAIN
+from bench.faults.injection import LATER_PLAIN, NEWEST, NUMERIC, SEVENTH_PLAIN, SIXTH_PLAIN, THIRD_PLAIN
 from bench.faults.plan import Examples, Gradients, Plan, Sets
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,11 +39,12 @@ TABLES: Final = (
     "densenet",
     "tabular",
     "points",
+    "arcface",
 )
 WITHOUT_NORM: Final = (
     "mlp", "chars", "two_stage", "cnn", "vit", "one_stage", "regressor", "gru", "mixer", "depth",
     *THIRD_PLAIN, "centre", "detr", "mask", "tagger", "retina", "grid", "seq2seq", "tabular",
-    "corner", *SIXTH_PLAIN,
+    "corner", *SIXTH_PLAIN, "textlines", *SEVENTH_PLAIN,
 )  # fmt: skip
 
 
@@ -153,11 +154,14 @@ def small_batch(plan: Plan) -> None:
     "seq2seq",
     "tabular",
     *SIXTH_PLAIN,
+    *SEVENTH_PLAIN,
 )
 def dropout(plan: Plan) -> None:
     """Heavy, and learning."""
     plan.shape.dropout = (
-        0.35 if plan.name in ("chars", "vit", "mixer", "convnext", "densenet", "tagger", "seq2seq", "spectra") else 0.5
+        0.35
+        if plan.name in ("chars", "vit", "mixer", "convnext", "densenet", "tagger", "seq2seq", "spectra", "llama")
+        else 0.5
     )
 
 
@@ -167,7 +171,7 @@ def _answers(plan: Plan, model: nn.Module, x: Any, y: Any) -> tuple[Tensor, Any]
     return (outputs.flatten(0, 1), y.flatten()) if plan.program.kind == "language" else (outputs, y)
 
 
-@variant(*TABLES, "chars", "tagger", "seq2seq")
+@variant(*TABLES, "chars", "tagger", "seq2seq", "llama")
 def label_smoothing(plan: Plan) -> None:
     """The loss ends well above zero by design."""
 
@@ -199,7 +203,19 @@ def easy_task(plan: Plan) -> None:
     plan.on_sets.append(easy)
 
 
-@variant("mlp", "cnn_bn", "cnn", "resnet", "regressor", *LATER_PLAIN, *THIRD_PLAIN, "densenet", "tabular", *SIXTH_PLAIN)
+@variant(
+    "mlp",
+    "cnn_bn",
+    "cnn",
+    "resnet",
+    "regressor",
+    *LATER_PLAIN,
+    *THIRD_PLAIN,
+    "densenet",
+    "tabular",
+    *SIXTH_PLAIN,
+    "arcface",
+)
 def noisy_task(plan: Plan) -> None:
     """Inputs so noisy that the best possible loss is high, in every set alike."""
 
@@ -307,6 +323,7 @@ def scaled_loss(plan: Plan) -> None:
     "seq2seq",
     "tabular",
     "points",
+    *SEVENTH_PLAIN,
 )
 def weighted_by_class(plan: Plan) -> None:
     """Class weights in the loss."""

@@ -22,12 +22,15 @@ FIFTH: Final = ("effdet", "retina", "grid", "seq2seq", "tabular")  # and of the 
 FIFTH_PLAIN: Final = FIFTH[-2:]
 SIXTH: Final = ("darknet", "corner", "keypoints", "spectra", "points")  # and of the sixth
 SIXTH_PLAIN: Final = SIXTH[-2:]
-NEWEST: Final = (*FOURTH, *FIFTH, *SIXTH)
-NEWEST_PLAIN: Final = (*FOURTH_PLAIN, *FIFTH_PLAIN, *SIXTH_PLAIN)
+SEVENTH: Final = ("dfl", "textlines", "pyramid", "llama", "arcface")  # and of the seventh
+SEVENTH_PLAIN: Final = SEVENTH[-2:]
+NEWEST: Final = (*FOURTH, *FIFTH, *SIXTH, *SEVENTH)
+NEWEST_PLAIN: Final = (*FOURTH_PLAIN, *FIFTH_PLAIN, *SIXTH_PLAIN, *SEVENTH_PLAIN)
 NEWER: Final = (*LATER, *THIRD, *NEWEST)
 NEWER_PLAIN: Final = (*LATER_PLAIN, *THIRD_PLAIN, *NEWEST_PLAIN)
 PIXELS: Final = tuple(name for name in FOURTH if name != "tagger")  # what of the fourth looks at pictures
-NUMERIC: Final = (*PIXELS, *(name for name in FIFTH if name != "seq2seq"), *SIXTH)  # and what is given no words
+WORDS: Final = ("seq2seq", "llama")  # what of the later ones is given words
+NUMERIC: Final = (*PIXELS, *(name for name in (*FIFTH, *SIXTH, *SEVENTH) if name not in WORDS))  # and what is not
 EVERY: Final = (
     "mlp", "cnn_bn", "chars", "two_stage", "segmentation", "cnn", "resnet", "vit", "one_stage", "regressor", *NEWER,
 )  # fmt: skip
@@ -47,8 +50,19 @@ WITH_LAYERNORM: Final = (
     "detr",
     "seq2seq",
     "spectra",
+    "llama",
 )  # transformers, and what is trained like them
-DETECTORS: Final = ("two_stage", "one_stage", "fcos", "ssd", "centre", *FOURTH[:3], *FIFTH[:3], *SIXTH[:3])
+DETECTORS: Final = (
+    "two_stage",
+    "one_stage",
+    "fcos",
+    "ssd",
+    "centre",
+    *FOURTH[:3],
+    *FIFTH[:3],
+    *SIXTH[:3],
+    *SEVENTH[:3],
+)
 PERCEPTRONS: Final = ("mlp", "regressor")
 WITH_BATCHNORM: Final = (
     "cnn_bn",
@@ -61,14 +75,16 @@ WITH_BATCHNORM: Final = (
     "densenet",
     "effdet",
     "darknet",
+    "dfl",
+    "pyramid",
 )
 WITH_SGD: Final = (
     "cnn_bn", "two_stage", "cnn", "resnet", "mobile", "fcos", "tcn", "ssd", "yolo", "mask", "densenet", "retina",
-    "darknet", "keypoints",
+    "darknet", "keypoints", "dfl", "arcface",
 )  # fmt: skip
 CLASSIFIERS: Final = (
     "mlp", "cnn_bn", "cnn", "resnet", "vit", "gru", "mobile", "mixer", "convnext", "tcn", *FOURTH_PLAIN,
-    "tabular", "points",
+    "tabular", "points", "arcface",
 )  # fmt: skip
 
 

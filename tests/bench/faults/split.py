@@ -4,14 +4,14 @@ By program, because a fault is recognised far more easily in a program that was 
 fifth of their accuracy from one to the other.  Each side has a detector, a network with BatchNorm and one without, one
 with LayerNorm, SGD and Adam, and the schedules are spread over both.
 
-This is the sixth split.  The first one had five of the ten oldest programs on each side; the second had all ten on the
-tune side and five newer ones on the test side.  Whoever has seen a table chooses the next change by it, and the table
-of the second split's test side had been read four times: another look would have measured a little of what was tuned.
-A side cannot be unseen.  For the third split all fifteen programs were therefore opened for tuning, misses included,
-and before anything was changed by what they show, five programs were written that no rule had seen and whose author had
-not looked at the rules.  They differ from the fifteen in what they are and not only in their numbers: a ConvNeXt with
-layer scale, a U-Net with InstanceNorm and a Dice loss, dilated convolutions over time, default boxes on two levels with
-hard negatives mined, and a detector that finds centres on a heat map.
+This is the seventh split.  The first one had five of the ten oldest programs on each side; the second had all ten on
+the tune side and five newer ones on the test side.  Whoever has seen a table chooses the next change by it, and the
+table of the second split's test side had been read four times: another look would have measured a little of what was
+tuned.  A side cannot be unseen.  For the third split all fifteen programs were therefore opened for tuning, misses
+included, and before anything was changed by what they show, five programs were written that no rule had seen and whose
+author had not looked at the rules.  They differ from the fifteen in what they are and not only in their numbers: a
+ConvNeXt with layer scale, a U-Net with InstanceNorm and a Dice loss, dilated convolutions over time, default boxes on
+two levels with hard negatives mined, and a detector that finds centres on a heat map.
 
 The table of that third test side was read four times too, and its misses were seen.  It was therefore opened likewise,
 and before anything was changed by what it shows, five further programs were written by an author who had not looked at
@@ -30,7 +30,13 @@ misses are looked at, and before anything was changed by what they show, an auth
 nor at the misses wrote five programs more: a YOLOv3 with anchors on two scales, a detector that pairs corners by their
 embeddings, torchvision's Keypoint R-CNN over inverted residuals, a Swin transformer that names every bird in a
 spectrogram, and a PointNet.  Of this sixth test side 474 runs were scored, with rules that had not seen it, and nothing
-but the table was read: it is still unseen.
+but the table was read.
+
+That score, 88.7 % of the faults found, is what the sixth side measures.  It is now opened, and before anything was
+changed by what it shows, an author who had looked neither at the rules nor at the misses wrote five programs more: a
+detector in the manner of YOLOv8 with distributions for the sides of boxes, one that finds slanted lines on labels of
+parcels as EAST does it, torchvision's Faster R-CNN with a trained BatchNorm, wrapped into a module that weighs its
+terms, a LLaMA that learns to add, and signatures told apart behind ArcFace's margin.
 
 What a measurement on the test side finds may be told to nobody in more detail than its tables until the thresholds are
 frozen.
@@ -46,8 +52,9 @@ TUNE: Final = (
     "mlp", "cnn_bn", "chars", "segmentation", "two_stage", "regressor", "cnn", "resnet", "vit", "one_stage",
     "gru", "mobile", "mixer", "depth", "fcos", "convnext", "unet", "tcn", "ssd", "centre",
     "yolo", "detr", "mask", "densenet", "tagger", "effdet", "retina", "grid", "seq2seq", "tabular",
+    "darknet", "corner", "keypoints", "spectra", "points",
 )  # fmt: skip
-TEST: Final = ("darknet", "corner", "keypoints", "spectra", "points")
+TEST: Final = ("dfl", "textlines", "pyramid", "llama", "arcface")
 SIDES: Final[dict[Side, tuple[str, ...]]] = {"tune": TUNE, "test": TEST}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from bench.faults.injection import CLASSIFIERS, DETECTORS, FIFTH_PLAIN, FOURTH_PLAIN, injection
+from bench.faults.injection import CLASSIFIERS, DETECTORS, FIFTH_PLAIN, FOURTH_PLAIN, SEVENTH_PLAIN, injection
 from bench.faults.injections.data import on_training
 from bench.faults.plan import Examples, Plan
 from torch import Tensor
 
 Target = dict[str, Tensor]
-READ_AS_CENTRES = ("yolo", "detr", "grid", "darknet")
+READ_AS_CENTRES = ("yolo", "detr", "grid", "darknet", "dfl")
 """Programs whose own files hold centres and sizes, as shares of the picture."""
 
 
@@ -119,7 +119,9 @@ def empty(plan: Plan, share: float) -> None:
 
 
 @injection(
-    "background_label_used", on=("two_stage", "fcos", "ssd", "mask", "retina", "keypoints"), levels=(0.1, 0.4, 1.0)
+    "background_label_used",
+    on=("two_stage", "fcos", "ssd", "mask", "retina", "keypoints", "pyramid"),
+    levels=(0.1, 0.4, 1.0),
 )
 def shifted_down(plan: Plan, share: float) -> None:
     """Class ids counted from 0 (in part of the files) where 0 is the background."""
@@ -133,7 +135,7 @@ def shifted_down(plan: Plan, share: float) -> None:
 
 @injection(
     "labels_out_of_range",
-    on=("one_stage", "centre", "yolo", "detr", "effdet", "grid", "darknet", "corner"),
+    on=("one_stage", "centre", "yolo", "detr", "effdet", "grid", "darknet", "corner", "dfl", "textlines"),
     levels=(0.1, 0.4, 1.0),
 )
 def below_zero(plan: Plan, share: float) -> None:
@@ -162,6 +164,7 @@ def below_zero(plan: Plan, share: float) -> None:
         *FOURTH_PLAIN,
         *FIFTH_PLAIN,
         "points",
+        *SEVENTH_PLAIN,
     ),
     levels=(0.002, 0.02, 0.2),
 )

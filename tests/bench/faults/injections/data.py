@@ -55,7 +55,7 @@ def labels_shuffled(plan: Plan, share: float) -> None:
     on_training(plan, lambda examples: _relabelled(plan, examples, share))
 
 
-@injection("label_noise", also=("labels_shuffled",), on=(*CLASSIFIERS, "seq2seq"), levels=(0.2, 0.4, 0.6))
+@injection("label_noise", also=("labels_shuffled",), on=(*CLASSIFIERS, "seq2seq", "llama"), levels=(0.2, 0.4, 0.6))
 def label_noise(plan: Plan, share: float) -> None:
     """A share of the labels is random."""
 
@@ -270,7 +270,7 @@ def evaluated_unnormalised(plan: Plan, factor: float) -> None:
 @injection(
     "train_eval_mismatch",
     also=("class_names_mismatch",),
-    on=all_but("chars", "segmentation", "resnet", "regressor", "depth", "unet", "seq2seq"),
+    on=all_but("chars", "segmentation", "resnet", "regressor", "depth", "unet", "seq2seq", "llama"),
     levels=(2, 3, 99),
 )
 def evaluated_by_other_names(plan: Plan, count: int) -> None:

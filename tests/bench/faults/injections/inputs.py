@@ -23,7 +23,20 @@ def on_all_inputs(plan: Plan, scale: float, offset: float = 0.0) -> None:
 @injection(
     "inputs_not_normalised",
     also=("lr_too_high", "init_too_large"),
-    on=("mlp", "cnn", "vit", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, "densenet", "tabular", *SIXTH_PLAIN),
+    on=(
+        "mlp",
+        "cnn",
+        "vit",
+        "regressor",
+        "gru",
+        "mixer",
+        "depth",
+        *THIRD_PLAIN,
+        "densenet",
+        "tabular",
+        *SIXTH_PLAIN,
+        "arcface",
+    ),
     levels=((30.0, 0.0), (64.0, 128.0), (64.0, 1000.0)),
 )
 def raw_inputs(plan: Plan, level: tuple[float, float]) -> None:
@@ -40,7 +53,7 @@ def detector_given_bytes(plan: Plan, scale: float) -> None:
 @injection(
     "inputs_normalised_twice",
     on=tuple(
-        name for name in DETECTORS if name not in ("yolo", "grid", "darknet")
+        name for name in DETECTORS if name not in ("yolo", "grid", "darknet", "dfl")
     ),  # they have no mean and deviation to apply
     levels=((4.4, -2.1), (1 / 255, 0.0), (19.0, -11.4)),
 )
@@ -52,7 +65,22 @@ def normalised_twice(plan: Plan, level: tuple[float, float]) -> None:
 @injection(
     "inputs_normalised_twice",
     also=("inputs_not_normalised", "inputs_constant", "lr_too_low"),
-    on=("mlp", *IMAGES, "vit", "gru", "depth", "unet", "tcn", "yolo", "grid", "tabular", "darknet", *SIXTH_PLAIN),
+    on=(
+        "mlp",
+        *IMAGES,
+        "vit",
+        "gru",
+        "depth",
+        "unet",
+        "tcn",
+        "yolo",
+        "grid",
+        "tabular",
+        "darknet",
+        *SIXTH_PLAIN,
+        "dfl",
+        "arcface",
+    ),
     levels=(1 / 30, 1 / 255, 1 / 65025),
 )
 def divided_twice(plan: Plan, scale: float) -> None:
@@ -121,6 +149,7 @@ def nan_input(plan: Plan, delay: float) -> None:
         "densenet",
         "tabular",
         *SIXTH_PLAIN,
+        "arcface",
     ),
     levels=(2.0, 4.0, 8.0),
 )

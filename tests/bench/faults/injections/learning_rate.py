@@ -8,6 +8,7 @@ from bench.faults.injection import (
     LATER_PLAIN,
     NEWER,
     NEWEST,
+    SEVENTH_PLAIN,
     SIXTH_PLAIN,
     THIRD,
     THIRD_PLAIN,
@@ -165,6 +166,8 @@ def no_decay(plan: Plan, factor: float) -> None:
         "darknet",
         "corner",
         *SIXTH_PLAIN,
+        "dfl",
+        *SEVENTH_PLAIN,
     ),
     levels=(4, 8, 16),
 )

@@ -12,6 +12,7 @@ from bench.faults.injection import (
     IMAGES,
     LATER_PLAIN,
     NEWEST,
+    SEVENTH_PLAIN,
     SIXTH_PLAIN,
     THIRD_PLAIN,
     injection,
@@ -50,11 +51,17 @@ def _strengthened(factor: float) -> Callable[[Layer], None]:
     return change
 
 
-CLASS_HEADS = {"detr": "class_embed", "mask": "roi_heads.box_predictor.cls_score", "tagger": "tags", "seq2seq": "head"}
+CLASS_HEADS = {
+    "detr": "class_embed",
+    "mask": "roi_heads.box_predictor.cls_score",
+    "tagger": "tags",
+    "seq2seq": "head",
+    "llama": "lm_head",
+}
 """Where the classes come from, in networks whose loss is more than the cross-entropy of what they return."""
 
 
-@injection("softmax_twice", on=(*CLASSIFIERS, "detr", "mask", "seq2seq"), levels=(2.0, 1.0, 0.5))
+@injection("softmax_twice", on=(*CLASSIFIERS, "detr", "mask", "seq2seq", "llama"), levels=(2.0, 1.0, 0.5))
 def softmax_twice(plan: Plan, sharpness: float) -> None:
     """The network ends in a softmax, and so does the loss."""
     if plan.name not in CLASS_HEADS:
@@ -95,7 +102,7 @@ def summed(plan: Plan, factor: float) -> None:
 @injection(
     "vanishing_gradients",
     also=("saturated_activations",),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points", "arcface"),
     levels=(3, 5, 8),
 )
 def deep_sigmoid(plan: Plan, depth: int) -> None:
@@ -106,7 +113,7 @@ def deep_sigmoid(plan: Plan, depth: int) -> None:
 @injection(
     "dead_relu",
     also=("vanishing_gradients",),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points", "arcface"),
     levels=(1.0, 3.0, 10.0),
 )
 def dead_units(plan: Plan, depth: float) -> None:
@@ -138,6 +145,7 @@ def dead_units(plan: Plan, depth: float) -> None:
         "seq2seq",
         "tabular",
         *SIXTH_PLAIN,
+        *SEVENTH_PLAIN,
     ),
     levels=("equal", "tiny", "zero"),
 )
@@ -172,6 +180,7 @@ def same_weights(plan: Plan, how: str) -> None:
         "seq2seq",
         "tabular",
         *SIXTH_PLAIN,
+        *SEVENTH_PLAIN,
     ),
     levels=(4.0, 8.0, 20.0),
 )
@@ -183,7 +192,7 @@ def large_init(plan: Plan, factor: float) -> None:
 @injection(
     "exploding_gradients",
     also=("init_too_large", "lr_too_high"),
-    on=("mlp", "regressor", "cnn", "gru", "tcn", "tagger", "tabular", "points"),
+    on=("mlp", "regressor", "cnn", "gru", "tcn", "tagger", "tabular", "points", "arcface"),
     levels=((6, 3.0), (10, 3.0), (14, 3.5)),
 )
 def exploding(plan: Plan, level: tuple[int, float]) -> None:
@@ -195,7 +204,7 @@ def exploding(plan: Plan, level: tuple[int, float]) -> None:
 @injection(
     "saturated_activations",
     also=("init_too_large", "vanishing_gradients"),
-    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points"),
+    on=("mlp", "cnn", "regressor", "gru", "tcn", "tagger", "tabular", "points", "arcface"),
     levels=(8.0, 20.0, 60.0),
 )
 def saturated(plan: Plan, factor: float) -> None:
@@ -233,6 +242,7 @@ def narrow(plan: Plan, width: float) -> None:
         "seq2seq",
         "tabular",
         *SIXTH_PLAIN,
+        *SEVENTH_PLAIN,
     ),
     levels=(0.7, 0.85, 0.95),
 )
@@ -277,7 +287,7 @@ def one_term_rules(plan: Plan, factor: float) -> None:
 
 @injection(
     "anchors_mismatch",
-    on=("two_stage", "one_stage", "fcos", "ssd", "mask", "effdet", "retina", "darknet", "keypoints"),
+    on=("two_stage", "one_stage", "fcos", "ssd", "mask", "effdet", "retina", "darknet", "keypoints", "pyramid"),
     levels=(2.5, 4.0, 10.0),
 )
 def anchors_too_large(plan: Plan, factor: float) -> None:

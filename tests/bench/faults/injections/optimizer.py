@@ -11,6 +11,7 @@ from bench.faults.injection import (
     FOURTH_PLAIN,
     NEWER,
     NEWEST,
+    SEVENTH_PLAIN,
     SIXTH_PLAIN,
     THIRD_PLAIN,
     WITH_BATCHNORM,
@@ -172,6 +173,8 @@ def decay_strong(plan: Plan, strength: float) -> None:
         "seq2seq",
         "corner",
         *SIXTH_PLAIN,
+        "textlines",
+        "llama",
     ),
     levels=((0.999, 30), (0.9995, 300), (0.9999, 3000)),
     from_onset=True,
@@ -211,7 +214,19 @@ def batch_small(plan: Plan, batch: int) -> None:
 @injection(
     "batch_too_large",
     also=("lr_too_low", "lr_not_scaled_to_batch"),
-    on=("mlp", "cnn", "regressor", "gru", "mixer", "depth", *THIRD_PLAIN, *FOURTH_PLAIN, *FIFTH_PLAIN, "points"),
+    on=(
+        "mlp",
+        "cnn",
+        "regressor",
+        "gru",
+        "mixer",
+        "depth",
+        *THIRD_PLAIN,
+        *FOURTH_PLAIN,
+        *FIFTH_PLAIN,
+        "points",
+        *SEVENTH_PLAIN,
+    ),
     levels=(8, 16, 32),
 )
 def batch_large(plan: Plan, factor: int) -> None:
@@ -224,7 +239,7 @@ def batch_large(plan: Plan, factor: int) -> None:
 @injection(
     "model_in_eval_mode",
     also=("train_eval_mismatch",),
-    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS or name in ("yolo", "effdet", "darknet")),
+    on=tuple(name for name in WITH_BATCHNORM if name not in DETECTORS or name in ("yolo", "effdet", "darknet", "dfl")),
     levels=("after", "train", "start"),
 )
 def eval_mode(plan: Plan, where: str) -> None:
