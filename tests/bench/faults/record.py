@@ -51,7 +51,10 @@ from torch import nn
 ROOT: Final = Path(__file__).resolve().parents[3]
 THINNED_SEED: Final = 2  # of every three seeds the one with the probe's default budget
 PATIENCE_S: Final = 3600
-QUICK: Final = ("mlp", "cnn_bn", "regressor", "cnn", "gru", "mobile", "mixer", "tcn", "tagger", "tabular", "points")
+QUICK: Final = (
+    "mlp", "cnn_bn", "regressor", "cnn", "gru", "mobile", "mixer", "tcn", "tagger", "tabular", "points",
+    "llama", "arcface",
+)  # fmt: skip
 """Programs that train in a second or two."""
 
 

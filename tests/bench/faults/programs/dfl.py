@@ -291,7 +291,7 @@ PROGRAM = Program(
     "detection",
     len(CLASSES),
     Recipe(
-        steps=220,
+        steps=240,
         batch=6,
         optimizer="sgd",
         lr=0.03,

@@ -142,8 +142,8 @@ PROGRAM = Program(
     "detection",
     len(CLASSES),
     Recipe(
-        steps=200,
-        batch=4,
+        steps=190,
+        batch=3,
         optimizer="adamw",
         lr=4e-3,
         schedule="one_cycle",
