@@ -53,6 +53,7 @@ class Signals:
     update_overshoot: float | None = None  # median cosine of a gradient with the step before it; > 0 went too far
     update_ascent: float | None = None  # median cosine of a step with its own gradient; > 0 climbs
     update_decay_share: float | None = None  # median cosine of a step with the weights pointing to zero
+    forgetting_rate: float | None = None  # share of itself that a step takes from a weight without gradient [S10]
     weight_norm_ratio: float | None = None  # newest over first norm of all weights [S10]
     second_moment_lag: float | None = None  # greatest of the newest 200 steps [S38: RMS_l]
     weights_tiny: float | None = None  # share of the weights that began as next to nothing, and not as zero

@@ -8,6 +8,7 @@ import numpy as np
 
 from dettui.detect.amounts import inputs_of_update, weights_per_example
 from dettui.detect.context import Context
+from dettui.detect.decay import forgetting_rate
 from dettui.detect.gradients import DepthProfile, GradientPolicy, depth_profile, early_depth_profile
 from dettui.detect.layers import is_bias, is_weight
 from dettui.detect.left_over import LeftOverPolicy, share_left_over
@@ -100,6 +101,7 @@ def add_directions(context: Context, known: Signals) -> Signals:
         update_ascent=context.median(tags.UPDATE_ASCENT, 100, at_least=5),
         update_decay_share=context.median(tags.UPDATE_DECAY, 100, at_least=10),
         weight_norm_ratio=context.ratio_to_first(tags.WEIGHT_NORM, 5),
+        forgetting_rate=forgetting_rate(context),
         second_moment_lag=_second_moment_lag(context),
     )
 

@@ -392,9 +392,13 @@ REGULARISATION_TOO_STRONG: Final = CauseRecord(
         Clue(
             "penalty",
             2,
-            both(Seen("config_smell", "update/decay"), at_most("weight_decay", 1e-4), at_least("loss_has_penalty", 1)),
-            "steps shrink the weights, the optimizer decays them by {weight_decay:g} only, and the loss holds their "
-            "size",
+            both(
+                Seen("config_smell", "update/decay"),
+                either(at_most("weight_decay", 1e-4), at_most("forgetting_rate", 1e-3)),
+                at_least("loss_has_penalty", 1),
+            ),
+            "steps shrink the weights, the loss holds their size, and the optimizer's own decay of {weight_decay:g} is "
+            "no more than usual",
         ),
         Clue(
             "penalty",

@@ -293,10 +293,25 @@ WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
     id="weight_decay_too_strong",
     group="optimizer",
     meaning="Weights shrink faster than the gradients can build them up.",
-    symptoms=("config_smell", "plateau", "slow_descent", "not_learning", "loss_floor", "collapse", "divergence"),
+    symptoms=(
+        "config_smell",
+        "plateau",
+        "slow_descent",
+        "not_learning",
+        "loss_floor",
+        "collapse",
+        "divergence",
+        "update_too_large",
+    ),
     explains_away=("lr_too_high", "labels_shuffled"),  # what decay holds near zero answers like a guesser
     tags=("update/decay", "weight/", "loss/", "fit/", "eval/"),
     clues=(
+        Clue(
+            "rate",
+            2,
+            over("forgetting_rate", 4e-3),
+            "each step shrinks the weights by {forgetting_rate:.1%}; 0.05 % is the most that usual recipes ask",
+        ),
         Clue(
             "direction",
             2,
@@ -320,7 +335,12 @@ WEIGHT_DECAY_TOO_STRONG: Final = CauseRecord(
         ),
         _BURST,
         Clue("setting", 0.5, over("weight_decay", 0.02), "weight_decay is {weight_decay:g}"),
-        Clue("direction", -2, under("update_decay_share", 0.1), "steps hardly shrink the weights"),
+        Clue(
+            "direction",
+            -2,
+            both(under("update_decay_share", 0.1), Unless(over("forgetting_rate", 4e-3))),  # else they are in balance
+            "steps hardly shrink the weights",
+        ),
         Clue("setting", -2, at_most("weight_decay", 0.002), "weight_decay is {weight_decay:g}, as usual or below"),
         Clue(
             "setting",

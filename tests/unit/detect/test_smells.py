@@ -15,6 +15,7 @@ from scenarios.shapes import decay, noisy, one_cycle
 from dettui.detect.base import Rule, Symptom
 from dettui.detect.batches import BatchOrder
 from dettui.detect.context import Context
+from dettui.detect.decay import DecayRules
 from dettui.detect.endless_warmup import EndlessWarmup
 from dettui.detect.evaluations import Overfit
 from dettui.detect.floors import LossFloor
@@ -274,3 +275,29 @@ def test_steps_that_come_twice_are_paired_once() -> None:
     messages.append(wire.Batch([block([0, 1], steps, values), block([1], np.array([60]), np.array([[1.0]]))]))
     over = norms_over_limit(Context(store_of(messages), 60), 200)
     assert over.tolist() == [2.0] * 59
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "decay", "momentum", "level", "told"),
+    [
+        ("AdamW", 5.0, 0.9, 0.8, True),
+        ("AdamW", 5.0, 0.9, 0.4, False),  # it learns all the same
+        ("AdamW", 0.05, 0.9, 0.8, False),
+        ("Adam", 5.0, 0.9, 0.8, False),  # divided by the size of the gradient
+        ("SGD", 0.3, 0.9, 0.8, True),  # which momentum makes ten times as much
+        ("SGD", 0.3, 0.0, 0.8, False),
+    ],
+)
+def test_weights_that_are_forgotten_in_some_tens_of_steps_are_told_where_nothing_is_learnt(
+    optimizer: str, decay: float, momentum: float, level: float, told: bool
+) -> None:
+    series: dict[str, Values] = {
+        tags.LR + "0": 0.006,
+        tags.WEIGHT_DECAY + "0": decay,
+        tags.MOMENTUM + "0": momentum,
+        tags.LOSS_TOTAL: np.where(np.arange(STEPS) < 20, 2.0, 2.0 * level),
+        tags.UPDATE_DECAY: 0.1,
+        tags.WEIGHT_NORM: 20.0,
+    }
+    found = judge(DecayRules(), series, optimizer=optimizer)
+    assert [s.key for s in found] == (["decay"] if told else [])
