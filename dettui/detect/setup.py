@@ -30,6 +30,7 @@ class SetupPolicy:
     small_batch: float = 4.0  # images per forward pass, below which BatchNorm is news [B2]
     wait_points: int = 200  # of the loss, before that is more than news [diagnosis.md 3.1]
     hardly_moved: float = 0.9  # share of the first loss, or of a guesser's where that is less
+    two: float = 2.0  # images
     hardly_moved_on_two: float = 0.7  # the same where BatchNorm averages over two images or one
     lr_too_large: float = 4.0  # times the recipe, scaled to the batch [L1]
 
@@ -131,17 +132,30 @@ class Setup:
         window = context.span(tags.NORM_TRAINING, 1)
         text = f"{layers:.0f} trainable BatchNorm layers average over {images:.0f} images"
         proof = Evidence(tags.NORM_TRAINING, window, images, self.policy.small_batch, "<", text)
+        severe = self._is_stuck(context, images) or self._is_detector_on_two(context, images)
+        return _symptom("config_smell", "warning" if severe else "info", text, proof)
+
+    def _is_stuck(self, context: Context, images: float) -> bool:
         curve = context.loss
-        stuck = (
+        return (
             curve is not None
             and len(curve) >= self.policy.wait_points
             and not context.is_resumed
             and curve.now > self._kept(images) * min(curve.start, guess_of(context) or curve.start)
         )
-        return _symptom("config_smell", "warning" if stuck else "info", text, proof)
+
+    def _is_detector_on_two(self, context: Context, images: float) -> bool:
+        """Detectors freeze BatchNorm, or see eight images and more, for a reason: on two its statistics at evaluation
+        are far from those that were trained with (Wu and He 2018; He et al. 2019), which no training loss shows.  Where
+        gradients are accumulated, the small pass is a choice, and its LR is that of the whole step."""
+        passes = context.median(tags.MICRO_STEPS, 200)
+        has_boxes = context.series(tags.TARGET_BOXES) is not None
+        if images > self.policy.two or not has_boxes or passes is None or passes > 1:
+            return False
+        return context.points_past_warmup >= self.policy.wait_points
 
     def _kept(self, images: float) -> float:
-        return self.policy.hardly_moved_on_two if images <= 2 else self.policy.hardly_moved
+        return self.policy.hardly_moved_on_two if images <= self.policy.two else self.policy.hardly_moved
 
     def _lr(self, context: Context) -> Symptom | None:
         """The LR of another batch size [L1]: information, because short schedules get away with it."""

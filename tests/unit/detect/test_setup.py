@@ -97,6 +97,27 @@ def test_the_loss_of_a_detector_is_not_held_against_a_guesser_of_classes() -> No
     assert [one.severity for one in found] == ["info"]
 
 
+@pytest.mark.parametrize(
+    ("images", "passes", "boxes", "severity"),
+    [
+        (2.0, 1.0, True, "warning"),
+        (4.0, 2.0, True, "info"),  # accumulated: the small pass is a choice
+        (3.0, 1.0, True, "info"),
+        (2.0, 1.0, False, "info"),
+    ],
+)
+def test_a_detector_whose_batchnorm_sees_two_images_is_warned_of(
+    images: float, passes: float, boxes: bool, severity: str
+) -> None:
+    steps = 240
+    loss = [2.8] * 20 + [0.6] * (steps - 20)
+    series = {**SOUND, tags.NORM_TRAINING: 3.0, tags.BATCH_SIZE: images, tags.MICRO_STEPS: passes}
+    series |= {tags.LOSS_TOTAL: loss, **({tags.TARGET_BOXES: 6.0} if boxes else {})}
+    found = Setup().evaluate(Context(store_of(run_messages(steps, **series)), steps))
+    assert not isinstance(found, Abstention)
+    assert [one.severity for one in found] == [severity]
+
+
 def severity_on(images: float, first: float, now: float, **setting: Any) -> str:
     """Of the symptom of a BatchNorm over *images*, where the loss went from *first* to *now*."""
     steps = 240
