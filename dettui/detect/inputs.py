@@ -35,6 +35,10 @@ class InputPolicy:
     raw_mean: float = 20.0  # 0-255 pixels
     raw_std: float = 20.0
     raw_max: float = 200.0
+    raw_level: float = (
+        0.7  # share of the first loss above which a network that may normalise by itself does not seem to
+    )
+    raw_after: int = 200  # points of the loss past the warm-up
     twice_std: float = 2.5
     twice_min: float = -2.3  # below what pixels of [0, 1] can become
     faint_std: float = 0.2
@@ -212,9 +216,15 @@ class BadInputs:
         return None if pixels is None else self._unnormalised(pixels, self._is_unexpected(context, family, pixels))
 
     def _is_unexpected(self, context: Context, family: str, pixels: Pixels) -> bool:
-        """False where the network may well normalise by itself: images, or a BatchNorm in it."""
+        """False where the network may well normalise by itself: images, or a BatchNorm in it, and a loss that falls."""
         plain_numbers = pixels.prefix == tags.BATCH and not context.last(tags.NORM_TRAINING)
-        return family == "classification" or plain_numbers
+        return family == "classification" or plain_numbers or self._learns_little(context)
+
+    def _learns_little(self, context: Context) -> bool:
+        curve, policy = context.loss, self.policy
+        if curve is None or context.is_resumed or context.points_past_warmup < policy.raw_after:
+            return False
+        return curve.now > policy.raw_level * curve.start
 
     def _began_well(self, context: Context, inside: Pixels) -> bool:
         """True where the first inputs were as they should be: what is wrong now came midway, and is no set-up."""

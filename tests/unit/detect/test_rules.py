@@ -448,6 +448,13 @@ def test_pixels_of_0_255_are_a_warning_for_a_classifier_and_news_for_the_unknown
     assert [s.severity for s in judge(BadInputs(), 10, raw, family="unknown")] == ["info"]
 
 
+@pytest.mark.parametrize(("level", "severity"), [(0.8, "warning"), (0.6, "info")])
+def test_pixels_of_0_255_into_the_unknown_are_a_warning_where_little_is_learnt(level: float, severity: str) -> None:
+    raw: dict[str, Values] = {"images/mean": 110.0, "images/std": 60.0, "images/min": 0.0, "images/max": 255.0}
+    raw[tags.LOSS_TOTAL] = np.where(grid(240) < 20, 1.0, level)
+    assert [s.severity for s in judge(BadInputs(), 240, raw, family="unknown")] == [severity]
+
+
 @pytest.mark.parametrize(
     ("wait_s", "step_s", "found"),
     [
