@@ -28,6 +28,10 @@ class FewInputsPolicy:
     evaluations: int = 4
     apart: float = 2.5  # times the training loss that evaluations cost
     least_loss: float = 0.1  # of the first training loss: below it an evaluation loss is small all the same
+    very_few: int = 100  # distinct inputs, too few for nearly any task, where each was met so often
+    very_often: float = 50.0
+    far_apart: float = 8.0  # times the training loss that evaluations cost then
+    least_loss_of_few: float = 0.03
     by_heart: float = 0.05  # share of its start to which the training loss fell, where evaluations give a score only
     score: float = 0.5  # of one between 0 and 1: half of what is to be found is not
 
@@ -71,7 +75,7 @@ class FewInputs:
         met, policy = read_met(context, self.policy), self.policy
         if met is None or met.distinct > policy.few or met.times < policy.times:
             return ()
-        gap = self._dearer(context) or self._unfound(context)
+        gap = self._dearer(context, met) or self._unfound(context)
         if gap is None:
             return ()
         text = f"there are {met.distinct} inputs, and each was met {met.times:.0f} times, unchanged"
@@ -80,18 +84,26 @@ class FewInputs:
         title = f"{met.distinct} inputs are learnt by heart, and what is learnt does not hold for others"
         return (told_by([few, gap], "overfit", "warning", title, key="few_inputs"),)
 
-    def _dearer(self, context: Context) -> Evidence | None:
-        """Evaluations that cost far more than training."""
+    def _dearer(self, context: Context, met: Met) -> Evidence | None:
+        """Evaluations that cost far more than training: by how much, and from where on, is less a question the fewer
+        inputs there are."""
         curve, series, policy = context.loss, eval_loss(context), self.policy
         if curve is None or series is None or len(series) < policy.evaluations or curve.now <= 0:
             return None
         theirs = float(np.median(series.values[-3:]))
         ours = float(np.median(curve.values[curve.steps >= series.steps[-3]]))
-        if ours <= 0 or theirs < policy.apart * ours or theirs < policy.least_loss * curve.start:
+        costs_much = theirs >= policy.apart * ours and theirs >= policy.least_loss * curve.start
+        if ours <= 0 or not (costs_much or self._costs_more_than_the_few(met, theirs, ours, curve.start)):
             return None
         window = (int(series.steps[-3]), int(series.steps[-1]))
         text = f"evaluations cost {theirs:.3g}, {theirs / ours:.1f} times as much as training"
         return Evidence(series.tag, window, theirs / ours, policy.apart, ">", text)
+
+    def _costs_more_than_the_few(self, met: Met, theirs: float, ours: float, start: float) -> bool:
+        policy = self.policy
+        if met.distinct > policy.very_few or met.times < policy.very_often:
+            return False
+        return theirs >= policy.far_apart * ours and theirs >= policy.least_loss_of_few * start
 
     def _unfound(self, context: Context) -> Evidence | None:
         """A training loss of next to nothing, and a score that is far from all."""

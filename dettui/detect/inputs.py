@@ -35,9 +35,7 @@ class InputPolicy:
     raw_mean: float = 20.0  # 0-255 pixels
     raw_std: float = 20.0
     raw_max: float = 200.0
-    raw_level: float = (
-        0.7  # share of the first loss above which a network that may normalise by itself does not seem to
-    )
+    raw_level: float = 0.7  # share of the first loss; above it, a network that may normalise by itself seems not to
     raw_after: int = 200  # points of the loss past the warm-up
     twice_std: float = 2.5
     twice_min: float = -2.3  # below what pixels of [0, 1] can become
