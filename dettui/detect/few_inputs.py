@@ -31,7 +31,7 @@ class FewInputsPolicy:
     very_few: int = 100  # distinct inputs, too few for nearly any task, where each was met so often
     very_often: float = 50.0
     far_apart: float = 8.0  # times the training loss that evaluations cost then
-    least_loss_of_few: float = 0.03
+    least_loss_of_few: float = 0.05
     by_heart: float = 0.05  # share of its start to which the training loss fell, where evaluations give a score only
     score: float = 0.5  # of one between 0 and 1: half of what is to be found is not
 
