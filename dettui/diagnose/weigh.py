@@ -133,8 +133,11 @@ def _explained_alone(finding: Finding) -> Finding:
     return replace(finding, causes=_causes_of(active, _standing_causes([active], reading), reading))
 
 
-def _worst_first(finding: Finding) -> tuple[bool, int, int, str]:
-    return finding.state != "active", -SEVERITY_ORDER[finding.severity], finding.first_step, finding.kind
+def _worst_first(finding: Finding) -> tuple[bool, int, bool, int, str]:
+    """What ruins the run comes before what makes it slow, whichever began first."""
+    costs_time = finding.kind in OF_THE_MACHINE
+    severity = SEVERITY_ORDER[finding.severity]
+    return finding.state != "active", -severity, costs_time, finding.first_step, finding.kind
 
 
 def _with_what_came_before(finding: Finding, standing: Sequence[Weighed], known: Sequence[Finding]) -> list[Weighed]:

@@ -396,6 +396,11 @@ def test_findings_come_active_first_then_worst_first() -> None:
     assert [f.kind for f in diagnosis.findings] == ["plateau", "imbalance", "spike"]
 
 
+def test_what_makes_the_run_slow_comes_after_what_ruins_it() -> None:
+    waits, lost = finding("input_bound", first_step=10), finding("divergence", first_step=90)
+    assert [f.kind for f in diagnosis_of(waits, lost).findings] == ["divergence", "input_bound"]
+
+
 def test_cause_that_explains_more_findings_weighs_more() -> None:
     signals = {"log10_update_ratio": -1.8, "grad_agreement": -0.25}
     one = diagnosis_of(finding("oscillation"), **signals).causes[0]
