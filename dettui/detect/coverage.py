@@ -29,11 +29,12 @@ class CoveragePolicy:
 class Coverage:
     """Trainable parameters that no optimizer holds, and the reverse."""
 
+    policy: CoveragePolicy = CoveragePolicy()
     name: str = "coverage"
 
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom, exact; info where only the body of the network was left out, as a head-only
-        fine-tune does."""
+        fine-tune does, and something has trained it before."""
         missing = context.last(tags.MISSING_PARAMS)
         if missing is None:
             return Abstention(self.name, (tags.MISSING_PARAMS,))
@@ -41,6 +42,11 @@ class Coverage:
         if missing <= 0 and strangers <= 0:
             return ()
         return (self._symptom(context, missing, strangers),)
+
+    def _is_untrained(self, context: Context) -> bool:
+        """Whether what no optimizer holds is for the most part as a random initialisation drew it."""
+        looked_at, untrained = context.last(tags.UNHELD_WEIGHTS), context.last(tags.UNHELD_UNTRAINED)
+        return bool(looked_at) and untrained is not None and untrained >= self.policy.untrained_share * (looked_at or 0)
 
     def _symptom(self, context: Context, missing: float, strangers: float) -> Symptom:
         series = context.series(tags.MISSING_PARAMS)
@@ -58,7 +64,7 @@ class Coverage:
             )  # fmt: skip
         return Symptom(
             kind="no_update",
-            severity=_severity(missing, strangers, names),
+            severity=_severity(missing, strangers, names, was_trained=not self._is_untrained(context)),
             first_step=window[0],
             last_step=window[1],
             title=f"{missing:.0f} trainable tensors are held by no optimizer",
@@ -69,11 +75,11 @@ class Coverage:
         )
 
 
-def _severity(missing: float, strangers: float, names: Sequence[str]) -> Severity:
+def _severity(missing: float, strangers: float, names: Sequence[str], *, was_trained: bool) -> Severity:
     if strangers > 0:
         return "critical" if missing > 0 else "info"
     body_only = bool(names) and all(any(word in name for word in _BODY_NAMES) for name in names)
-    return "info" if body_only else "warning"
+    return "info" if body_only and was_trained else "warning"
 
 
 def _listed(names: Sequence[str]) -> str:

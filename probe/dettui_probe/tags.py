@@ -32,6 +32,8 @@ STRANGER_PARAMS: Final = "optim/stranger_params"
 FROZEN_SHARE: Final = "optim/frozen_share"
 FROZEN_WEIGHTS: Final = "optim/frozen_weights"
 FROZEN_UNTRAINED: Final = "optim/frozen_untrained"
+UNHELD_WEIGHTS: Final = "optim/unheld_weights"
+UNHELD_UNTRAINED: Final = "optim/unheld_untrained"
 TRAINABLE_HELD_SHARE: Final = "optim/held_share"
 MICRO_STEPS: Final = "optim/micro_steps"
 FRESH_STATE: Final = "optim/fresh_state"
@@ -213,6 +215,8 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(FROZEN_SHARE, "share", "share of the model's elements with requires_grad False"),
     Tag(FROZEN_WEIGHTS, "tensors", "frozen weights that were looked at for traces of training"),
     Tag(FROZEN_UNTRAINED, "tensors", "of these, weights that are still as torch.nn.init draws them"),
+    Tag(UNHELD_WEIGHTS, "tensors", "weights that no optimizer holds, looked at for traces of training"),
+    Tag(UNHELD_UNTRAINED, "tensors", "of these, weights that are still as torch.nn.init draws them"),
     Tag(TRAINABLE_HELD_SHARE, "share", "share of the trainable elements that an optimizer holds"),
     Tag(MICRO_STEPS, "", "backward passes since the last optimizer step"),
     Tag(FRESH_STATE, "", "1 where an optimizer that keeps state began the step without any"),

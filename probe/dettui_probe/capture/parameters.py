@@ -64,7 +64,8 @@ class Parameters:
         self._moments: SecondMoments | None = None
         self._by_hand = ByHand()
         self._copies = Copies()
-        self._untrained = Untrained()
+        self._untrained = Untrained(tags.FROZEN_WEIGHTS, tags.FROZEN_UNTRAINED)
+        self._unheld = Untrained(tags.UNHELD_WEIGHTS, tags.UNHELD_UNTRAINED)
         self._leftover = Leftover()
         self._last_audit = -AUDIT_EVERY
         self._searched = False
@@ -208,7 +209,12 @@ class Parameters:
         self._collector.keep(self._starting, first_gain(self._model))
 
     def _read_frozen(self) -> None:
-        self._collector.keep(self._freezing, self._untrained.read(self._model))
+        held = {id(param) for param in params_of(self.optimizers)}
+        params = list(self._model.parameters())
+        frozen = [param for param in params if not param.requires_grad]
+        unheld = [param for param in params if param.requires_grad and id(param) not in held]
+        self._collector.keep(self._freezing, self._untrained.read(self._model, frozen))
+        self._collector.keep(self._freezing, self._unheld.read(self._model, unheld))
 
     def _look_for_changes(self) -> None:
         self._collector.keep(self._updating, self._by_hand.look(self._tracked_now()))

@@ -8,11 +8,10 @@ there the size and the fourth moment must fit, in several large tensors, by one 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from dettui_probe import tags
 from dettui_probe.capture.record import Reading, Sheet
 from dettui_probe.capture.torchlib import Tensor, nn, sample_length, strided_view, torch
 from dettui_probe.capture.tracked import is_dense_memory
@@ -63,9 +62,11 @@ class Moments(NamedTuple):
 
 
 class Untrained:
-    """Counts the frozen weights that no training has touched."""
+    """Counts the weights that no training has touched, among those that this one does not touch."""
 
-    def __init__(self) -> None:
+    def __init__(self, looked_at: str, untrained: str) -> None:
+        """Tags of how many are looked at, and of how many of these were never trained."""
+        self._looked_at, self._untrained = looked_at, untrained
         self._waiting = list(READ_AT)
         self._before: list[Moments] | None = None
 
@@ -73,10 +74,10 @@ class Untrained:
         """Whether *step* is one in which to read."""
         return bool(self._waiting) and step >= self._waiting[0]
 
-    def read(self, model: nn.Module) -> Reading | None:
-        """The frozen weights of *model* as they are now."""
+    def read(self, model: nn.Module, params: Iterable[nn.Parameter]) -> Reading | None:
+        """The weights among *params*, which *model* holds, as they are now."""
         self._waiting.pop(0)
-        weights = _frozen_weights(model)
+        weights = _weights_among(params)
         if not weights:
             return None
         units = _recurrent_units(model)
@@ -95,8 +96,8 @@ class Untrained:
         if before is None:
             return
         still = [moments for moments in now if moments in before]
-        sheet.values[tags.FROZEN_WEIGHTS] = len(now)
-        sheet.values[tags.FROZEN_UNTRAINED] = untrained(still)
+        sheet.values[self._looked_at] = len(now)
+        sheet.values[self._untrained] = untrained(still)
 
 
 def untrained(weights: Sequence[Moments]) -> int:
@@ -122,10 +123,10 @@ def _fits_normal(weight: Moments, variance: float) -> bool:
     return fits and abs(weight.fourth / weight.second**2 - 3) <= DEVIATIONS * math.sqrt(24 / weight.elements)
 
 
-def _frozen_weights(model: nn.Module) -> list[nn.Parameter]:
-    frozen = [p for p in model.parameters() if not p.requires_grad and p.dim() >= 2 and p.is_floating_point()]
-    device = frozen[0].device if frozen else None
-    return [p for p in frozen if p.device == device and p.numel() >= LEAST_EDGE and is_dense_memory(p)][:MOST_TENSORS]
+def _weights_among(params: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    weights = [p for p in params if p.dim() >= 2 and p.is_floating_point()]
+    device = weights[0].device if weights else None
+    return [p for p in weights if p.device == device and p.numel() >= LEAST_EDGE and is_dense_memory(p)][:MOST_TENSORS]
 
 
 def _recurrent_units(model: nn.Module) -> dict[Tensor, int]:

@@ -146,3 +146,18 @@ def test_both_weights_of_a_recurrent_layer_are_drawn_by_its_units(
     train_reader(model, optimizer, 70)
     now = told()
     assert (now.values(tags.FROZEN_WEIGHTS), now.values(tags.FROZEN_UNTRAINED)) == ([2], [untrained])
+
+
+@pytest.mark.parametrize(("lr", "untrained"), [(0.0, 4.0), (0.01, 0.0)])
+def test_weights_that_no_optimizer_holds_are_looked_at_likewise(
+    run: Run, told: ToldReader, lr: float, untrained: float
+) -> None:
+    torch.manual_seed(3)
+    left_out = body()
+    pretrained(lr, 20)(left_out)
+    model = nn.Sequential(left_out, nn.Linear(32, 3))
+    optimizer = torch.optim.SGD(model[1].parameters(), 0.01)
+    attach(run, model, optimizer)
+    train(model, optimizer, 70)
+    now = told()
+    assert (now.values(tags.UNHELD_WEIGHTS), now.values(tags.UNHELD_UNTRAINED)) == ([4.0], [untrained])

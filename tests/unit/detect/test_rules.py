@@ -321,6 +321,13 @@ def test_coverage_weighs_what_the_optimizer_lacks(
     assert [s.severity for s in found] == ([severity] if severity else [])
 
 
+@pytest.mark.parametrize(("untrained", "severity"), [(8.0, "warning"), (1.0, "info")])
+def test_a_body_that_nothing_ever_trained_is_missing_from_the_optimizer(untrained: float, severity: str) -> None:
+    series = {tags.MISSING_PARAMS: 9.0, tags.STRANGER_PARAMS: 0.0, tags.UNHELD_WEIGHTS: 9.0}
+    found = judge(Coverage(), 5, {**series, tags.UNHELD_UNTRAINED: untrained}, missing=("backbone.conv1.weight",))
+    assert [s.severity for s in found] == [severity]
+
+
 def test_tensors_without_gradient_are_news_until_many_stand_still() -> None:
     few = judge(Detached(), 30, {tags.GRAD_NONE: 2.0, tags.UPDATE_UNCHANGED: 0.05})
     many = judge(Detached(), 30, {tags.GRAD_NONE: 20.0, tags.UPDATE_UNCHANGED: 0.6})
