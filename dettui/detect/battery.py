@@ -53,6 +53,7 @@ from dettui.detect.saturation import Saturated
 from dettui.detect.setup import Setup
 from dettui.detect.sizes import SmallNetwork, TinyBatch
 from dettui.detect.spike import Spike
+from dettui.detect.standstill import Standstill
 from dettui.detect.targets.rules import BadTargets
 from dettui.detect.term_weights import UnbalancedTerms
 from dettui.detect.tight_clip import TightClip
@@ -121,6 +122,7 @@ STATISTICAL: tuple[Rule, ...] = (
     FewInputs(),
     WorseAtFirstSight(),
     NothingOfInputs(),
+    Standstill(),
     LossFloor(),
     InputShift(),
     OutlierBatches(),

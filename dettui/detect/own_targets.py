@@ -52,10 +52,13 @@ class OwnTargets:
 def read_own_targets(context: Context, policy: OwnTargetsPolicy) -> OwnTargets | None:
     """None where too few pairs were compared, and of a detector that finds objects: pairs are of one of its terms, and
     classes are often learnt long after places."""
+    return None if _finds_objects(context, policy) else compare_own_targets(context, policy)
+
+
+def compare_own_targets(context: Context, policy: OwnTargetsPolicy) -> OwnTargets | None:
+    """The same, whatever the detector finds."""
     pairs, won = context.series(tags.FIT_PAIRS), context.series(tags.FIT_PAIRS_OWN)
     if pairs is None or won is None or len(pairs) != len(won) or context.is_resumed:
-        return None
-    if _finds_objects(context, policy):
         return None
     until = _fresh_until(context, pairs, policy)
     fresh = int(np.searchsorted(pairs.steps, until, side="right"))

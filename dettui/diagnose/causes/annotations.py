@@ -210,6 +210,19 @@ BOXES_WRONG_SCALE: Final = CauseRecord(
         Clue(
             "scale",
             2,
+            both(
+                at_most("max_coord", 1.5),
+                Unless(_TOLD),
+                Seen("not_learning", tags.FIT_PAIRS_OWN),
+                _FIT_AS_READ,
+                Says("likely_format", ("xyxy",)),
+            ),
+            "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px, few heads read "
+            "corners so, and nothing is learnt of the objects",
+        ),
+        Clue(
+            "scale",
+            2,
             both(_NORMALISED, _TOLD, Unless(_WANTS_SHARES)),
             "the largest coordinate is {max_coord:.3g} while images measure {min_image_side:.0f} px",
         ),

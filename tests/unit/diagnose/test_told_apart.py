@@ -667,6 +667,13 @@ def test_corners_in_shares_are_of_a_wrong_format_or_scale() -> None:
     assert list(of_a_detector(read_as=XYXY, max_coord=1.0))[:2] == ["boxes_wrong_format", "boxes_wrong_scale"]
 
 
+@pytest.mark.parametrize(("largest", "named"), [(1.0, True), (400.0, False)])
+def test_corners_in_shares_of_which_nothing_is_learnt_are_of_a_wrong_scale(largest: float, named: bool) -> None:
+    stuck = finding("not_learning", tag=tags.FIT_PAIRS_OWN)
+    signals = {**FINDS_NOTHING, "read_as": XYXY, "max_coord": largest}
+    assert (first_cause(diagnosis_of(stuck, model=NOBODY_KNOWS, **signals)) == "boxes_wrong_scale") is named
+
+
 @pytest.mark.parametrize(("read_as", "largest"), [(CXCYWH, 1.0), (XYXY, 400.0)])
 def test_what_most_heads_read_is_not_accused(read_as: float, largest: float) -> None:
     assert "boxes_wrong_format" not in of_a_detector(read_as=read_as, max_coord=largest)
