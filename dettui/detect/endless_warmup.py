@@ -17,6 +17,7 @@ class EndlessWarmupPolicy:
 
     share: float = 0.6  # of the run
     points: int = 50
+    apart: float = 0.05  # of the run, between the newest two points, at most: a peak may lie between them
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,13 @@ class EndlessWarmup:
     def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
         """At most one symptom; silent on a resumed run, whose steps may count another way."""
         schedule, total, tag = context.schedule, context.total_steps, tags.LR + "0"
-        if schedule is None or not total:
+        rates = context.series(tag)
+        if schedule is None or rates is None or not total:
             return Abstention(self.name, (tag, "run/total_steps"))
-        done = context.step / total
+        done = int(rates.steps[-1]) / total
         if not schedule.rising or context.is_resumed or done < self.policy.share:
+            return ()
+        if int(rates.steps[-1] - rates.steps[-2]) > self.policy.apart * total:
             return ()
         window = context.span(tag, self.policy.points)
         text = f"from {schedule.first:.1e} to {schedule.now:.1e}, and rising, with {done:.0%} of the run done"

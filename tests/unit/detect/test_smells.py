@@ -55,6 +55,13 @@ def test_a_cycle_that_has_come_down_is_no_warm_up() -> None:
     assert judge(EndlessWarmup(), series, total_steps=STEPS) == ()
 
 
+@pytest.mark.parametrize("measured", [(1, 2, 180), (1, 2, 3, 4)])
+def test_a_peak_may_lie_between_rare_measurements_or_behind_them(measured: tuple[int, ...]) -> None:
+    rates = np.linspace(1e-6, 1e-3, STEPS)
+    series = {tags.LR + "0": {step: float(rates[step - 1]) for step in measured}, tags.LOSS_TOTAL: flat()}
+    assert judge(EndlessWarmup(), series, total_steps=STEPS) == ()
+
+
 @pytest.mark.parametrize(
     ("norm", "loss", "optimizer", "told"),
     [
