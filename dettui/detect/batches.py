@@ -26,9 +26,27 @@ class BatchPolicy:
     unknown_epoch: int = 4  # steps, where the length of an epoch was not told
     ordered: int = 400  # newest measured batches in which an order is looked for
     ordered_least: int = 24
+    whole: int = 128  # inputs of one batch that is all there is: graphs, tables and the like are trained so on purpose
     carry: float = 0.4  # mean cosine of the deviations of successive batches; 0 by chance, 1 in sorted data
     z: float = 5.0
     varied: float = 1.0  # chi2 of class counts over what chance makes: below it all batches are alike, and none sorted
+
+
+def are_a_few_batches(context: Context, policy: BatchPolicy) -> bool:
+    """Whether all the inputs that ever came fill no more than a few batches."""
+    rows, new = context.median(tags.ROWS, 50), context.series(tags.ROWS_NEW)
+    if not rows or new is None or len(new) < policy.at_least or context.total(tags.ROWS_NEW, policy.newest) > 0:
+        return False
+    return float(np.nansum(new.values)) <= policy.unknown_epoch * rows
+
+
+def is_one_whole_batch(context: Context, policy: BatchPolicy) -> bool:
+    """Whether every step is given all the inputs there are, and they are more than a batch usually holds."""
+    rows, new = context.median(tags.ROWS, 50), context.series(tags.ROWS_NEW)
+    given = context.median(tags.ROWS_GIVEN, 50)
+    if not rows or new is None or given is None or given < policy.whole:
+        return False
+    return float(np.nansum(new.values)) <= rows
 
 
 @dataclass(frozen=True)
@@ -54,7 +72,11 @@ class BatchOrder:
         epoch = context.steps_per_epoch
         measured_every = (window[1] - window[0]) / max(len(lags) - 1, 1)
         soonest = max(self.policy.of_epoch * epoch, 1.0) if epoch else max(self.policy.unknown_epoch, measured_every)
+        if not epoch and are_a_few_batches(context, self.policy):
+            soonest = np.inf  # of every fourth step, say, three batches in turn return after twelve
         again = float(np.mean((lags > 0) & (lags <= soonest)))
+        if is_one_whole_batch(context, self.policy):
+            return None
         if again >= self.policy.repeated and not (epoch is not None and epoch <= 1):
             text = f"{again:.0%} of the newest {len(lags)} batches came before, {np.median(lags):.0f} steps ago"
             proof = Evidence(tags.BATCH_LAG, window, again, self.policy.repeated, ">=", text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dettui.detect.base import Symptom, told_by
+from dettui.detect.batches import BatchPolicy, is_one_whole_batch
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui_probe import tags
@@ -94,8 +95,8 @@ class EvaluationInputs:
     def _leaked(self, context: Context) -> Symptom | None:
         """A whole evaluation on training inputs; fewer are news, as some scripts score their training set too."""
         overlap, policy = read_overlap(context, self.policy), self.policy
-        if overlap is None or overlap <= policy.overlap:
-            return None
+        if overlap is None or overlap <= policy.overlap or is_one_whole_batch(context, BatchPolicy()):
+            return None  # of a graph, say, all nodes are given, and others are asked for than in training
         window = context.span(tags.EVAL_ROWS, policy.newest)
         severe = overlap >= policy.leaked
         text = f"{overlap:.0%} of the inputs of the newest evaluations were met in training"

@@ -156,6 +156,7 @@ SATURATED: Final = "layer/saturated/"
 # --- what is in a batch -------------------------------------------------------------------------------------
 ROWS: Final = "data/rows"
 ROWS_NEW: Final = "data/rows_new"
+ROWS_GIVEN: Final = "data/rows_given"
 BATCH_LAG: Final = "data/batch_lag"
 TARGETS_PER_ROW: Final = "data/targets_per_row"
 EVAL_ROWS: Final = "data/eval_rows"
@@ -329,6 +330,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(SATURATED + "{layer}", "share", "outputs of a sigmoid or tanh layer that are pinned to an end"),
     Tag(ROWS, "rows", "inputs of the batch that were fingerprinted"),
     Tag(ROWS_NEW, "rows", "of these, inputs that were not met before in this run"),
+    Tag(ROWS_GIVEN, "rows", "inputs of the batch, fingerprinted or not"),
     Tag(BATCH_LAG, "steps", "steps since the very same batch came before; 0 where it never did"),
     Tag(
         TARGETS_PER_ROW, "", "class targets for each input of a pass: 1 of a classifier, as many as tokens of a tagger"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dettui.detect.answers import common_share
-from dettui.detect.batches import BatchPolicy
+from dettui.detect.batches import BatchPolicy, are_a_few_batches
 from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
 from dettui.detect.contradiction import ContradictionPolicy, penalty_share
@@ -99,8 +99,10 @@ def _outlier_ratio(context: Context) -> float | None:
 def _in_epochs(context: Context, lag: float | None) -> float | None:
     if not lag:
         return None
-    epoch = context.steps_per_epoch
-    return lag / epoch if epoch else (0.0 if lag <= BatchPolicy.unknown_epoch else None)
+    epoch, policy = context.steps_per_epoch, BatchPolicy()
+    if epoch:
+        return lag / epoch
+    return 0.0 if lag <= policy.unknown_epoch or are_a_few_batches(context, policy) else None
 
 
 def _distinct_inputs(context: Context) -> float | None:

@@ -345,6 +345,7 @@ class Inputs:
         taken = rows.sample(args, kwargs)
         self._passed = rows.count(args, kwargs)
         if taken is not None:
+            self._collector.values[tags.ROWS_GIVEN] = self._passed
             self._collector.keep(self._recognising, self._rows.reading(taken))
 
     def _take_sums(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

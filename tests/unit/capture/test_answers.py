@@ -218,6 +218,7 @@ def test_ids_of_tokens_are_recognised_and_have_no_statistics(run: Run, told: Tol
     train(model, [(torch.arange(32).reshape(8, 4) % 10, torch.arange(32) % 3)], epochs=2)
     read = told()
     assert read.values(tags.BATCH_LAG) == [0, 1]
+    assert read.values(tags.ROWS_GIVEN) == [8, 8]
     assert read.values(tags.BATCH_MEAN) == []
 
 

@@ -17,6 +17,7 @@ from dettui.detect.batches import BatchOrder
 from dettui.detect.context import Context
 from dettui.detect.decay import DecayRules
 from dettui.detect.endless_warmup import EndlessWarmup
+from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Overfit
 from dettui.detect.floors import LossFloor
 from dettui.detect.gradients import GradientDepth
@@ -308,3 +309,34 @@ def test_weights_that_are_forgotten_in_some_tens_of_steps_are_told_where_nothing
     }
     found = judge(DecayRules(), series, optimizer=optimizer)
     assert [s.key for s in found] == (["decay"] if told else [])
+
+
+@pytest.mark.parametrize(("inputs", "told"), [(3 * 8, True), (40 * 8, False)])
+def test_a_few_batches_in_turn_are_told_though_only_every_fourth_step_is_seen(inputs: int, told: bool) -> None:
+    """Of three batches in turn, those of every fourth step return after twelve."""
+    seen = range(4, STEPS + 1, 4)
+    new = {step: 8.0 if 8 * place < inputs else 0.0 for place, step in enumerate(seen)}
+    lag = {step: 0.0 if 8 * place < inputs else 12.0 for place, step in enumerate(seen)}
+    found = judge(BatchOrder(), {tags.BATCH_LAG: lag, tags.ROWS: dict.fromkeys(seen, 8.0), tags.ROWS_NEW: new})
+    assert [s.key for s in found] == (["repeated"] if told else [])
+
+
+@pytest.mark.parametrize(("given", "told"), [(16.0, True), (2708.0, False)])
+def test_one_batch_of_all_there_is_is_meant_where_it_is_large(given: float, told: bool) -> None:
+    """As a graph, whose nodes are the rows of every step."""
+    rows = min(given, 32.0)
+    new = np.where(np.arange(STEPS) < 1, rows, 0.0)
+    series: dict[str, Values] = {tags.BATCH_LAG: np.minimum(np.arange(STEPS), 1.0), tags.ROWS: rows, tags.ROWS_NEW: new}
+    found = judge(BatchOrder(), {**series, tags.ROWS_GIVEN: given})
+    assert [s.key for s in found] == (["repeated"] if told else [])
+
+
+@pytest.mark.parametrize(("given", "told"), [(64.0, True), (2708.0, False)])
+def test_an_evaluation_on_all_there_is_is_no_leak_where_every_step_is_given_it(given: float, told: bool) -> None:
+    """The nodes of a graph, of which training and evaluation are asked for different ones."""
+    new = np.where(np.arange(STEPS) < 1, 32.0, 0.0)
+    evaluated = range(20, STEPS + 1, 20)
+    series: dict[str, Values] = {tags.ROWS: 32.0, tags.ROWS_NEW: new, tags.ROWS_GIVEN: given}
+    for tag, value in ((tags.EVAL_PASSES, 1.0), (tags.EVAL_ROWS, 32.0), (tags.EVAL_ROWS_TRAINED, 32.0)):
+        series[tag] = dict.fromkeys(evaluated, value)
+    assert [s.key for s in judge(EvaluationInputs(), series)] == (["leak"] if told else [])
