@@ -155,8 +155,10 @@ class Unseen:
         """At most one symptom, naming all unseen classes; info where the head is simply larger than the data, or keeps
         ids for padding and the like."""
         counts = context.counts("targets")
-        if counts is None or context.model is None or not context.model.num_classes:
-            return Abstention(self.name, (TARGET_COUNTS,) if counts is None else ("model/num_classes",))
+        if counts is None or context.model is None:
+            return Abstention(self.name, (TARGET_COUNTS,))
+        if not context.model.num_classes and not _is_detector_of_named_classes(context, counts):
+            return Abstention(self.name, ("model/num_classes",))
         seen, first = foreground(context, counts)
         absent = [int(k) + first for k in np.flatnonzero(seen == 0)]
         total = int(seen.sum())
@@ -192,7 +194,13 @@ class Unseen:
 def is_made_to_measure(model: ModelInfo, counts: ClassCounts, classes: int) -> bool:
     """True for a detection head whose *classes* the script named, all of them: it was built for the data set, where a
     classifier may come with more outputs than a task needs."""
-    return model.family.startswith("torchvision.") and are_named(counts) and len(counts.names) >= classes
+    is_detector = model.family.startswith("torchvision.") or not model.num_classes
+    return is_detector and are_named(counts) and len(counts.names) >= classes
+
+
+def _is_detector_of_named_classes(context: Context, counts: ClassCounts) -> bool:
+    """Whether the head is nobody's that is known, and the script says by their names which classes it is for."""
+    return context.series(tags.TARGET_BOXES) is not None and are_named(counts)
 
 
 def _name(counts: ClassCounts, class_id: int) -> str:

@@ -10,6 +10,7 @@ import pytest
 from scenarios.build import Setting, Values, run_messages
 from scenarios.play import store_of
 from scenarios.shapes import decay, detector, grid, noisy, step_lr
+from unit.detect.judging import context_of
 
 from dettui.detect.base import Rule, Symptom
 from dettui.detect.battery import RULES, evaluate_all
@@ -401,6 +402,24 @@ def test_a_detection_head_whose_classes_were_all_named_was_made_to_measure(
     setting = {"family": family, "class_names": names, "num_classes": classes, "targets": (0.0, 9.0, 9.0)}
     (found,) = judge(Unseen(), 2000, loss(np.ones(2000)), **setting)
     assert found.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("names", "has_boxes", "severity"),
+    [
+        (("a", "b", "c", "d"), True, "warning"),
+        (tuple("x" * (k + 1) for k in range(80)), True, "info"),  # of COCO, as it is downloaded
+        ((), True, None),
+        (("a", "b", "c", "d"), False, None),
+    ],
+)
+def test_a_detector_that_nobody_knows_is_for_the_classes_that_the_script_named(
+    names: tuple[str, ...], has_boxes: bool, severity: str | None
+) -> None:
+    setting = {"family": "unknown", "class_names": names, "num_classes": None, "background": None}
+    series = loss(np.ones(8000)) | ({tags.TARGET_BOXES: 2.0} if has_boxes else {})
+    found = Unseen().evaluate(context_of(8000, series, targets=(9.0, 0.0), **setting))
+    assert isinstance(found, Abstention) if severity is None else [s.severity for s in found] == [severity]
 
 
 @pytest.mark.parametrize(
