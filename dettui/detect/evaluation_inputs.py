@@ -1,4 +1,5 @@
-"""How evaluations are fed: other inputs than training, inputs of training, or a model in training mode."""
+"""How evaluations are fed: other inputs than training, inputs of training, classes under other names, or a model in
+training mode."""
 
 from __future__ import annotations
 
@@ -24,6 +25,9 @@ class EvaluationPolicy:
     ratio: float = 2.5  # of the standard deviations, either way
     leaked: float = 0.9  # share of the inputs met in training that makes an evaluation one of the training set
     overlap: float = 0.02  # the same that is news
+    agreeing: int = 3  # newest evaluations that call classes by other names
+    renamed: int = 2  # classes at least: a swap is of two
+    renamed_share: float = 0.1  # of the classes that can be judged
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,26 @@ def read_overlap(context: Context, policy: EvaluationPolicy) -> float | None:
 
 
 @dataclass(frozen=True)
+class Renamed:
+    """Classes that evaluations call by other names than training does."""
+
+    classes: float
+    judged: float
+
+    def is_another_order(self, policy: EvaluationPolicy) -> bool:
+        """Whether these are too many for an accident."""
+        return self.classes >= policy.renamed and self.classes >= policy.renamed_share * self.judged
+
+
+def read_renamed(context: Context, policy: EvaluationPolicy) -> Renamed | None:
+    """The least of the newest evaluations; None where too few were heard."""
+    renamed, judged = (context.window(tag, policy.agreeing) for tag in (tags.EVAL_RENAMED, tags.EVAL_CLASSES))
+    if len(renamed) < policy.agreeing or len(judged) < policy.agreeing:
+        return None
+    return Renamed(float(renamed.min()), float(judged[-1]))
+
+
+@dataclass(frozen=True)
 class EvaluationInputs:
     """Evaluations that cannot be compared with training."""
 
@@ -73,7 +97,12 @@ class EvaluationInputs:
         """One symptom for each check that fails."""
         if context.series(tags.EVAL_PASSES) is None:
             return Abstention(self.name, (tags.EVAL_PASSES,))
-        found = (self._shifted(context), self._leaked(context), self._in_training_mode(context))
+        found = (
+            self._shifted(context),
+            self._leaked(context),
+            self._renamed(context),
+            self._in_training_mode(context),
+        )
         return tuple(symptom for symptom in found if symptom is not None)
 
     def _shifted(self, context: Context) -> Symptom | None:
@@ -105,6 +134,19 @@ class EvaluationInputs:
         )
         title = f"{overlap:.0%} of the evaluation was seen in training"
         return told_by([proof], "bad_evaluation", "warning" if severe else "info", title, exact=True, key="leak")
+
+    def _renamed(self, context: Context) -> Symptom | None:
+        """What training calls one class, evaluations call another."""
+        policy, renamed = self.policy, read_renamed(context, self.policy)
+        if renamed is None or not renamed.is_another_order(policy):
+            return None
+        window = context.span(tags.EVAL_RENAMED, policy.agreeing)
+        told = context.events("renamed_classes")
+        text = told[-1].text if told else "inputs of an evaluation are answered by other names"
+        text += f" ({renamed.classes:.0f} of {renamed.judged:.0f} classes)"
+        proof = Evidence(tags.EVAL_RENAMED, window, renamed.classes, float(policy.renamed), ">=", text)
+        title = "Evaluations call classes by other names than training"
+        return told_by([proof], "bad_evaluation", "warning", title, key="names")
 
     def _in_training_mode(self, context: Context) -> Symptom | None:
         """Dropout and BatchNorm act in evaluations.  News only for detectors, which give losses in no other mode."""

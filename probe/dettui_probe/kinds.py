@@ -15,6 +15,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "warning": "a warning was raised in the script or one of its workers",
         "nonfinite": "a NaN or an infinity appeared where there was none",
         "bad_target": "targets that cannot be right, with an example",
+        "renamed_classes": "an evaluation answers classes by other names; the text says which",
         "coverage": "parameters and optimizers do not cover each other",
         "watch": "another model is watched from here on",
         "no_backward": "the script trains in name only: no forward pass in training mode, or no backward, was seen",

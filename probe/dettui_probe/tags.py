@@ -161,6 +161,8 @@ BATCH_LAG: Final = "data/batch_lag"
 TARGETS_PER_ROW: Final = "data/targets_per_row"
 EVAL_ROWS: Final = "data/eval_rows"
 EVAL_ROWS_TRAINED: Final = "data/eval_rows_in_training"
+EVAL_CLASSES: Final = "eval_names/classes"
+EVAL_RENAMED: Final = "eval_names/renamed"
 BATCH: Final = "batch/"  # + mean, std, min, max, ...: the first tensor that the model is given in training
 EVAL_BATCH: Final = "eval_batch/"
 BATCH_MEAN, BATCH_STD, BATCH_MIN, BATCH_MAX = (BATCH + s for s in ("mean", "std", "min", "max"))
@@ -337,6 +339,8 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     ),
     Tag(EVAL_ROWS, "rows", "inputs of evaluations that were fingerprinted"),
     Tag(EVAL_ROWS_TRAINED, "rows", "of these, inputs that were met in training"),
+    Tag(EVAL_CLASSES, "classes", "classes of which an evaluation has eight inputs or more, where its loss is heard"),
+    Tag(EVAL_RENAMED, "classes", "of these, classes that are answered as another one, and that one not as itself"),
     Tag(BATCH + "{mean,std,min,max}", "", "the first tensor that the model is given in training (strided sample)"),
     Tag(BATCH + "roughness", "", "of it, mean square difference of neighbours over twice the variance; 1 for noise"),
     Tag(BATCH_NONFINITE, "tensors", "inputs of the step, looked at whole, that hold a NaN or an infinity"),

@@ -9,7 +9,7 @@ import numpy as np
 from dettui.detect.chance import class_entropy
 from dettui.detect.context import Context
 from dettui.detect.eval_loss import eval_loss
-from dettui.detect.evaluation_inputs import EvaluationPolicy, read_overlap, read_shift
+from dettui.detect.evaluation_inputs import EvaluationPolicy, read_overlap, read_renamed, read_shift
 from dettui.detect.evaluations import PREFIX, CollapsePolicy, direction
 from dettui.detect.generalisation import GeneralisationPolicy, read_fresh_gap
 from dettui.detect.no_score import NoScorePolicy, read_fallen
@@ -25,8 +25,11 @@ def add_evaluation_inputs(context: Context, known: Signals) -> Signals:
     passes = context.window(tags.EVAL_PASSES, policy.newest)
     training = context.window(tags.EVAL_PASSES_TRAINING, policy.newest)
     fresh = read_fresh_gap(context, GeneralisationPolicy())
+    renamed = read_renamed(context, policy)
     known = replace(
         known,
+        classes_renamed=None if renamed is None else renamed.classes,
+        classes_evaluated=None if renamed is None else renamed.judged,
         eval_means_apart=None if shift is None else shift.means_apart,
         eval_std_ratio=None if shift is None else shift.ratio,
         roughness_ratio=_roughness_ratio(context, policy),

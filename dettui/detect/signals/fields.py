@@ -175,6 +175,8 @@ class Signals:
     eval_loss_over_train: float | None = None  # newest evaluation loss over the training loss
     eval_loss_over_train_first: float | None = None  # the same at the first evaluation [S34]
     eval_over_fresh: float | None = None  # growth of evaluation over training loss while training met new inputs only
+    classes_renamed: float | None = None  # classes that evaluations call by other names than training
+    classes_evaluated: float | None = None  # classes of which evaluations have enough inputs to tell
     eval_loss_over_guess: float | None = None  # least evaluation loss over H(pi) [S19]
     eval_best: float | None = None
     eval_last: float | None = None

@@ -24,6 +24,8 @@ EVALUATOR_BROKEN: Final = CauseRecord(
     overturned_by="Ground truth scores 1 once crowd and ignore regions are left out.",
 )
 
+_RENAMED: Final = both(Seen("bad_evaluation", tags.EVAL_RENAMED), over("classes_renamed", 0))
+
 OVERFITTING: Final = CauseRecord(
     id="overfitting",
     group="evaluation",
@@ -42,6 +44,12 @@ OVERFITTING: Final = CauseRecord(
             2,
             Seen("overfit"),
             "the evaluation went from its best {eval_best:.4g} to {eval_last:.4g} while the training loss fell",
+        ),
+        Clue(
+            "names",
+            -2,
+            _RENAMED,
+            "evaluations call {classes_renamed:.0f} classes by other names than training: what is learnt holds there",
         ),
         Clue(
             "fresh",
@@ -74,6 +82,13 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
     meaning="Class ids of training and evaluation mean different things.",
     symptoms=("bad_evaluation", "overfit"),
     clues=(
+        Clue(
+            "names",
+            2,
+            _RENAMED,
+            "inputs of {classes_renamed:.0f} of {classes_evaluated:.0f} classes are answered as another class in "
+            "evaluations, and inputs of that one are not: a network mixes classes up, and does not exchange them",
+        ),
         Clue(
             "first",
             2,

@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from dettui_probe.capture import rows
 from dettui_probe.capture.callers import call_site
 from dettui_probe.capture.collector import Collector
+from dettui_probe.capture.confusion import Confusion
 from dettui_probe.capture.criterion import SEARCHED
 from dettui_probe.capture.loss import accumulation, constant_divisor
 from dettui_probe.capture.loss_calls import (
@@ -82,13 +83,15 @@ class _Evaluation:
         self.is_void = False
         self._sites: list[int] = []  # of the script, from which passes were called, in order
 
-    def comes_from(self, site: int) -> None:
-        """A pass is called from *site*: where another loop begins, what an earlier one came to is forgotten."""
+    def comes_from(self, site: int) -> bool:
+        """A pass is called from *site*: where another loop begins, what an earlier one came to is forgotten.  Returns
+        whether one does."""
         if self._sites and self._sites[-1] == site:
-            return
+            return False
         self.is_void = self.is_void or site in self._sites  # by turns: two passes of one input
         self._sites.append(site)
         self.total, self.rows = None, 0
+        return True
 
     def add(self, loss: Tensor, count: int) -> None:
         """The mean *loss* of a pass on *count* inputs."""
@@ -129,6 +132,7 @@ class HeldOut:
         self._taps = Taps(offer, self._heard)
         self._learnt: Learnt | None = None
         self._evaluation = _Evaluation()
+        self._confusion = Confusion()  # of that evaluation
         self._answer: Answer | None = None  # of the newest pass, until something else begins
         self._rows = 0  # inputs of that pass
         self._candidates: list[_Candidate] = []  # scalars of the newest training pass
@@ -162,18 +166,20 @@ class HeldOut:
     def passes_were_of_training(self) -> None:
         """Backward follows the passes that were taken for an evaluation."""
         self.close()
-        self._evaluation = _Evaluation()
+        self._evaluation, self._confusion = _Evaluation(), Confusion()
 
     def close_step(self, step: int) -> None:
         """Hand what was heard to the collector."""
         if self._wants(step) and self._backwards:
             self._run(self._conclude, step)
+        self._collector.keep(self._instrument, self._confusion.reading())
+        self._confusion = Confusion()
 
     def last_words(self) -> list[Signed]:
         """What the evaluation came to that no step followed."""
         self.close()
         reading = self._evaluation.reading() if self._learnt is not None else None
-        return [] if reading is None else [(self._instrument, reading)]
+        return [(self._instrument, told) for told in (reading, self._confusion.reading()) if told is not None]
 
     # --- evaluation ---------------------------------------------------------------------------------------------
 
@@ -271,7 +277,8 @@ class HeldOut:
     def _listen(self, output: object) -> None:
         assert self._learnt is not None
         if self._given is not None:  # and not another part of the model in the same pass
-            self._evaluation.comes_from(call_site())
+            if self._evaluation.comes_from(call_site()):
+                self._confusion = Confusion()
             self._rows, self._calls = _count(*self._given), 0
         maker = self._learnt.call.maker
         self._taps.close()
@@ -293,6 +300,8 @@ class HeldOut:
             self._note(call, result)
         elif self._learnt is not None and call.is_as(self._learnt.call):
             self._measure(result)
+        if self._in_evaluation and self._learnt is not None and _answers_as(call, self._learnt.call):
+            self._confusion.add(maker.name if isinstance(maker, Kernel) else "", args)
 
     def _measure(self, loss: Tensor) -> None:
         """*loss* is that of the newest pass."""
@@ -301,6 +310,11 @@ class HeldOut:
             self._evaluation.is_void = True
         elif self._learnt is not None and self._learnt.of_rows in (None, self._rows):
             self._evaluation.add(loss, self._rows)
+
+
+def _answers_as(call: Call, learnt: Call) -> bool:
+    """Whether *call* is given answers as the *learnt* one is: also those of several passes, joined."""
+    return call.is_as(learnt) or (isinstance(call.maker, Kernel) and call.width == learnt.width)
 
 
 def _is_made_as(found: Learnt | None, learnt: Learnt) -> bool:

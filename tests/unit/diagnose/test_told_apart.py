@@ -207,6 +207,13 @@ def test_the_same_gap_between_inputs_that_lie_apart_speaks_for_their_preparation
     assert "class_names_mismatch" not in causes_of(diagnosis, "bad_evaluation")
 
 
+def test_classes_that_evaluations_exchange_are_no_overfitting() -> None:
+    rising, names = finding("overfit"), finding("bad_evaluation", tag=tags.EVAL_RENAMED)
+    diagnosis = diagnosis_of(rising, names, classes_renamed=3.0, classes_evaluated=6.0)
+    assert [first_cause(diagnosis, i) for i in range(2)] == ["class_names_mismatch"] * 2
+    assert first_cause(diagnosis_of(rising, classes_renamed=0.0)) == "overfitting"
+
+
 def test_a_gap_at_first_sight_is_no_overfitting() -> None:
     assert first_cause(diagnosis_of(finding("overfit"), eval_over_fresh=1.1)) == "overfitting"
     diagnosis = diagnosis_of(finding("overfit"), **AT_FIRST_SIGHT)
