@@ -6,7 +6,7 @@ from typing import Final
 
 from dettui.diagnose.cause import CONSEQUENCES, CauseRecord, Clue, Proof
 from dettui.diagnose.causes.batch import NORM_LAGS
-from dettui.diagnose.causes.inputs import FILTERED
+from dettui.diagnose.causes.inputs import FILTERED, SMOOTHED
 from dettui.diagnose.causes.scores import FINDS_ITS_OBJECTS, LOST
 from dettui.diagnose.conditions import Seen, Unless, at_least, between, both, either, over, under
 from dettui_probe import tags
@@ -363,6 +363,12 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
             FILTERED,
             "inputs of training are {roughness_ratio:.2g} times as rough as those of evaluations: noise or a filter "
             "made them so, not a scale",
+        ),
+        Clue(
+            "filter",
+            -1,
+            SMOOTHED,
+            "inputs of training are {roughness_ratio:.2g} times as rough as those of evaluations, which no scale makes",
         ),
         Clue(
             "filter",

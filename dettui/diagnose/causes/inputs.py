@@ -27,6 +27,11 @@ FILTERED: Final = either(over("roughness_ratio", 2.5), under("roughness_ratio", 
 """Noise, blur and the like change how rough inputs are; a scale and a shift do not.  Between the few lines of a small
 batch and those of an evaluation it varies from 0.39 to 1.7 by itself."""
 
+SMOOTHED: Final = both(
+    under("roughness_ratio", 0.33), either(over("eval_means_apart", 1.0), over("eval_std_ratio", 2.5))
+)
+"""Smoother than chance makes a batch, and of another scale: a filter was at work, or a filter and a scale."""
+
 INPUTS_NOT_NORMALISED: Final = CauseRecord(
     id="inputs_not_normalised",
     group="inputs",
@@ -225,6 +230,12 @@ AUGMENTATION_TOO_STRONG: Final = CauseRecord(
             FILTERED,
             "inputs of training are {roughness_ratio:.2g} times as rough as those of evaluations: drowned in noise, or "
             "blurred",
+        ),
+        Clue(
+            "filter",
+            1.5,
+            SMOOTHED,
+            "inputs of training are {roughness_ratio:.2g} times as rough as those of evaluations: blurred, it seems",
         ),
         Clue(
             "gap",

@@ -273,6 +273,14 @@ def test_a_filter_in_training_explains_evaluations_that_worsen_on_other_inputs(r
     assert first_cause(diagnosis_of(*found, **apart, roughness_ratio=1.0)) == "train_eval_mismatch"
 
 
+def test_inputs_that_are_darker_and_smoother_in_training_speak_for_a_filter_before_a_scale() -> None:
+    darker = {"eval_means_apart": 6.4, "eval_std_ratio": 5.0}
+    causes = causes_of(diagnosis_of(finding("bad_evaluation"), **darker, roughness_ratio=0.28), "bad_evaluation")
+    assert list(causes) == ["augmentation_too_strong", "train_eval_mismatch"]
+    scaled = causes_of(diagnosis_of(finding("bad_evaluation"), **darker, roughness_ratio=0.5), "bad_evaluation")
+    assert list(scaled) == ["train_eval_mismatch"]
+
+
 def test_inputs_of_another_scale_and_as_rough_are_no_strong_augmentation() -> None:
     shifted = {"eval_means_apart": 1.5, "eval_std_ratio": 3.0, "roughness_ratio": 1.0}
     diagnosis = diagnosis_of(finding("bad_evaluation"), **shifted)
