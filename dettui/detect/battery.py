@@ -55,7 +55,7 @@ from dettui.detect.sizes import SmallNetwork, TinyBatch
 from dettui.detect.spike import Spike
 from dettui.detect.standstill import Standstill
 from dettui.detect.targets.rules import BadTargets
-from dettui.detect.term_weights import UnbalancedTerms
+from dettui.detect.term_weights import UnbalancedTerms, UntoldWeights
 from dettui.detect.tight_clip import TightClip
 from dettui.detect.timing import InputBound
 from dettui.detect.unlearnt import BoxesCameOff, Unlearnt
@@ -114,6 +114,7 @@ STATISTICAL: tuple[Rule, ...] = (
     TightClip(),
     HeavyMomentum(),
     UnbalancedTerms(),
+    UntoldWeights(),
     Maximised(),
     BatchOrder(),
     SameAnswer(),

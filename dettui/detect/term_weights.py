@@ -1,4 +1,5 @@
-"""How a loss weighs its terms: read off the total, which is a sum of them (diagnosis.md S29)."""
+"""How a loss weighs its terms: read off the total, which is a sum of them, or off its graph, where nobody tells the
+terms (diagnosis.md S29)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
+from dettui.detect.scores_of_places import best_precision
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats, Steps
 from dettui.numerics.robust import median
@@ -31,6 +33,7 @@ class TermPolicy:
     undeclared: int = 2000  # steps, where the length was not told
     first_part: float = 0.2  # of the first total, at most, of a term that was weighed down by mistake
     first: int = 10
+    found_all_the_same: float = 0.5  # average precision of a detector to which its weights do no harm
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,12 @@ def _fits(model: Floats, sums: Floats, policy: TermPolicy) -> bool:
     return bool(np.abs(model - sums).max() <= policy.exact * np.abs(sums).max())
 
 
+def is_halfway(context: Context, policy: TermPolicy) -> bool:
+    """Whether half of the run is over, as far as anything tells how long it is."""
+    total = context.total_steps
+    return context.step >= (policy.undeclared if total is None else policy.halfway * total)
+
+
 @dataclass(frozen=True)
 class UnbalancedTerms:
     """A term weighs next to nothing beside another and does not fall, or hardly."""
@@ -127,12 +136,8 @@ class UnbalancedTerms:
         first = context.early_median(tags.LOSS_TOTAL, policy.first)
         if context.series(tags.TARGET_BOXES) is None or not total or not first:
             return policy.unmoved
-        is_slow = first_part < policy.first_part * first and self._is_halfway(context)
+        is_slow = first_part < policy.first_part * first and is_halfway(context, policy)
         return policy.hardly_moved if is_slow or part < policy.little * total else policy.unmoved
-
-    def _is_halfway(self, context: Context) -> bool:
-        total = context.total_steps
-        return context.step >= (self.policy.undeclared if total is None else self.policy.halfway * total)
 
     def _symptom(self, read: TermWeights, tag: str, most: str, level: float) -> Symptom:
         factor = read.weights[most] / read.weights[tag]
@@ -142,3 +147,35 @@ class UnbalancedTerms:
         fall = "does not fall" if level > self.policy.unmoved else "hardly falls"
         title = f"{tag} weighs a {factor:.0f}th of {most} and {fall}"
         return told_by([proof], "config_smell", "warning", title, key="terms")
+
+
+def untold_weights(context: Context, policy: TermPolicy) -> float | None:
+    """How far apart the weights of the terms are in the graph of the loss of a detector that tells no term; None where
+    that is not known, or a penalty on the weights of the network is among them, which may weigh what it will."""
+    terms = [tag for tag in context.tags_under(tags.LOSS) if tag != tags.LOSS_TOTAL]
+    if len(terms) > 1 or context.series(tags.TARGET_BOXES) is None or context.last(tags.GRAPH_PENALTY):
+        return None
+    seen = context.window(tags.GRAPH_APART, policy.window)
+    return float(seen.min()) if len(seen) else None
+
+
+@dataclass(frozen=True)
+class UntoldWeights:
+    """Weights as far apart, of terms that nobody tells, in a detector that has found little by half of its run."""
+
+    policy: TermPolicy = TermPolicy()
+    name: str = "untold_weights"
+
+    def evaluate(self, context: Context) -> Sequence[Symptom] | Abstention:
+        """At most one symptom."""
+        apart, score, policy = untold_weights(context, self.policy), best_precision(context), self.policy
+        if apart is None or score is None:
+            return Abstention(self.name, (tags.GRAPH_APART, "eval/mAP"))
+        if apart < policy.apart or score >= policy.found_all_the_same or not is_halfway(context, policy):
+            return ()
+        text = (
+            f"one term of the loss is multiplied by {apart:.0f} times as much as another; evaluations find {score:.2g} "
+            "at best"
+        )
+        proof = Evidence(tags.GRAPH_APART, context.span(tags.GRAPH_APART, 1), apart, policy.apart, ">", text)
+        return (told_by([proof], "config_smell", "warning", "One term of the loss drowns another", key="untold"),)

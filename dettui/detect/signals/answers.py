@@ -15,7 +15,7 @@ from dettui.detect.maximised import MaximisedPolicy, falls_without_end, terms_cl
 from dettui.detect.outliers import OutlierBatches
 from dettui.detect.own_targets import OwnTargetsPolicy, read_own_targets
 from dettui.detect.signals.fields import Signals
-from dettui.detect.term_weights import TermPolicy, read_weights
+from dettui.detect.term_weights import TermPolicy, read_weights, untold_weights
 from dettui.domain.finding import Abstention
 from dettui.numerics.robust import median
 from dettui_probe import tags
@@ -45,6 +45,7 @@ def add_answers(context: Context, known: Signals) -> Signals:
         falls_without_end=falls_without_end(context, MaximisedPolicy()),
         top_term_share=_top_term_share(context),
         term_weights_apart=_term_weights_apart(context),
+        untold_weights_apart=untold_weights(context, TermPolicy()),
     )
 
 

@@ -155,6 +155,7 @@ class Signals:
     falls_without_end: float | None = None  # size of a total below zero, over its first one, where gradients grew too
     top_term_share: float | None = None  # of the greatest loss term in their sum [S29]
     term_weights_apart: float | None = None  # greatest over least factor of the terms in their total
+    untold_weights_apart: float | None = None  # the same of a detector that tells no terms, by the graph of its loss
     # inputs
     input_mean: float | None = None
     input_std: float | None = None

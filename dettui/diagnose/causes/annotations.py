@@ -516,6 +516,12 @@ LABELS_SHUFFLED: Final = CauseRecord(
         Clue("chance", -2, under("eval_loss_over_guess", 0.9), "evaluations are better than guessing"),
         Clue("size", -1, Seen("plateau", tags.ROWS), "the network has fewer weights than there are examples"),
         Clue(
+            "terms",
+            -2,
+            Seen("config_smell", tags.GRAPH_APART),
+            "one term of the loss is weighed so much more than another that this one need not be learnt",
+        ),
+        Clue(
             "rate",
             -2,
             both(Seen("config_smell", tags.LR), Unless(over("lr_over_recipe", 1))),

@@ -249,9 +249,16 @@ LOSS_TERMS_UNBALANCED: Final = CauseRecord(
             over("term_weights_apart", 25),
             "in the total one term counts {term_weights_apart:.0f} times as much as another",
         ),
+        Clue(
+            "share",
+            2,
+            both(Seen("config_smell", tags.GRAPH_APART), over("untold_weights_apart", 25)),
+            "in the graph of the loss one term is multiplied by {untold_weights_apart:.0f} times as much as another, "
+            "and evaluations find little",
+        ),
         Clue("share", -2, under("top_term_share", 0.8), "the largest term makes up {top_term_share:.0%} of the loss"),
     ),
-    tags=("loss/",),
+    tags=("loss/", tags.GRAPH_APART),
     explains_away=("missing_annotations", "label_noise"),
     check="Take the gradient norm of each term alone on one batch: they should lie within a factor of 10.",
     remedy="Weight the terms so that each brings a like share: loss = sum(w[k] * v for k, v in losses.items()).",

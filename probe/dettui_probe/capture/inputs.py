@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from dettui_probe import tags
-from dettui_probe.capture import activations, fit, loss_graph, rows, surest, swaps
+from dettui_probe.capture import activations, fit, loss_factors, loss_graph, rows, surest, swaps
 from dettui_probe.capture.anchors import OwnAnchors
 from dettui_probe.capture.assignment import Assignment, Site
 from dettui_probe.capture.boxes import TargetChecks
@@ -365,6 +365,7 @@ class Inputs:
 
     def _dissect(self, losses: Sequence[Tensor]) -> None:
         self._collector.values.update(loss_graph.anatomy(losses[0]))
+        self._collector.values.update(loss_factors.weighing(losses[0]))
 
     def _take_answers(self, losses: Sequence[Tensor]) -> None:
         heads = loss_graph.heads_of(losses[0])

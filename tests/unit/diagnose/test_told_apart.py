@@ -189,6 +189,15 @@ def test_a_gradient_of_zeros_is_not_mended_by_longer_steps() -> None:
     assert first_cause(dead) == "dead_relu"
 
 
+def test_a_drowned_term_explains_classes_that_are_not_learnt() -> None:
+    chance = {"own_targets_at_most": 0.6, "own_targets_share": 0.5, "own_targets_at_least": 0.4, "output_spread": 0.4,
+              "log10_update_ratio": -2.5}  # fmt: skip
+    assert first_cause(diagnosis_of(finding("not_learning", tag=tags.FIT_PAIRS_OWN), **chance)) == "labels_shuffled"
+    smell = finding("config_smell", tag=tags.GRAPH_APART)
+    diagnosis = diagnosis_of(smell, finding("not_learning", tag="eval/mAP50"), **chance, untold_weights_apart=250.0)
+    assert {first_cause(diagnosis, 0), first_cause(diagnosis, 1)} == {"loss_terms_unbalanced"}
+
+
 # --- evaluations ------------------------------------------------------------------------------------------------
 
 AT_FIRST_SIGHT = {"eval_over_fresh": 3.0, "eval_means_apart": 0.05, "eval_std_ratio": 1.0}
