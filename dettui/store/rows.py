@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dettui.store.columns import Rows
+from dettui.store.evaluations import EvaluationNames
 from dettui_probe import wire
 
 _STEP = np.dtype("<i8")
@@ -80,15 +81,16 @@ class Columns:
 
     def __init__(self, max_tags: int, *, keeps_unnamed: bool = True) -> None:
         self._names: dict[int, str] = {}
+        self._evaluations = EvaluationNames()
         self._known: set[str] = set()
         self._max_tags = max_tags
         self._keeps_unnamed = keeps_unnamed
         self._layouts: dict[tuple[int, ...], tuple[tuple[str, ...], list[int] | None]] = {}
 
     def learn(self, first: int, names: Sequence[str]) -> None:
-        """Column ids from *first* on have these *names*."""
+        """Column ids from *first* on have these *names*; those of evaluations are called as they are everywhere."""
         if first >= 0 and first + len(names) <= _MAX_COLUMNS:
-            self._names.update(enumerate(names, first))
+            self._names.update(enumerate(self._evaluations.read(names), first))
             self._layouts.clear()
 
     def forget(self) -> None:
