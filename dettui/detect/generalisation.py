@@ -135,12 +135,17 @@ def read_fresh_gap(context: Context, policy: GeneralisationPolicy) -> FreshGap |
 
 
 def _fresh_until(context: Context, policy: GeneralisationPolicy) -> int | None:
-    """The step at which inputs first came again, or the newest; None where inputs are not recognised."""
+    """The step at which inputs first came again; None where inputs are not recognised.
+
+    Augmented ones never come again, however often they are met: then only an epoch that was declared tells.
+    """
     rows, new = context.series(tags.ROWS), context.series(tags.ROWS_NEW)
     if rows is None or new is None or len(rows) != len(new):
         return None
     again = np.flatnonzero(new.values < policy.fresh * rows.values)
-    return int(rows.steps[again[0]]) if len(again) else int(rows.steps[-1])
+    if len(again):
+        return int(rows.steps[again[0]])
+    return context.start_step + context.steps_per_epoch if context.steps_per_epoch else None
 
 
 @dataclass(frozen=True)

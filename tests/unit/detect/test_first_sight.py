@@ -71,7 +71,13 @@ def test_a_gap_that_opens_only_behind_inputs_met_again_is_overfitting_and_no_new
 
 def test_a_handful_of_equal_inputs_ends_nothing() -> None:
     nearly = dict.fromkeys(range(4, STEPS + 1, 4), 30.0)
-    assert is_told(run(**{tags.ROWS_NEW: nearly}))
+    assert is_told(run(**{tags.ROWS_NEW: nearly}), steps_per_epoch=STEPS)
+
+
+@pytest.mark.parametrize(("epoch", "told"), [(STEPS, True), (150, False), (None, False)])
+def test_augmented_inputs_never_come_again_so_that_only_an_epoch_tells(epoch: int | None, told: bool) -> None:
+    always = dict.fromkeys(range(4, STEPS + 1, 4), 32.0)
+    assert is_told(run(**{tags.ROWS_NEW: always}), steps_per_epoch=epoch) is told
 
 
 @pytest.mark.parametrize(
