@@ -11,7 +11,7 @@ import numpy as np
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
 from dettui.detect.eval_loss import eval_loss
-from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Floats, Series
 from dettui.numerics.robust import MAD_TO_SIGMA
 from dettui_probe import tags
@@ -39,6 +39,7 @@ class OverfitPolicy:
     of_first: float = 0.03
     train_fall: float = 0.02  # of the training loss since the best evaluation
     least_loss: float = 0.1  # of the first training loss: below it an evaluation loss is small, however it moves
+    slight: float = 0.1  # of the lowest loss: a smaller rise is news only, which early stopping takes care of
     least_score: float = 0.02  # of one between 0 and 1: what never was there cannot be lost
     sampling: float = 1.5  # times the standard error of a share of so few inputs as an evaluation has
     most_passes: int = 8  # of an evaluation, of which all inputs are counted [capture/rows.py]
@@ -111,7 +112,8 @@ class Overfit:
         )
         if rise <= limit or not self._training_improved(context, int(series.steps[best])):
             return None
-        return _symptom(series, best, rise, limit)
+        is_slight = direction(series.tag) < 0 and rise < self.policy.slight * abs(float(series.values[best]))
+        return _symptom(series, best, rise, limit, "info" if is_slight else "warning")
 
     def _sampling_error(self, context: Context, best: float) -> float:
         """What a share may differ by for the few inputs that an evaluation has; 0 where they are many, or unknown."""
@@ -191,12 +193,12 @@ def usual_change(errors: Floats) -> float:
     return MAD_TO_SIGMA * float(np.median(np.abs(np.diff(errors, n=2)))) / float(np.sqrt(3.0))
 
 
-def _symptom(series: Series, best: int, rise: float, limit: float) -> Symptom:
+def _symptom(series: Series, best: int, rise: float, limit: float, severity: Severity) -> Symptom:
     window = (int(series.steps[best]), int(series.steps[-1]))
     was, now = float(series.values[best]), float(np.median(series.values[-3:]))
     return Symptom(
         kind="overfit",
-        severity="warning",
+        severity=severity,
         first_step=window[0],
         last_step=window[1],
         title=f"{series.tag} has worsened from {was:.3g} to {now:.3g} while the training loss falls",

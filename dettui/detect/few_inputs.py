@@ -11,7 +11,7 @@ from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.detect.eval_loss import eval_loss
 from dettui.detect.evaluations import PREFIX, direction
-from dettui.domain.finding import Abstention, Evidence
+from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui.domain.series import Series
 from dettui_probe import tags
 
@@ -26,7 +26,9 @@ class FewInputsPolicy:
     times: float = 20.0  # that each was met; 16 at most in the healthy runs of the fault bench
     fingerprinted: int = 32  # inputs of a batch, at most: of larger batches in one order the rest is not seen
     evaluations: int = 4
-    apart: float = 2.5  # times the training loss that evaluations cost
+    apart: float = 3.0  # times the training loss that evaluations cost
+    surely_few: int = 100  # distinct inputs; of more than these it is news only where evaluations have come far
+    come_far: float = 0.3  # share of the first evaluation's loss
     least_loss: float = 0.1  # of the first training loss: below it an evaluation loss is small all the same
     very_few: int = 100  # distinct inputs, too few for nearly any task, where each was met so often
     very_often: float = 50.0
@@ -82,7 +84,13 @@ class FewInputs:
         window = (context.span(tags.ROWS, 1_000_000)[0], context.step)
         few = Evidence(tags.ROWS, window, float(met.distinct), float(policy.few), "<", text)
         title = f"{met.distinct} inputs are learnt by heart, and what is learnt does not hold for others"
-        return (told_by([few, gap], "overfit", "warning", title, key="few_inputs"),)
+        severity: Severity = "info" if met.distinct > policy.surely_few and self._have_come_far(context) else "warning"
+        return (told_by([few, gap], "overfit", severity, title, key="few_inputs"),)
+
+    def _have_come_far(self, context: Context) -> bool:
+        """Whether evaluations show that much of what is learnt does hold for others."""
+        series = eval_loss(context)
+        return series is not None and float(np.median(series.values[-3:])) < self.policy.come_far * series.values[0]
 
     def _dearer(self, context: Context, met: Met) -> Evidence | None:
         """Evaluations that cost far more than training: by how much, and from where on, is less a question the fewer

@@ -67,6 +67,17 @@ def test_of_very_few_inputs_a_lesser_loss_of_evaluations_is_told(inputs: int, lo
     assert is_told(few(inputs=inputs, loss=loss, evaluation=0.07)) == told
 
 
+@pytest.mark.parametrize(
+    ("inputs", "evaluation", "severity"), [(150, 0.3, "info"), (150, 0.9, "warning"), (40, 0.3, "warning")]
+)
+def test_some_inputs_are_news_only_where_much_of_what_is_learnt_holds_for_others(
+    inputs: int, evaluation: float, severity: str
+) -> None:
+    evaluated = {step: evaluation + 1.8 * 0.5 ** (step / 40) for step in EVALUATED}
+    (found,) = judge(FewInputs(), STEPS, few(inputs, 0.005, **{"eval/loss": evaluated}))
+    assert found.severity == severity
+
+
 def test_a_detector_that_finds_most_is_silent() -> None:
     assert not is_told(scored(0.8))
 

@@ -233,6 +233,13 @@ def test_before_the_first_step_many_more_passes_are_waited_for(passes: int, told
     assert (not isinstance(found, Abstention) and [s.key for s in found] == ["idle"]) is told
 
 
+@pytest.mark.parametrize(("last", "severity"), [(0.655, "info"), (0.8, "warning")])
+def test_a_slight_rise_of_the_evaluation_loss_is_news_only(last: float, severity: str) -> None:
+    losses = {20 * i: float(value) for i, value in enumerate((1.0, 0.7, *np.linspace(0.6, last, 8)), start=1)}
+    (found,) = judge(Overfit(), {tags.LOSS_TOTAL: decay(STEPS, 2.0, 0.1, 30.0), "eval/loss": losses})
+    assert found.severity == severity
+
+
 def test_a_score_that_never_left_nothing_is_not_lost() -> None:
     score = {30 * i: value for i, value in enumerate((0.001, 0.004, 0.001, 0.0, 0.0, 0.0, 0.0), start=1)}
     series = {tags.LOSS_TOTAL: decay(STEPS, 2.0, 0.1, 30.0), "eval/mAP50": score}
