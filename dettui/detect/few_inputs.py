@@ -98,8 +98,10 @@ class FewInputs:
         curve, series, policy = context.loss, eval_loss(context), self.policy
         if curve is None or series is None or len(series) < policy.evaluations or curve.now <= 0:
             return None
-        theirs = float(np.median(series.values[-3:]))
-        ours = float(np.median(curve.values[curve.steps >= series.steps[-3]]))
+        since = curve.values[curve.steps >= series.steps[-3]]
+        if not len(since):
+            return None
+        theirs, ours = float(np.median(series.values[-3:])), float(np.median(since))
         costs_much = theirs >= policy.apart * ours and theirs >= policy.least_loss * curve.start
         if ours <= 0 or not (costs_much or self._costs_more_than_the_few(met, theirs, ours, curve.start)):
             return None
