@@ -11,7 +11,8 @@ from dettui_probe import tags
 from dettui_probe.overheard.names import of_evaluation
 
 _FIRST_WORD: Final = re.compile(r"(val|valid|validation|eval|evaluation|test|dev)[/_.]", re.IGNORECASE)
-_OURS: Final = (tags.EVAL_BATCH, "eval/")
+_OURS: Final = ("eval/", *{tag.name.partition("/")[0] + "/" for tag in tags.VOCABULARY})
+"""What the names of the probe's own series begin with: ``eval_batch/`` is none that a script logs."""
 
 
 class EvaluationNames:
