@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dettui.detect.base import Symptom, told_by
+from dettui.detect.classes import are_of_parts
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats
@@ -30,6 +31,9 @@ class BatchPolicy:
     carry: float = 0.4  # mean cosine of the deviations of successive batches; 0 by chance, 1 in sorted data
     z: float = 5.0
     varied: float = 1.0  # chi2 of class counts over what chance makes: below it all batches are alike, and none sorted
+    blocks: float = 5.0  # the same where batches are of one class or two; 1.03 at most in 400 healthy runs
+    of_batch: float = 0.3  # the same as a share of the batch, which is 1 where all are of one class; so many examples
+    # of a class are drawn together on purpose for metric learning, as a rule 4 of 64
 
 
 def are_a_few_batches(context: Context, policy: BatchPolicy) -> bool:
@@ -103,9 +107,9 @@ class BatchOrder:
             return None
         mean, error = float(carry.mean()), float(carry.std() / np.sqrt(len(carry)))
         limit = spent_z(policy.z, looks=len(carry) / policy.ordered_least)
-        if mean <= policy.carry or mean <= limit * error:
-            return None
         chi2 = context.median(tags.ORDER_CHI2, policy.ordered)
+        if mean <= policy.carry or mean <= limit * error:
+            return self._in_blocks(context, chi2)
         if chi2 is not None and chi2 < policy.varied:
             return None
         window = context.span(tags.ORDER_CARRY, policy.ordered)
@@ -120,3 +124,17 @@ class BatchOrder:
                          f"class counts vary {chi2:.1f} times as much from batch to batch as chance makes them")
             )  # fmt: skip
         return told_by(evidence, "batch_order", "warning", "Batches come sorted by class", key="sorted")
+
+    def _in_blocks(self, context: Context, chi2: float | None) -> Symptom | None:
+        """Batches of one class or two, whose successors are of others: blocks as short as a batch.  Of parts, as of the
+        pixels of a picture or its objects, there are always many of one class together."""
+        rows = context.median(tags.ROWS, self.policy.ordered)
+        if chi2 is None or not rows or are_of_parts(context) or context.series(tags.TARGET_BOXES) is not None:
+            return None
+        if chi2 < max(self.policy.blocks, self.policy.of_batch * rows):
+            return None
+        text = f"class counts vary {chi2:.0f} times as much from batch to batch as chance makes them"
+        window = context.span(tags.ORDER_CHI2, self.policy.ordered)
+        proof = Evidence(tags.ORDER_CHI2, window, chi2, self.policy.blocks, ">", text)
+        title = "Batches hold one class or two each"
+        return told_by([proof], "batch_order", "warning", title, key="sorted")

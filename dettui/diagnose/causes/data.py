@@ -121,6 +121,12 @@ DATA_UNSHUFFLED: Final = CauseRecord(
             over("order_carry", 0.4),
             "the classes of one batch are those of the batch before (cosine {order_carry:.2f}; 0 in random batches)",
         ),
+        Clue(
+            "carry",
+            2,
+            Seen("batch_order", tags.ORDER_CHI2),
+            "class counts vary far more from batch to batch than those of random samples",
+        ),
         Clue("carry", 1, Seen("batch_order", "loss/"), "the loss swings with the epoch, as with sorted data"),
         Clue("carry", 1, Seen("batch_order", "data/batch_lag"), "batches come in the same order in every epoch"),
         Clue("carry", -2, under("order_carry", 0.1), "the classes of a batch say nothing about those of the next one"),

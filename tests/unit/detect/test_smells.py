@@ -265,6 +265,24 @@ def test_batches_that_are_all_alike_are_not_sorted(chi2: float, told: bool) -> N
     assert [s.key for s in judge(BatchOrder(), series)] == (["sorted"] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("chi2", "changes", "told"),
+    [
+        (14.0, {}, True),
+        (4.0, {}, False),  # as drawn for metric learning
+        (14.0, {tags.ROWS: 64.0}, False),  # likewise, in a larger batch
+        (14.0, {tags.TARGETS_PER_ROW: 100.0}, False),  # pixels
+        (14.0, {tags.TARGET_BOXES: 40.0}, False),
+    ],
+)
+def test_batches_of_a_class_each_are_told_although_the_next_is_of_another(
+    chi2: float, changes: dict[str, Values], told: bool
+) -> None:
+    carry = np.random.default_rng(1).normal(0.0, 0.3, STEPS)
+    series = {tags.LOSS_TOTAL: flat(), tags.ORDER_CARRY: carry, tags.ORDER_CHI2: chi2, tags.ROWS: 32.0, **changes}
+    assert [s.key for s in judge(BatchOrder(), series)] == (["sorted"] if told else [])
+
+
 @pytest.mark.parametrize(("evaluation", "told"), [(1.40, True), (1.30, False)])
 def test_a_loss_just_below_a_guess_is_told_where_no_evaluation_beat_one(evaluation: float, told: bool) -> None:
     scores = {30 * i: evaluation for i in range(1, 8)}

@@ -734,6 +734,11 @@ def test_boxes_of_negative_size_explain_a_loss_that_falls_without_end(corners: f
     assert first_cause(diagnosis) == named
 
 
+def test_blocks_as_short_as_a_batch_are_sorted_all_the_same() -> None:
+    found = finding("batch_order", tag=tags.ORDER_CHI2)
+    assert first_cause(diagnosis_of(found, order_carry=-0.08)) == "data_unshuffled"
+
+
 def test_swapped_axes_are_mended_by_an_index() -> None:
     (cause,) = (
         cause
