@@ -92,8 +92,10 @@ class Spike:
         """Few spikes, which left no trace in Adam's second moments, and from which the loss comes back; or too young
         for more than news."""
         first = [at for before, at in pairwise([-self.policy.horizon, *found]) if at - before >= self.policy.one]
-        lag = context.window(tags.UPDATE_LAG, self.policy.horizon)
-        if len(first) > self.policy.few or (len(lag) > 0 and lag.max() > self.policy.lag):
+        lag = context.series(tags.UPDATE_LAG)  # at the spikes: at the first steps of a run it is large for any
+        since = int(curve.steps[first[0]]) - self.policy.one
+        lags = np.empty(0) if lag is None else lag.between(since, context.step).values
+        if len(first) > self.policy.few or (len(lags) > 0 and lags.max() > self.policy.lag):
             return False
         return all(len(curve) - at < self.policy.back or self._comes_back(curve, at) for at in first)
 

@@ -161,14 +161,14 @@ def test_a_spike_after_which_nothing_is_learnt_again_is_a_warning(after: float, 
 
 @pytest.mark.parametrize(
     ("starts", "lag", "severity"),
-    [((300,), 4.0, "warning"), ((300, 340), 1.0, "info"), ((280, 310, 340), 1.0, "warning")],
-    ids=["outran_second_moments", "two", "again_and_again"],
+    [((300,), 4.0, "warning"), ((300, 340), 1.0, "info"), ((280, 310, 340), 1.0, "warning"), ((300,), -80.0, "info")],
+    ids=["outran_second_moments", "two", "again_and_again", "outran_them_at_the_first_step"],
 )
 def test_spikes_that_recur_and_a_lag_of_second_moments_warn_of_what_is_over(
     starts: tuple[int, ...], lag: float, severity: str
 ) -> None:
     values, lags = noisy(np.full(400, 1.0), rng(), 0.03), np.ones(400)
-    lags[starts[0]] = lag
+    lags[starts[0] if lag > 0 else 0] = abs(lag)
     for start in starts:
         values[start : start + 6] += 1.5
     (found,) = judge(Spike(), 400, {**loss(values), tags.UPDATE_LAG: lags})
