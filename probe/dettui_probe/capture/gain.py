@@ -35,13 +35,18 @@ def first_gain(model: nn.Module) -> Reading | None:
 
 
 def _weights_of(model: nn.Module) -> Iterator[Tensor]:
-    """Trainable matrices and kernels of layers, on the device of the first; no embeddings, positions or scales."""
+    """Trainable matrices and kernels of layers, on the device of the first; no embeddings, positions or scales, and
+    nothing that is spread over ranks."""
     device = None
     for module in model.modules():
         if not isinstance(module, LAYERS):
             continue
         for weight in module.parameters(recurse=False):
             device = device or weight.device
-            fits = weight.dim() >= 2 and weight.numel() >= LEAST_ELEMENTS and weight.device == device
-            if fits and weight.requires_grad and weight.is_floating_point() and is_dense_memory(weight):
+            if weight.device == device and _is_plain(weight):
                 yield weight
+
+
+def _is_plain(weight: nn.Parameter) -> bool:
+    is_matrix = weight.dim() >= 2 and weight.numel() >= LEAST_ELEMENTS and weight.is_floating_point()
+    return type(weight) is nn.Parameter and weight.requires_grad and is_matrix and is_dense_memory(weight)

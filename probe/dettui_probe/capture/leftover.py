@@ -65,5 +65,6 @@ class Leftover:
 
 
 def _has_small_gradient(param: Tensor) -> bool:
+    """False of a gradient that is spread over ranks, too: to look at it, all of them would have to."""
     grad = param.grad
-    return grad is not None and grad.layout == torch.strided and param.numel() <= LARGEST
+    return type(grad) is Tensor and grad.layout == torch.strided and param.numel() <= LARGEST
