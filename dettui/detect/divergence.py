@@ -10,6 +10,7 @@ import numpy as np
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
+from dettui.detect.joined_terms import explain_rise
 from dettui.detect.loss_curve import NOW_POINTS, LossCurve
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats, Series
@@ -86,6 +87,8 @@ class Divergence:
 
     def _told(self, context: Context, curve: LossCurve, rise: Rise) -> Sequence[Symptom]:
         if rise.now < curve.start and self._has_more_foreground(context, rise.best_step):
+            return ()
+        if explain_rise(context, rise.best_step, rise.now - rise.best):
             return ()
         shift = self._step_change(curve, rise.best_step)
         if shift is not None and self._came_at_once(context, curve, shift):

@@ -10,6 +10,7 @@ import numpy as np
 
 from dettui.detect.base import Symptom
 from dettui.detect.context import Context
+from dettui.detect.joined_terms import explain_rise
 from dettui.detect.loss_curve import LossCurve
 from dettui.detect.outliers import wild_batch
 from dettui.domain.finding import Abstention, Evidence, Severity
@@ -57,7 +58,9 @@ class Spike:
         if curve is None:
             return Abstention(self.name, (tags.LOSS_TOTAL,))
         found = [
-            i for i in self._candidates(curve) if self._is_confirmed(curve, i) and not _restarted(context, curve, i)
+            i
+            for i in self._candidates(curve)
+            if self._is_confirmed(curve, i) and not _restarted(context, curve, i) and not _joined(context, curve, i)
         ]
         return (self._symptom(context, curve, found),) if found else ()
 
@@ -167,6 +170,12 @@ def _restarted(context: Context, curve: LossCurve, at: int) -> bool:
     earlier = lr.between(int(lr.steps[0]), step - 20).values
     now = lr.between(step - 10, step).values
     return len(earlier) > 0 and bool(now.max() <= 1.05 * earlier.max())
+
+
+def _joined(context: Context, curve: LossCurve, at: int) -> bool:
+    """True where a term joined the loss there."""
+    usual, now = median(curve.values[at - 20 : at]), curve.now
+    return now > usual and explain_rise(context, int(curve.steps[at - 1]), now - usual)
 
 
 def _lr_rose(context: Context, step: int) -> bool:
