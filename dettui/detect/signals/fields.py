@@ -165,6 +165,7 @@ class Signals:
     given_size: float | None = None  # of its greatest value, whatever its sign
     given_span: float | None = None  # of images, from the least pixel to the greatest
     images_constant_share: float | None = None
+    blank_rows: float | None = None  # share of the inputs that hold one number each, whatever evaluations hold
     images_nonfinite: float | None = None
     calm_before_non_finite: bool | None = None  # loss and gradient as usual up to the step that gave no number
     # evaluation

@@ -14,6 +14,7 @@ def add_inputs(context: Context, known: Signals) -> Signals:
     given = read_given(context, InputPolicy())
     pixels = read_pixels(context, tags.INPUT, InputPolicy()) or given
     constant, size = context.window(tags.IMAGE_CONSTANT, 2000), images_sampled(context)
+    blank = context.window(tags.BATCH_CONSTANT, InputPolicy.window)
     watched = [tag for tag in (tags.IMAGE_NONFINITE, tags.BATCH_NONFINITE) if context.series(tag) is not None]
     return replace(
         known,
@@ -27,5 +28,6 @@ def add_inputs(context: Context, known: Signals) -> Signals:
         images_constant_share=(
             float(constant.mean()) / size if len(constant) and size else blank_rows(context, InputPolicy())
         ),
+        blank_rows=float(blank.mean()) if len(blank) else None,
         images_nonfinite=max((context.total(tag, 2000) for tag in watched), default=None),
     )

@@ -117,7 +117,16 @@ INPUTS_CONSTANT: Final = CauseRecord(
         ),
         Proof(both(over("steps", 0), under("input_std", 1e-6)), "the network's input has no variance"),
     ),
-    dominant=either(over("images_constant_share", 0.5), under("input_std", 1e-6)),
+    clues=(
+        Clue(
+            "blank",
+            2,
+            both(between("blank_rows", 0.5, 0.98), Seen("not_learning")),  # of sparse inputs nearly all look blank
+            "{blank_rows:.0%} of the inputs hold one and the same number each, and nothing is learnt of them",
+        ),
+    ),
+    dominant=either(over("images_constant_share", 0.5), between("blank_rows", 0.5, 0.98), under("input_std", 1e-6)),
+    explains_away=("labels_shuffled", "lr_too_high", "augmentation_too_strong"),
     tags=_INPUTS,
     check="Save one training image as it enters the model: torchvision.utils.save_image(images[0], 'seen.png').",
     remedy="Check what the reader returns: cv2.imread gives None for a missing file; raise instead of filling with "

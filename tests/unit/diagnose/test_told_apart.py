@@ -739,6 +739,17 @@ def test_blocks_as_short_as_a_batch_are_sorted_all_the_same() -> None:
     assert first_cause(diagnosis_of(found, order_carry=-0.08)) == "data_unshuffled"
 
 
+@pytest.mark.parametrize(
+    ("share", "named"), [(0.8, "inputs_constant"), (0.1, "labels_shuffled"), (1.0, "labels_shuffled")]
+)
+def test_blank_inputs_of_which_nothing_is_learnt_explain_it_also_beside_no_evaluation(share: float, named: str) -> None:
+    """Of sparse inputs, such as bags of words, nearly all look blank."""
+    by_chance = {"own_targets_at_most": 0.58, "own_targets_share": 0.53, "own_targets_at_least": 0.5}
+    alive = {"output_spread": 0.2, "log10_update_ratio": -3.0}
+    found = finding("not_learning", tag=tags.FIT_PAIRS_OWN)
+    assert first_cause(diagnosis_of(found, model=CLASSIFIER, blank_rows=share, **by_chance, **alive)) == named
+
+
 def test_swapped_axes_are_mended_by_an_index() -> None:
     (cause,) = (
         cause
