@@ -24,6 +24,8 @@ class NoScorePolicy:
     """A detector that trains is above it by a third of any schedule."""
 
     evaluations: int = 5
+    at_the_end: int = 4  # evaluations that are enough once a declared run is nearly over: the last one ends it
+    over: float = 0.95  # share of it
     of_run: float = 0.4  # share of a declared run
     undeclared: int = 2000  # steps, where the length was not told
     best: float = 0.02  # of a score between 0 and 1
@@ -66,12 +68,17 @@ class NoScore:
         return tuple(symptom for symptom in found if symptom is not None)[:1]
 
     def _judge(self, context: Context, series: Series | None) -> Symptom | None:
-        if series is None or len(series) < self.policy.evaluations or not np.isfinite(series.values).all():
+        if series is None or not np.isfinite(series.values).all():
+            return None
+        are_few = len(series) < self.policy.evaluations
+        if are_few and not self._is_over(context, series):
             return None
         best = float(series.values.max())
-        limit = self._limit(context, series)
+        limit = self.policy.best if are_few else self._limit(context, series)
         window = (int(series.steps[0]), int(series.steps[-1]))
         text = f"{best:.3g} at best in {len(series)} evaluations"
+        if not 0 <= best < limit and are_few:
+            return None
         if not 0 <= best < limit:
             return self._fell(context, series) or self._too_low_for_its_answers(context, series)
         proof = Evidence(series.tag, window, best, limit, "<", text)
@@ -82,6 +89,11 @@ class NoScore:
         shift = read_shift(context, EvaluationPolicy())
         kind = "bad_evaluation" if shift is not None and is_shifted(shift, EvaluationPolicy()) else "not_learning"
         return told_by([proof], kind, "warning", title, key="score")
+
+    def _is_over(self, context: Context, series: Series) -> bool:
+        """Whether the run nearly is, with as many evaluations as a short one has."""
+        total = context.total_steps
+        return total is not None and context.step >= self.policy.over * total and len(series) >= self.policy.at_the_end
 
     def _limit(self, context: Context, series: Series) -> float:
         """What the best of all evaluations should have reached by now."""

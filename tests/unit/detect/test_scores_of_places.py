@@ -51,7 +51,14 @@ def test_a_score_that_guessing_lifts_and_a_loss_are_none_of_places(tag: str) -> 
 
 def test_two_fifths_of_the_run_and_five_evaluations_are_waited_for() -> None:
     assert judge(NoScore(), STEPS, run("eval/iou", 0.0, 0.0, 0.0, 0.0, 0.0), total_steps=3 * STEPS) == ()
-    assert judge(NoScore(), STEPS, run("eval/iou", 0.0, 0.0, 0.0, 0.0), total_steps=STEPS) == ()
+    assert judge(NoScore(), STEPS, run("eval/iou", 0.0, 0.0, 0.0, 0.0), total_steps=2 * STEPS) == ()
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"), [((0.0, 0.0, 0.0, 0.0), True), ((0.0, 0.0, 0.0), False), ((0.0, 0.0, 0.01, 0.03), False)]
+)
+def test_four_evaluations_are_enough_at_the_end_of_a_run(scores: tuple[float, ...], told: bool) -> None:
+    assert bool(judge(NoScore(), STEPS, run("eval/iou", *scores), total_steps=STEPS)) is told
 
 
 @pytest.mark.parametrize(
