@@ -26,8 +26,9 @@ class FewInputsPolicy:
     times: float = 20.0  # that each was met; 16 at most in the healthy runs of the fault bench
     fingerprinted: int = 32  # inputs of a batch, at most: of larger batches in one order the rest is not seen
     evaluations: int = 4
-    apart: float = 3.0  # times the training loss that evaluations cost
+    apart: float = 2.5  # times the training loss that evaluations cost
     surely_few: int = 100  # distinct inputs; of more than these it is news only where evaluations have come far
+    apart_of_more: float = 3.0  # of more than these: times the training loss
     come_far: float = 0.3  # share of the first evaluation's loss
     least_loss: float = 0.1  # of the first training loss: below it an evaluation loss is small all the same
     very_few: int = 100  # distinct inputs, too few for nearly any task, where each was met so often
@@ -102,7 +103,8 @@ class FewInputs:
         if not len(since):
             return None
         theirs, ours = float(np.median(series.values[-3:])), float(np.median(since))
-        costs_much = theirs >= policy.apart * ours and theirs >= policy.least_loss * curve.start
+        apart = policy.apart if met.distinct <= policy.surely_few else policy.apart_of_more
+        costs_much = theirs >= apart * ours and theirs >= policy.least_loss * curve.start
         if ours <= 0 or not (costs_much or self._costs_more_than_the_few(met, theirs, ours, curve.start)):
             return None
         window = (int(series.steps[-3]), int(series.steps[-1]))
