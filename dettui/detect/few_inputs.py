@@ -27,9 +27,8 @@ class FewInputsPolicy:
     fingerprinted: int = 32  # inputs of a batch, at most: of larger batches in one order the rest is not seen
     evaluations: int = 4
     apart: float = 2.5  # times the training loss that evaluations cost
-    surely_few: int = 100  # distinct inputs; of more than these it is news only where evaluations have come far
-    apart_of_more: float = 3.0  # of more than these: times the training loss
-    come_far: float = 0.3  # share of the first evaluation's loss
+    apart_of_more: float = 3.0  # times, of more inputs than very_few
+    come_far: float = 0.3  # share of the first evaluation loss; of more inputs than very_few it is news only below it
     least_loss: float = 0.1  # of the first training loss: below it an evaluation loss is small all the same
     very_few: int = 100  # distinct inputs, too few for nearly any task, where each was met so often
     very_often: float = 50.0
@@ -85,7 +84,7 @@ class FewInputs:
         window = (context.span(tags.ROWS, 1_000_000)[0], context.step)
         few = Evidence(tags.ROWS, window, float(met.distinct), float(policy.few), "<", text)
         title = f"{met.distinct} inputs are learnt by heart, and what is learnt does not hold for others"
-        severity: Severity = "info" if met.distinct > policy.surely_few and self._have_come_far(context) else "warning"
+        severity: Severity = "info" if met.distinct > policy.very_few and self._have_come_far(context) else "warning"
         return (told_by([few, gap], "overfit", severity, title, key="few_inputs"),)
 
     def _have_come_far(self, context: Context) -> bool:
@@ -103,7 +102,7 @@ class FewInputs:
         if not len(since):
             return None
         theirs, ours = float(np.median(series.values[-3:])), float(np.median(since))
-        apart = policy.apart if met.distinct <= policy.surely_few else policy.apart_of_more
+        apart = policy.apart if met.distinct <= policy.very_few else policy.apart_of_more
         costs_much = theirs >= apart * ours and theirs >= policy.least_loss * curve.start
         if ours <= 0 or not (costs_much or self._costs_more_than_the_few(met, theirs, ours, curve.start)):
             return None
