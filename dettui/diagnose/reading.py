@@ -9,7 +9,7 @@ from typing import Final
 
 from dettui.detect.signals import Signals
 from dettui.detect.targets.formats import READINGS
-from dettui.detect.targets.reading import declared_format
+from dettui.detect.targets.reading import MISREADINGS, declared_format
 from dettui.domain.finding import Finding
 from dettui.domain.run import ModelInfo
 
@@ -61,12 +61,23 @@ def _words(numbers: Mapping[str, float], model: ModelInfo | None) -> dict[str, s
     words = {"likely_format": _likely_format(numbers, declared), "declared_format": declared or "xyxy"}
     words["told_format"] = declared  # "" where nobody knows what the head reads
     words["conversion"] = _conversion(words["likely_format"], declared)
+    words |= _misreading(numbers)
     if model is not None:
         words["box_scale"] = model.box_scale
         words["family"] = model.family
         words["optimizer"] = model.optimizer or "the optimizer"
         words["missing_names"] = _name_some(model.missing)
     return words
+
+
+def _misreading(numbers: Mapping[str, float]) -> dict[str, str]:
+    """What corners were made of, and what it was taken for."""
+    if "misread_as" not in numbers:
+        return {}
+    name = list(MISREADINGS)[int(numbers["misread_as"])]
+    true, taken = name.split("_as_")
+    line = f"torchvision.ops.box_convert(boxes, in_fmt='{true}', out_fmt=...), where they are read as {taken}"
+    return {"misread": MISREADINGS[name], "likely_format": true, "conversion": line}
 
 
 def _name_some(names: Sequence[str], most: int = 3) -> str:
@@ -231,6 +242,7 @@ _SYMBOLS: Final[Mapping[str, str]] = {
     "likely_format": "their own format",
     "declared_format": "xyxy",
     "conversion": "torchvision.ops.box_convert(boxes, in_fmt=..., out_fmt=...)",
+    "misread": "taken for another format",
 }
 
 

@@ -88,6 +88,8 @@ TARGET_LEGAL_XYXY: Final = "targets/legal_xyxy"
 TARGET_LEGAL_XYWH: Final = "targets/legal_xywh"
 TARGET_LEGAL_CXCYWH: Final = "targets/legal_cxcywh"
 TARGET_LEGAL_YXYX: Final = "targets/legal_yxyx"
+TARGET_STRAYING: Final = "targets/straying"
+TARGET_UNDONE: Final = "targets/undone_"  # + a misreading: what boxes were taken for when their corners were made
 TARGET_DUPLICATES: Final = "targets/duplicates"
 TARGET_NO_EXTENT: Final = "targets/no_extent"
 TARGET_START: Final = "targets/start_"  # + xyxy, xywh or cxcywh: the reading
@@ -273,6 +275,12 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(TARGET_LEGAL_XYWH, "boxes", "boxes that are legal when read as x, y, width, height"),
     Tag(TARGET_LEGAL_CXCYWH, "boxes", "boxes that are legal when read as centre x, centre y, width, height"),
     Tag(TARGET_LEGAL_YXYX, "boxes", "boxes that are legal when read as y1, x1, y2, x2"),
+    Tag(TARGET_STRAYING, "boxes", "boxes of batches of which more than a tenth is legal in no format"),
+    Tag(
+        TARGET_UNDONE + "{misreading}",
+        "boxes",
+        "of these, boxes that are legal once it is undone that their corners were made of, say, xyxy_as_cxcywh",
+    ),
     Tag(TARGET_DUPLICATES, "boxes", "boxes repeated exactly within one image"),
     Tag(TARGET_NO_EXTENT, "boxes", "boxes without width or height in every reading"),
     Tag(TARGET_START + "{reading}", "share", "smallest left or top edge, read so, as a share of the side of the image"),

@@ -92,6 +92,8 @@ class Signals:
     read_reach: float | None = None  # largest right or bottom edge
     read_fits: float | None = None  # share of boxes that stand out more on their own image than on another, read so
     read_fits_at_least: float | None = None
+    misread_as: float | None = None  # index among MISREADINGS of what explains boxes that lie outside, once undone
+    misread_legal: float | None = None  # share of the boxes within their images then
     max_coord: float | None = None
     min_image_side: float | None = None
     label_min: float | None = None

@@ -11,10 +11,10 @@ from dettui.detect.classes import are_of_parts, foreground, named_background, pa
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
 from dettui.detect.targets.checks import fits_no_format, is_another_format, share_outside, without_area
-from dettui.detect.targets.formats import READINGS, read_format
+from dettui.detect.targets.formats import READINGS, read_format, read_misreading
 from dettui.detect.targets.pairing import aside, learnt, mirrors, own_place, same_batch, swapped
 from dettui.detect.targets.policy import DEFAULT_POLICY
-from dettui.detect.targets.reading import read_targets
+from dettui.detect.targets.reading import MISREADINGS, read_targets
 from dettui.detect.targets.surest import read_surest
 from dettui.numerics.proportions import entropy
 from dettui_probe import tags
@@ -28,7 +28,7 @@ def add_boxes(context: Context, known: Signals) -> Signals:
     others = {name: share for name, share in legal.items() if name != (reading.declared_format or "xyxy")}
     images, empty = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)
     misread = is_another_format(reading, DEFAULT_POLICY) or fits_no_format(reading)  # of other sizes than it seems
-    flat = without_area(reading, DEFAULT_POLICY)
+    flat, wrong = without_area(reading, DEFAULT_POLICY), read_misreading(reading, DEFAULT_POLICY)
     return replace(
         known,
         boxes_seen=reading.boxes,
@@ -46,6 +46,8 @@ def add_boxes(context: Context, known: Signals) -> Signals:
         share_duplicates=reading.share(tags.TARGET_DUPLICATES),
         share_legal_declared=legal.get(reading.declared_format or "xyxy"),
         share_legal_other=max(others.values(), default=None),
+        misread_as=None if wrong is None else list(MISREADINGS).index(wrong.name),
+        misread_legal=None if wrong is None else wrong.legal,
         max_coord=reading.greatest(tags.TARGET_MAX_COORD),
         min_image_side=reading.least(tags.TARGET_IMAGE_SIDE),
     )

@@ -8,9 +8,9 @@ from dettui.detect.base import Symptom
 from dettui.detect.classes import named_background
 from dettui.detect.floors import FloorPolicy, has_waited
 from dettui.detect.scores_of_places import best_precision
-from dettui.detect.targets.formats import read_format
+from dettui.detect.targets.formats import read_format, read_misreading
 from dettui.detect.targets.policy import TargetPolicy
-from dettui.detect.targets.reading import FORMATS, TargetReading
+from dettui.detect.targets.reading import FORMATS, MISREADINGS, TargetReading
 from dettui.domain.finding import Evidence, Severity
 from dettui_probe import tags
 
@@ -161,6 +161,8 @@ def _any(reading: TargetReading, key: str, tag: str, what: str) -> Symptom | Non
 
 def scale(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """Normalised boxes for a head that takes pixels [A3], or the reverse [A4]; boxes of a smaller image."""
+    if read_misreading(reading, policy) is not None:
+        return None
     if reading.expects_shares:
         return _pixels_for_shares(reading, policy)
     if not reading.declared_format:
@@ -226,7 +228,25 @@ def _of_a_smaller_image(reading: TargetReading, policy: TargetPolicy) -> Symptom
 
 
 def box_format(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
-    """Boxes that are in another format than the head reads [A2, A6].  Silent where the scale explains it."""
+    """Boxes that are in another format than the head reads [A2, A6], or were when corners were made of them.  Silent
+    where the scale explains it."""
+    return _misread(reading, policy) or _of_another_format(reading, policy)
+
+
+def _misread(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    found = read_misreading(reading, policy)
+    if found is None:
+        return None
+    text = (
+        f"{found.legal_as_given:.1%} of {reading.boxes:.0f} boxes lie within their images as they come, in whatever "
+        f"format, and {found.legal:.1%} once it is undone that they were {MISREADINGS[found.name]}"
+    )
+    proof = Evidence(tags.TARGET_UNDONE + found.name, reading.window, found.legal, policy.other_legal, ">=", text)
+    title = f"Boxes are {MISREADINGS[found.name]}"
+    return bad_targets("format", "warning", title, (proof,), exact=False, facts={"undone": found.legal})
+
+
+def _of_another_format(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     format = reading.declared_format
     if not format or reading.boxes < policy.format_hint or scale(reading, policy) is not None:
         return None
@@ -299,7 +319,9 @@ def outside(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
 
 def share_outside(reading: TargetReading, policy: TargetPolicy) -> float | None:
     """Of the boxes, those that reach beyond their image in the format that suits them; None where none does well
-    enough to tell."""
+    enough to tell, or they are there for having been misread."""
+    if read_misreading(reading, policy) is not None:
+        return None
     format = read_format(reading, policy)
     if format is None or format.start is None:
         return None if is_another_format(reading, policy) else reading.share(tags.TARGET_OUTSIDE)

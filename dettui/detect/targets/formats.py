@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dettui.detect.targets.policy import TargetPolicy
-from dettui.detect.targets.reading import FORMATS, TargetReading
+from dettui.detect.targets.reading import FORMATS, MISREADINGS, TargetReading
 from dettui.numerics.proportions import clustered_bounds
 from dettui_probe import tags
 
@@ -47,6 +47,31 @@ class Format:
         if self.start is None or self.reach is None or self.legal > policy.mostly_within:
             return False
         return self.start > policy.at_the_edge and self.reach > 1.0 + policy.at_the_edge
+
+
+@dataclass(frozen=True)
+class Misreading:
+    """Corners that were made of boxes of another format."""
+
+    name: str  # one of MISREADINGS
+    legal: float  # share of the boxes that lie within their image once it is undone
+    legal_as_given: float  # the same of the boxes as they come, in the format that leaves most of them there
+
+
+def read_misreading(reading: TargetReading, policy: TargetPolicy) -> Misreading | None:
+    """None where a tenth of the boxes or less leave their image, and where not all come back when one is undone.
+
+    Of boxes of any size and place no other mistake, shift or scale brings all of them back.
+    """
+    plain = max(reading.legal_shares().values(), default=1.0)
+    if plain >= policy.misread_legal:
+        return None
+    asked = reading.count(tags.TARGET_STRAYING) or 0.0
+    if asked < policy.format_proof:
+        return None
+    undone = {name: (reading.count(tags.TARGET_UNDONE + name) or 0.0) / asked for name in MISREADINGS}
+    best = max(undone, key=undone.__getitem__)
+    return Misreading(best, undone[best], plain) if undone[best] >= policy.other_legal else None
 
 
 def read_format(reading: TargetReading, policy: TargetPolicy) -> Format | None:

@@ -15,6 +15,7 @@ class TargetPolicy:
     format_proof: int = 200  # boxes for an exact one [3.1 row 3]
     declared_legal: float = 0.98  # [A2]
     other_legal: float = 0.995  # [A2]
+    misread_legal: float = 0.9  # share of legal boxes in every format, below which corners may have been made wrongly
     mostly_degenerate: float = 0.35  # share that no stray rows reach, and another format's boxes do [0.7]
     normalised_max: float = 1.5  # largest coordinate of normalised boxes [A3]
     pixels_min: float = 50.0  # shortest image side for which that is no accident [A3]

@@ -21,6 +21,14 @@ FORMATS: dict[str, str] = {
 }
 """Box formats, and the series that counts the boxes legal in each."""
 
+MISREADINGS: dict[str, str] = {
+    "xyxy_as_cxcywh": "corners taken for centres and sizes",
+    "xywh_as_cxcywh": "left, top, width and height taken for centres and sizes",
+    "xyxy_as_xywh": "corners taken for left, top, width and height",
+    "cxcywh_as_xywh": "centres and sizes taken for left, top, width and height",
+}
+"""What boxes may have been taken for when their corners were made, in words."""
+
 
 @dataclass(frozen=True)
 class TargetReading:

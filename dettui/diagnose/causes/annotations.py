@@ -52,8 +52,9 @@ only wrong ones are worse."""
 _READ_SMALLER: Final = both(
     Unless(_TOLD), at_most("read_reach", 0.55), at_most("read_start", 0.15), at_least("boxes_seen", 200)
 )
+_MISREAD: Final = at_least("misread_legal", 0.995)
 _READ_LARGER: Final = both(
-    Unless(_TOLD), over("read_reach", 1.3), at_most("read_start", 0.15), at_most("read_legal", 0.7)
+    Unless(_TOLD), Unless(_MISREAD), over("read_reach", 1.3), at_most("read_start", 0.15), at_most("read_legal", 0.7)
 )
 
 DEGENERATE_BOXES: Final = CauseRecord(
@@ -111,6 +112,12 @@ BOXES_WRONG_FORMAT: Final = CauseRecord(
             over("swap_wins_at_least", 0.54),
             "boxes fit their images with x and y swapped ({swap_wins:.0%}, chance is 50%), and not as they are "
             "({own_place_wins:.0%})",
+        ),
+        Clue(
+            "format",
+            2,
+            _MISREAD,
+            "boxes leave their images, and {misread_legal:.1%} lie within once it is undone that they were {misread}",
         ),
         Clue(
             "format",

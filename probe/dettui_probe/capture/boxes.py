@@ -18,6 +18,7 @@ FAR_SHARE: Final = 4.0  # shares of another image than their own may reach so fa
 LEAST_SIDE_SHARE: Final = 1 / 16  # of an image, within which all boxes of a batch hardly ever lie
 TINY_PX: Final = 2.001  # a side of 2 pixels or less [catalogue A7], as float32 subtracts it
 WHOLE: Final = 0.98  # share of both sides of an image from which on a box is all of it
+MOSTLY_LEGAL: Final = 0.9  # share of a batch in one format, above which nothing has to be undone
 OFFENCES_TOLD: Final = 3  # events per kind of offence and run: the rows count all of them
 
 
@@ -94,6 +95,28 @@ READINGS: Final[Mapping[BoxFormat, Callable[[Tensor], Tensor]]] = {
 """Formats that boxes of a head that nobody knows may have, the likelier first, and their corners if they do."""
 
 
+def _centres_and_sizes(corners: Tensor) -> Tensor:
+    return torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
+
+
+def _starts_and_sizes(corners: Tensor) -> Tensor:
+    return torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1)
+
+
+UNDONE: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
+    "xyxy_as_cxcywh": _centres_and_sizes,
+    "xywh_as_cxcywh": lambda corners: read_as_xywh(_centres_and_sizes(corners)),
+    "xyxy_as_xywh": _starts_and_sizes,
+    "cxcywh_as_xywh": lambda corners: read_as_cxcywh(_starts_and_sizes(corners)),
+}
+"""Formats that boxes are mistaken for when their corners are made, and the corners that they had."""
+
+
+def undone(placed: Placed) -> dict[str, Tensor]:
+    """By tag, which boxes are legal once such a mistake is undone."""
+    return {tags.TARGET_UNDONE + name: legal(placed, before(placed.xyxy)) for name, before in UNDONE.items()}
+
+
 def edges(placed: Placed) -> dict[str, tuple[float, float]]:
     """By reading, the smallest left or top edge and the largest right or bottom one of the finite boxes, as shares of
     the sides of their images."""
@@ -137,6 +160,14 @@ def formats(placed: Placed) -> dict[str, Tensor]:
         tags.TARGET_LEGAL_CXCYWH: legal(placed, read_as_cxcywh(boxes)),
         tags.TARGET_LEGAL_YXYX: legal(placed, read_as_yxyx(boxes)),
     }
+
+
+_FORMATS: Final = (
+    tags.TARGET_LEGAL_XYXY,
+    tags.TARGET_LEGAL_XYWH,
+    tags.TARGET_LEGAL_CXCYWH,
+    tags.TARGET_LEGAL_YXYX,
+)
 
 
 def duplicates(placed: Placed) -> int:
@@ -239,8 +270,13 @@ class TargetChecks:
         for tag, bad in offences(placed).items():
             tally.add(tag, int(bad.sum()))
             self._tell_boxes(sheet, snapshot, tag, placed, bad)
-        for tag, good in formats(placed).items():
-            tally.add(tag, int(good.sum()))
+        legal_in = {tag: int(good.sum()) for tag, good in formats(placed).items()}
+        for tag, count in legal_in.items():
+            tally.add(tag, count)
+        if max(legal_in[tag] for tag in _FORMATS) < MOSTLY_LEGAL * len(placed.xyxy):
+            tally.add(tags.TARGET_STRAYING, len(placed.xyxy))
+            for tag, good in undone(placed).items():
+                tally.add(tag, int(good.sum()))
         tally.add(tags.TARGET_DUPLICATES, duplicates(placed))
 
     def _tell_boxes(self, sheet: Sheet, snapshot: Snapshot, tag: str, placed: Placed, bad: Tensor) -> None:

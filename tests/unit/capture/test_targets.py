@@ -175,6 +175,14 @@ def test_readings_of_the_format_are_told_apart(seen: Callable[..., Any]) -> None
     assert values[tags.TARGET_LEGAL_XYXY] == 0
 
 
+def test_what_was_made_wrongly_is_undone_only_where_boxes_stray(seen_by_own: Callable[..., Any]) -> None:
+    """Corners 40, 10, 60, 40 and 10, 10, 30, 30 that were taken for centres and sizes."""
+    values = seen_by_own(target([[10, -10, 70, 30], [-5, -5, 25, 25]])).rows[0].values
+    assert (values[tags.TARGET_STRAYING], values[tags.TARGET_UNDONE + "xyxy_as_cxcywh"]) == (2, 2)
+    assert values[tags.TARGET_UNDONE + "cxcywh_as_xywh"] == 0
+    assert tags.TARGET_STRAYING not in seen_by_own(target([GOOD])).rows[0].values
+
+
 def test_boxes_of_a_transposed_image_are_legal_only_as_yxyx(seen: Callable[..., Any]) -> None:
     values = seen(target([[10.0, 60.0, 40.0, 90.0]])).rows[0].values
     assert (values[tags.TARGET_LEGAL_YXYX], values[tags.TARGET_LEGAL_XYXY]) == (1, 0)

@@ -56,6 +56,21 @@ def judge(series: dict[str, Values], **setting: Any) -> dict[str, Symptom]:
     return {symptom.key: symptom for symptom in found if symptom.severity != "info"}
 
 
+def misread(undone: float = 10.0, legal: float = 2.0, **counts: Values) -> dict[str, Values]:
+    """Ten boxes a step that reach out of their images, so many of them not once a mistake is undone."""
+    told = {
+        "outside": 8.0,
+        "straying": 10.0,
+        "undone_xyxy_as_cxcywh": undone,
+        "undone_xyxy_as_xywh": 3.0,
+        "max_coord": 120.0,
+    } | counts
+    edges = {tags.TARGET_START + "xyxy": -0.23, tags.TARGET_REACH + "xyxy": 1.31}
+    legal_ = {tags.TARGET_LEGAL_XYXY: legal, tags.TARGET_LEGAL_YXYX: legal, tags.TARGET_LEGAL_XYWH: 1.0}
+    series = {**detector(STEPS, np.random.default_rng(0)), tags.TARGET_BOXES: 10.0, tags.TARGET_LEGAL_CXCYWH: 0.0}
+    return {**series, **edges, **legal_, **{"targets/" + name: value for name, value in told.items()}}
+
+
 def format_of(series: dict[str, Values]) -> Format:
     reading = read_targets(context_of(series), DEFAULT_POLICY.horizon)
     assert reading is not None
@@ -141,3 +156,19 @@ def test_a_model_with_boxes_is_no_classifier() -> None:
 def test_formats_that_are_as_legal_and_fit_no_pixels_are_read_as_the_likelier() -> None:
     alike = centres() | {tags.TARGET_LEGAL_XYWH: 10.0}
     assert format_of(alike | fits(cxcywh=0.45, xywh=0.52)).name == "cxcywh"
+
+
+@pytest.mark.parametrize("setting", [{}, {"family": "torchvision.FasterRCNN", "box_format": "xyxy"}])
+def test_corners_that_were_made_of_another_format_are_told_and_nothing_else_of_them(setting: dict[str, Any]) -> None:
+    found = judge(misread(), **setting)
+    assert set(found) == {"format"} and "corners taken for centres and sizes" in found["format"].title
+    known = signals_of(context_of(misread(), **setting))
+    assert (known.misread_as, known.misread_legal, known.share_outside) == (0, pytest.approx(1.0), None)
+
+
+@pytest.mark.parametrize(
+    "series", [misread(undone=9.5), misread(legal=9.5), misread(undone=0.0), misread(straying=0.1, undone=0.1)]
+)
+def test_boxes_that_no_such_mistake_explains_are_not(series: dict[str, Values]) -> None:
+    assert "format" not in judge(series)
+    assert signals_of(context_of(series)).misread_as is None

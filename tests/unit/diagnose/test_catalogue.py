@@ -45,7 +45,7 @@ VOCABULARY = [
 RECORDS = pytest.mark.parametrize("record", CATALOGUE.values(), ids=CATALOGUE.keys())
 
 NUMBERS = {entry.name for entry in fields(Signals)} | set(DERIVED) | set(FROM_MODEL)
-WORDS = {"conversion", "family", "optimizer", "missing_names", "likely_format", "declared_format"}
+WORDS = {"conversion", "family", "optimizer", "missing_names", "likely_format", "declared_format", "misread"}
 
 
 def conditions_in(node: object) -> Iterator[object]:

@@ -342,6 +342,15 @@ def test_anchors_of_another_size_are_named_where_the_head_is_not_known() -> None
     assert first.id == "anchors_mismatch" and not first.certain
 
 
+def test_corners_that_were_made_wrongly_are_named_with_what_they_were() -> None:
+    found = finding("bad_targets", tag="targets/undone_xywh_as_cxcywh")
+    outside = {"read_reach": 1.31, "read_start": -0.23, "read_legal": 0.2, "boxes_seen": 3000.0}
+    first, *others = diagnosis_of(found, misread_as=1.0, misread_legal=1.0, **outside).findings[0].causes
+    assert first.id == "boxes_wrong_format" and not first.certain
+    assert "in_fmt='xywh'" in first.remedy and "left, top, width and height" in " ".join(first.supports)
+    assert "boxes_wrong_scale" not in {cause.id for cause in others}
+
+
 def test_objects_with_class_ids_below_0_are_named_where_the_head_is_not_known() -> None:
     found = finding("bad_targets", tag="targets/label_below_zero")
     first = diagnosis_of(found, share_below_zero=0.09).causes[0]
