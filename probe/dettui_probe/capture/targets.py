@@ -126,15 +126,27 @@ def find_targets(values: Sequence[object]) -> Sequence[Mapping[Any, Any]] | None
 
 def find_sizes(values: Sequence[object]) -> Sequence[Size]:
     """(height, width) of each image among the arguments of a model; also of those that DETR pads into one batch."""
-    images = next((value for value in (getattr(v, "tensors", v) for v in values) if _is_image_list(value)), ())
+    images = _images_among([getattr(value, "tensors", value) for value in values])
     if isinstance(images, Tensor):
         return [(images.shape[-2], images.shape[-1])] * len(images)
-    return [(image.shape[-2], image.shape[-1]) for image in images]  # type: ignore[attr-defined]
+    return [(image.shape[-2], image.shape[-1]) for image in images or ()]
 
 
 def find_images(values: Sequence[object]) -> Sequence[Tensor] | None:
     """The images among the arguments of a model: a list of (C, H, W), or one batch (N, C, H, W)."""
-    return next((list(value) for value in values if _is_image_list(value)), None)  # type: ignore[call-overload]
+    images = _images_among(values)
+    return None if images is None else list(images)
+
+
+def _images_among(values: Sequence[object]) -> Tensor | Sequence[Tensor] | None:
+    """A batch, wherever it stands, or a list with no tensor before it: behind the inputs of an LSTM comes its state,
+    two tensors of three dimensions too."""
+    has_inputs = False
+    for value in values:
+        if _is_image_list(value) and (isinstance(value, Tensor) or not has_inputs):
+            return value  # type: ignore[return-value]
+        has_inputs = has_inputs or isinstance(value, Tensor)
+    return None
 
 
 def snapshot(batch: Batch) -> Snapshot:

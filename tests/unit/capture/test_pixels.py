@@ -10,6 +10,7 @@ import torch
 from dettui_probe import tags
 from dettui_probe.capture.pixels import SIDE, Pixels, sample, strided
 from dettui_probe.capture.record import Sheet
+from dettui_probe.capture.targets import find_images, find_sizes
 
 
 def statistics_of(images: list[torch.Tensor]) -> dict[str, float]:
@@ -57,3 +58,17 @@ def test_a_sample_is_a_copy() -> None:
     taken = sample([image], None, step=0)
     image.fill_(9)
     assert taken.images[0].max() == 0
+
+
+def test_the_state_of_an_lstm_is_no_list_of_images() -> None:
+    words, state = torch.zeros(20, 4, dtype=torch.long), (torch.zeros(1, 4, 8), torch.zeros(1, 4, 8))
+    assert find_images([words, state]) is None
+    assert not find_sizes([words, state])
+
+
+def test_a_list_of_images_comes_first_and_a_batch_anywhere() -> None:
+    listed = [torch.zeros(3, 8, 6), torch.zeros(3, 8, 6)]
+    batch = torch.zeros(2, 3, 8, 6)
+    assert find_images([listed, torch.zeros(2)]) is not None
+    assert len(find_images([torch.zeros(2), batch]) or ()) == 2
+    assert list(find_sizes([torch.zeros(2), batch])) == [(8, 6), (8, 6)]
