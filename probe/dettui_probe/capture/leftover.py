@@ -33,9 +33,9 @@ class Leftover:
     def choose(self, stepped: Sequence[Optimizer]) -> None:
         """A parameter of the optimizers that *stepped*: the last one with a gradient, and then the same again."""
         self._looks, self._is_cleared = [], False
-        held = self._param
-        if held is None or not _has_small_gradient(held):
-            found = next((param for param in reversed(params_of(stepped)) if _has_small_gradient(param)), None)
+        held, stepping = self._param, params_of(stepped)
+        if held is None or not _has_small_gradient(held) or not any(held is param for param in stepping):
+            found = next((param for param in reversed(stepping) if _has_small_gradient(param)), None)
             self._watched = None if found is None else weakref.ref(found)
 
     def look(self) -> None:
@@ -67,4 +67,5 @@ class Leftover:
 def _has_small_gradient(param: Tensor) -> bool:
     """False of a gradient that is spread over ranks, too: to look at it, all of them would have to."""
     grad = param.grad
-    return type(grad) is Tensor and grad.layout == torch.strided and param.numel() <= LARGEST
+    is_plain = type(grad) is Tensor and grad.layout == torch.strided
+    return param.requires_grad and is_plain and param.numel() <= LARGEST

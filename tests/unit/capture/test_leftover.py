@@ -99,6 +99,22 @@ def test_an_optimizer_of_half_a_network_says_nothing_of_the_other_half(run: Run,
     assert max(told().values(tags.GRAD_LEFT)) == 0.0
 
 
+def test_gradients_of_a_phase_that_is_over_are_not_left_over(run: Run, told: ToldReader) -> None:
+    body, head = nn.Linear(8, 8), nn.Linear(8, 2)
+    model = nn.Sequential(body, nn.Tanh(), head)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    attach(run, model, optimizer)
+    for phase in range(2):
+        for _ in range(6):
+            optimizer.zero_grad()
+            model(torch.randn(4, 8)).square().mean().backward()
+            optimizer.step()
+        if phase == 0:
+            head.requires_grad_(False)  # and keeps the last gradient that it was given
+            optimizer = torch.optim.SGD(body.parameters(), lr=0.01)
+    assert max(told().values(tags.GRAD_LEFT)[-4:]) == 0.0
+
+
 class Unscaled(nn.Module):
     """Layers whose weights are *factor* times what nn.Linear begins with, and a table that is none."""
 
