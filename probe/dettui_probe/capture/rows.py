@@ -25,6 +25,11 @@ MOST_EVAL_BATCHES: Final = 8  # between two steps
 MOST_LINED: Final = 4  # inputs of which a line is taken
 LEAST_LINE: Final = 8  # elements
 LEAST_TOKENS: Final = 4  # of a row, before it is news that all of them are equal
+MOST_BESIDE: Final = 3  # further tensors that a model is given with its inputs
+BESIDE: Final = 64  # elements of each
+OWN: Final = 0.75  # share of different rows in a batch below which rows of two values tell no input from another
+PLAIN: Final = 8  # rows that tell whether all are of two values
+LOADED: Final = 2  # numbers of inputs that the batches of a loader have: the last one of an epoch may be shorter
 
 
 class Sample(NamedTuple):
@@ -32,25 +37,35 @@ class Sample(NamedTuple):
 
     rows: Tensor  # (n, m), from all over each input
     lines: Tensor | None  # (k, l), neighbours along the last dimension; None for tokens and for short inputs
+    beside: Tensor | None = None  # (b,) of further tensors, such as the edges of a graph; None where there are none
+    given: int = 0  # rows before the sampling
 
     @property
     def tensors(self) -> list[Tensor]:
         """All that is to be carried to the writer thread."""
-        return [self.rows] if self.lines is None else [self.rows, self.lines]
+        return [tensor for tensor in (self.rows, self.lines, self.beside) if tensor is not None]
+
+    def arrived(self, tensors: Sequence[Tensor]) -> Sample:
+        """The same, of ``tensors`` on the writer thread."""
+        rest = iter(tensors)
+        rows, lines, beside = (None if own is None else next(rest) for own in (self.rows, self.lines, self.beside))
+        assert rows is not None
+        return Sample(rows, lines, beside, self.given)
 
 
 def sample(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sample | None:
-    """A sample of the inputs among the arguments of a model."""
+    """A sample of the inputs among the arguments of a model.  None of those by which the loss is differentiated, such
+    as the places at which a physical law is asked for: they are chosen, and no data."""
     values = [*args, *kwargs.values()]
     first = next(tensors_in(values), None)
-    if first is None:
+    if first is None or first.requires_grad:
         return None
     if first.dim() < 2 or (first.dim() == 3 and isinstance(args[0] if args else None, list | tuple)):
         images = find_images(values)
         rows = _of_list(images)
-        return None if rows is None or images is None else Sample(rows, _lines(images))
+        return None if rows is None or images is None else Sample(rows, _lines(images), given=len(images))
     rows = _thinned(first.detach()[:MOST_ROWS])
-    return None if rows is None else Sample(rows, _lines(first))
+    return None if rows is None else Sample(rows, _lines(first), _beside(values, first), len(first))
 
 
 def count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
@@ -82,6 +97,15 @@ def finite_reading(taken: Sequence[Tensor]) -> Reading:
         sheet.values[tags.BATCH_NONFINITE] = sum(not math.isfinite(float(one)) for one in arrived)
 
     return Reading(taken, decode)
+
+
+def _beside(values: Sequence[object], first: Tensor) -> Tensor | None:
+    """Some elements of what a model is given beside its *first* tensor, on the same device."""
+    others = [v for v in values if isinstance(v, Tensor) and v is not first and v.dim() and v.device == first.device]
+    chosen = [other.detach() for other in others[:MOST_BESIDE]]
+    taken = [_thinned(other[:MOST_ROWS] if other.dim() > 1 else other[None]) for other in chosen]
+    flat = [rows.reshape(-1) for rows in taken if rows is not None]
+    return torch.cat([row[:: -(-len(row) // BESIDE)].float() for row in flat]) if flat else None
 
 
 def _lines(inputs: Sequence[Tensor] | Tensor) -> Tensor | None:
@@ -126,20 +150,31 @@ def _thinned(rows: Tensor) -> Tensor | None:
 
 
 class Rows:
-    """Knows the inputs met so far; used on the writer thread."""
+    """Knows the inputs met so far; used on the writer thread.
+
+    Rows that are no inputs get no fingerprints: nodes of graphs, where some are alike and each batch has another number
+    of them, and whatever holds a number or two and is met over and over within a batch.
+    """
 
     def __init__(self) -> None:
         self._known: set[int] = set()
         self._batches: dict[int, int] = {}
+        self._given: set[int] = set()  # numbers of rows that batches had
+        self._has_twins = False  # rows of one batch were alike
 
     def reading(self, taken: Sample) -> Reading:
         """The inputs of a training step."""
 
-        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            rows = arrived[0].tolist()
+        def decode(tensors: Sequence[Tensor], sheet: Sheet) -> None:
+            arrived = taken.arrived(tensors)
+            rows = arrived.rows.tolist()
             _describe(sheet, tags.BATCH, arrived, rows)
             prints = _prints(rows)
-            self._tell_batch(sheet, prints)
+            self._given.add(taken.given)
+            self._has_twins = self._has_twins or len(set(prints)) < len(prints)
+            if not self._are_inputs(rows, prints):
+                return
+            self._tell_batch(sheet, prints, arrived.beside)
             if len(self._known) < MOST_KNOWN:
                 fresh = {mark for mark in prints if mark not in self._known}
                 sheet.values[tags.ROWS] = len(prints)
@@ -148,8 +183,13 @@ class Rows:
 
         return Reading(taken.tensors, decode)
 
-    def _tell_batch(self, sheet: Sheet, prints: Sequence[int]) -> None:
-        whole = hash(tuple(prints))
+    def _are_inputs(self, rows: Sequence[Sequence[float]], prints: Sequence[int]) -> bool:
+        if self._has_twins and len(self._given) > LOADED:
+            return False
+        return len(set(prints)) >= OWN * len(prints) or max(len(set(row)) for row in rows[:PLAIN]) > 2
+
+    def _tell_batch(self, sheet: Sheet, prints: Sequence[int], beside: Tensor | None) -> None:
+        whole = hash((tuple(prints), () if beside is None else tuple(beside.tolist())))
         earlier = self._batches.get(whole)
         sheet.values[tags.BATCH_LAG] = 0 if earlier is None else sheet.step - earlier
         if earlier is not None or len(self._batches) < MOST_KNOWN:
@@ -158,10 +198,13 @@ class Rows:
     def eval_reading(self, taken: Sample) -> Reading:
         """The inputs of a forward pass of an evaluation."""
 
-        def decode(arrived: Sequence[Tensor], sheet: Sheet) -> None:
-            rows = arrived[0].tolist()
+        def decode(tensors: Sequence[Tensor], sheet: Sheet) -> None:
+            arrived = taken.arrived(tensors)
+            rows = arrived.rows.tolist()
             _describe(sheet, tags.EVAL_BATCH, arrived, rows)
             prints = _prints(rows)
+            if not self._are_inputs(rows, prints):
+                return
             known = sum(mark in self._known for mark in prints)
             sheet.values[tags.EVAL_ROWS] = sheet.values.get(tags.EVAL_ROWS, 0) + len(prints)
             sheet.values[tags.EVAL_ROWS_TRAINED] = sheet.values.get(tags.EVAL_ROWS_TRAINED, 0) + known
@@ -174,9 +217,10 @@ def _prints(rows: Sequence[Sequence[float]]) -> list[int]:
     return [hash(tuple(row)) for row in rows]
 
 
-def _describe(sheet: Sheet, prefix: str, arrived: Sequence[Tensor], rows: Sequence[Sequence[float]]) -> None:
-    """Statistics of inputs that are real numbers; of ids of tokens, only how many rows hold but one."""
-    if not _is_real(arrived[0]):
+def _describe(sheet: Sheet, prefix: str, arrived: Sample, rows: Sequence[Sequence[float]]) -> None:
+    """Statistics of inputs that are real numbers; of ids of tokens, only how many rows hold but one.  Nothing of what
+    is the same everywhere and has other tensors beside it, as a graph whose edges tell all there is."""
+    if not _is_real(arrived.rows):
         sheet.values[prefix + "constant_rows"] = sum(map(_repeats_one_token, rows)) / len(rows)
         return
     values = [value for row in rows for value in row]
@@ -185,9 +229,11 @@ def _describe(sheet: Sheet, prefix: str, arrived: Sequence[Tensor], rows: Sequen
     if not math.isfinite(mean):
         return
     deviation = math.sqrt(sum([(value - mean) ** 2 for value in values]) / len(values))
+    if deviation == 0 and arrived.beside is not None:
+        return
     measured = {"mean": mean, "std": deviation, "min": min(values), "max": max(values)}
     measured["constant_rows"] = sum(min(row) == max(row) for row in rows) / len(rows)
-    rough = roughness(arrived[1].tolist()) if len(arrived) > 1 else None
+    rough = None if arrived.lines is None else roughness(arrived.lines.tolist())
     if rough is not None:
         measured["roughness"] = rough
     sheet.values.update({prefix + name: value for name, value in measured.items()})

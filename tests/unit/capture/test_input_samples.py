@@ -44,6 +44,52 @@ def nonfinite(inputs: object) -> float:
     return sheet.values[tags.BATCH_NONFINITE]
 
 
+# --- graphs, whose rows are nodes ---
+
+
+def told_of(*batches: tuple[Tensor, Tensor]) -> list[dict[str, float]]:
+    """What each of these batches of (nodes, edges) tells, one after the other."""
+    known, told = Rows(), []
+    for step, (nodes, edges) in enumerate(batches, 1):
+        taken = sample([nodes, edges], {})
+        assert taken is not None
+        sheet = Sheet(step, 0.0, {}, False)
+        reading = known.reading(taken)
+        reading.decode(reading.tensors, sheet)
+        told.append(sheet.values)
+    return told
+
+
+def test_nodes_without_features_are_neither_blank_inputs_nor_met_before() -> None:
+    told = told_of(*[(torch.ones(40 + i, 1), torch.randint(40, (2, 90))) for i in range(4)])
+    assert not any(tags.BATCH_STD in values or tags.ROWS in values or tags.BATCH_LAG in values for values in told)
+
+
+def test_kinds_of_atoms_are_no_inputs() -> None:
+    one_hot = [functional.one_hot(torch.arange(40 + i) % 7, 7).float() for i in range(4)]
+    numbered = [
+        torch.stack([torch.arange(40 + i) % 5, torch.arange(40 + i) % 3, torch.full((40 + i,), 9)], 1) for i in range(4)
+    ]
+    assert not any(tags.ROWS in values for values in told_of(*[(x, torch.randint(40, (2, 90))) for x in one_hot]))
+    assert tags.ROWS not in told_of(*[(x, torch.randint(40, (2, 90))) for x in numbered])[-1]
+
+
+def test_a_batch_came_before_where_all_that_is_given_did() -> None:
+    nodes, edges = torch.randn(16, 4), torch.randint(16, (2, 30))
+    lags = [values[tags.BATCH_LAG] for values in told_of((nodes, edges), (nodes, edges.flip(1)), (nodes, edges))]
+    assert lags == [0, 0, 2]
+
+
+@pytest.mark.parametrize("beside", [torch.arange(90), torch.rand(2, 3, 4, 5), torch.zeros(0, 2), torch.tensor(1.0)])
+def test_what_is_given_beside_the_inputs_may_have_any_shape(beside: Tensor) -> None:
+    assert told_of((torch.randn(16, 4), beside))[0][tags.ROWS_NEW] == 16
+
+
+def test_one_picture_again_and_again_is_counted() -> None:
+    one = torch.rand(1, 1, 6, 6).expand(8, 1, 6, 6)
+    assert values_of(Sample(one.reshape(8, -1).clone(), None, None, 8))[tags.ROWS_NEW] == 1
+
+
 # --- lists of images of different sizes -------------------------------------------------------------------------
 
 
@@ -179,6 +225,10 @@ def test_ids_of_tokens_have_no_sums_and_no_lines() -> None:
     told = values_of(taken)
     assert told[tags.ROWS] == 8  # and are recognised when they come again
     assert [tag for tag in told if tag.startswith(tags.BATCH)] == [tags.BATCH_CONSTANT]
+
+
+def test_places_by_which_the_loss_is_differentiated_are_no_data() -> None:
+    assert sample([torch.linspace(0, 1, 60)[:, None].requires_grad_()], {}) is None
 
 
 def test_a_model_without_tensors_among_its_arguments_has_no_inputs() -> None:
