@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
+from dettui.detect.left_over import LeftOverPolicy, share_left_over
 from dettui.domain.finding import Abstention, Evidence
 from dettui_probe import tags
 
@@ -33,6 +34,8 @@ class GradientGrowth:
         missing = context.missing(tags.GRAD_AGREEMENT, tags.GRAD_NORM)
         if missing:
             return Abstention(self.name, missing)
+        if share_left_over(context, LeftOverPolicy()) == 0:  # looked at, and all were cleared: they grow by themselves
+            return ()
         low = context.lower_quartile(tags.GRAD_AGREEMENT, self.policy.newest, self.policy.at_least)
         growth = context.ratio_to_first(tags.GRAD_NORM, 10)
         if low is None or growth is None or low <= self.policy.agreement or growth <= self.policy.growth:
