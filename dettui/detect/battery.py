@@ -35,6 +35,7 @@ from dettui.detect.left_over import LeftOverGradients
 from dettui.detect.loss_graph import LossGraph
 from dettui.detect.loss_terms import ZeroTerms
 from dettui.detect.maximised import Maximised
+from dettui.detect.moving_aims import tempered
 from dettui.detect.no_score import NoScore
 from dettui.detect.non_finite import NonFinite
 from dettui.detect.opening import ConfidentOpening, LargeWeights, NothingPasses, ViolentOpening
@@ -162,4 +163,4 @@ def judge(context: Context, rules: Sequence[Rule] = RULES) -> tuple[tuple[Sympto
             abstained.append(answer)
         else:
             symptoms.extend(answer)
-    return tuple(symptoms), tuple(abstained)
+    return tuple(tempered(context, symptoms)), tuple(abstained)

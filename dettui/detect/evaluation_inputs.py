@@ -11,6 +11,7 @@ import numpy as np
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.batches import BatchPolicy, is_one_whole_batch
 from dettui.detect.context import Context
+from dettui.detect.moving_aims import acts
 from dettui.domain.finding import Abstention, Evidence, Severity
 from dettui_probe import tags
 
@@ -25,6 +26,7 @@ class EvaluationPolicy:
     ratio: float = 2.5  # of the standard deviations, either way
     leaked: float = 0.9  # share of the inputs met in training that makes an evaluation one of the training set
     overlap: float = 0.02  # the same that is news
+    whole_inputs: float = 0.95  # class targets for each row of a pass
     agreeing: int = 3  # newest evaluations that call classes by other names
     renamed: int = 2  # classes at least: a swap is of two
     renamed_share: float = 0.1  # of the classes that can be judged
@@ -59,7 +61,11 @@ def is_shifted(shift: Shift, policy: EvaluationPolicy) -> bool:
 
 
 def read_overlap(context: Context, policy: EvaluationPolicy) -> float | None:
-    """Share of the inputs of evaluations that were met in training."""
+    """Share of the inputs of evaluations that were met in training.  None where the rows that the model is given are
+    parts of its inputs, which come to fewer targets: a node of a graph is met in many."""
+    per_row = context.median(tags.TARGETS_PER_ROW, 50)
+    if per_row is not None and per_row < policy.whole_inputs:
+        return None
     rows, known = context.window(tags.EVAL_ROWS, policy.newest), context.window(tags.EVAL_ROWS_TRAINED, policy.newest)
     if len(rows) < policy.at_least or len(rows) != len(known) or rows.sum() <= 0:
         return None
@@ -97,6 +103,8 @@ class EvaluationInputs:
         """One symptom for each check that fails."""
         if context.series(tags.EVAL_PASSES) is None:
             return Abstention(self.name, (tags.EVAL_PASSES,))
+        if acts(context):  # what it is asked about then is no evaluation
+            return ()
         found = (
             self._shifted(context),
             self._leaked(context),

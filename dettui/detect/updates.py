@@ -33,6 +33,7 @@ class UpdatePolicy:
     stuck: float = 0.6  # share of the first loss: large updates are harmless while the loss falls
     fallen: float = 0.3  # share of the first loss below which a schedule may run out
     gone: float = 1e-5  # share of the first gradients; Adam's steps shrink with them from its eps on
+    solved: float = 1e-3  # share of the first loss and of the first gradients at which an optimizer may stop by itself
     decayed: float = 0.01  # share of the LR's peak below which small updates are meant
 
 
@@ -86,6 +87,8 @@ class NoUpdate:
             return ()
         if (grad is not None and grad == 0) or self._has_run_out(context) or self._gradient_is_gone(context, grad):
             return ()  # nothing to apply, or nothing left to do
+        if self._is_solved(context, grad):
+            return ()
         window = context.span(tags.UPDATE_UNCHANGED, need)
         first = _start_of_stillness(context)
         text = f"no tensor changed in {need} measured steps in a row, gradient norm {grad or float('nan'):.3g}"
@@ -102,6 +105,13 @@ class NoUpdate:
         """True where the optimizer steps by what is left of gradients that have vanished: less than a float holds."""
         first = context.early_median(tags.GRAD_NORM, 10)
         return grad is not None and first is not None and grad < self.policy.gone * first
+
+    def _is_solved(self, context: Context, grad: float | None) -> bool:
+        """True where hardly anything is left of the loss and of its gradient: L-BFGS then stops by its tolerances."""
+        first, curve, share = context.early_median(tags.GRAD_NORM, 10), context.loss, self.policy.solved
+        if grad is None or first is None or curve is None:
+            return False
+        return grad <= share * first and curve.now <= share * curve.start
 
     def _has_run_out(self, context: Context) -> bool:
         """True where the schedule has decayed below what changes a float, and the loss had fallen well before."""

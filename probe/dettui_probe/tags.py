@@ -36,6 +36,7 @@ UNHELD_WEIGHTS: Final = "optim/unheld_weights"
 UNHELD_UNTRAINED: Final = "optim/unheld_untrained"
 TRAINABLE_HELD_SHARE: Final = "optim/held_share"
 MICRO_STEPS: Final = "optim/micro_steps"
+RIVAL_STEPS: Final = "optim/rival_steps"
 FRESH_STATE: Final = "optim/fresh_state"
 AMP_SCALE: Final = "amp/scale"
 AMP_SKIPPED: Final = "amp/skipped"
@@ -225,6 +226,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(UNHELD_UNTRAINED, "tensors", "of these, weights that are still as torch.nn.init draws them"),
     Tag(TRAINABLE_HELD_SHARE, "share", "share of the trainable elements that an optimizer holds"),
     Tag(MICRO_STEPS, "", "backward passes since the last optimizer step"),
+    Tag(RIVAL_STEPS, "", "steps of optimizers of other models, each after a loss of its own, since the last step"),
     Tag(FRESH_STATE, "", "1 where an optimizer that keeps state began the step without any"),
     Tag(AMP_SCALE, "", "loss scale of the GradScaler"),
     Tag(AMP_SKIPPED, "", "1 where the GradScaler skipped the optimizer step"),

@@ -28,6 +28,7 @@ from dettui_probe.capture.memory import MEMORY
 from dettui_probe.capture.parameters import Parameters
 from dettui_probe.capture.ranks import Company
 from dettui_probe.capture.record import Post, Reading, Sheet
+from dettui_probe.capture.rivals import Rivals
 from dettui_probe.capture.surest import Read
 from dettui_probe.capture.torchlib import Optimizer, Tensor, fresh_vector, nn, tensors_in, torch
 from dettui_probe.contract import Contract
@@ -96,6 +97,7 @@ class Watcher:
         self._pending = False  # an optimizer stepped, and another one is still expected to
         self._awaits_closure = False  # an optimizer of ours steps, and calls backward itself
         self._optimizer_calls = 0
+        self._rivals = Rivals()
         self._scaled: tuple[Tensor, Tensor] | None = None  # as GradScaler.scale returned it, and what it was given
         self._amp_scale: Tensor | None = None
         self._amp_skipped = 0
@@ -349,6 +351,7 @@ class Watcher:
     def _backward_begins(self, tensors: Sequence[Tensor]) -> None:
         self._await_loss(False)
         self._passes.end()
+        self._rivals.backward_begins()
         scaled, self._scaled = self._scaled, None
         if self._unclaimed and not self._forwards:
             self._forwards, self._unclaimed, self._in_eval_mode = self._unclaimed, 0, True
@@ -407,7 +410,9 @@ class Watcher:
     def _optimizer_ended(self, optimizer: Optimizer) -> None:
         self._awaits_closure = False
         if not self.parameters.is_ours(optimizer):
+            self._rivals.other_stepped()
             return
+        self._rivals.ours_stepped()
         self._stepped.append(optimizer)
         if not self._is_within_a_step():
             return
@@ -490,6 +495,8 @@ class Watcher:
 
     def _own_values(self) -> dict[str, float]:
         values = {tags.MICRO_STEPS: float(self._micro_steps), tags.PROBE_OVERHEAD: self._budget.overhead}
+        if rivals := self._rivals.take():
+            values[tags.RIVAL_STEPS] = float(rivals)
         values[tags.EVAL_MODE] = float(self._in_eval_mode and self._mode_matters)
         if self._eval_passes:
             values[tags.EVAL_PASSES] = float(self._eval_passes)

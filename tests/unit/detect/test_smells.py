@@ -365,3 +365,22 @@ def test_an_evaluation_on_all_there_is_is_no_leak_where_every_step_is_given_it(g
     for tag, value in ((tags.EVAL_PASSES, 1.0), (tags.EVAL_ROWS, 32.0), (tags.EVAL_ROWS_TRAINED, 32.0)):
         series[tag] = dict.fromkeys(evaluated, value)
     assert [s.key for s in judge(EvaluationInputs(), series)] == (["leak"] if told else [])
+
+
+@pytest.mark.parametrize(("end", "told"), [(1e-6, False), (0.3, True)])
+def test_an_optimizer_that_has_solved_its_problem_may_stop(end: float, told: bool) -> None:
+    """L-BFGS does, by its tolerances."""
+    falling = np.geomspace(1.0, end, STEPS)
+    still = np.where(np.arange(STEPS) < STEPS - 20, 0.0, 1.0)
+    series: dict[str, Values] = {tags.LOSS_TOTAL: falling, tags.GRAD_NORM: falling, tags.UPDATE_UNCHANGED: still}
+    assert [s.key for s in judge(NoUpdate(), series)] == (["still"] if told else [])
+
+
+@pytest.mark.parametrize(("per_row", "told"), [(1.0, True), (0.08, False)])
+def test_rows_that_are_parts_of_inputs_do_not_leak(per_row: float, told: bool) -> None:
+    """Nodes of graphs: those of one input are met in another."""
+    evaluated = range(20, STEPS + 1, 20)
+    series: dict[str, Values] = {tags.TARGETS_PER_ROW: per_row}
+    for tag, value in ((tags.EVAL_PASSES, 1.0), (tags.EVAL_ROWS, 32.0), (tags.EVAL_ROWS_TRAINED, 32.0)):
+        series[tag] = dict.fromkeys(evaluated, value)
+    assert [s.key for s in judge(EvaluationInputs(), series)] == (["leak"] if told else [])
