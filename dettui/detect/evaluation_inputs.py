@@ -130,12 +130,13 @@ class EvaluationInputs:
         )
 
     def _leaked(self, context: Context) -> Symptom | None:
-        """A whole evaluation on training inputs; fewer are news, as some scripts score their training set too."""
+        """A whole evaluation on training inputs.  News where batches of others are among them, as of scripts that score
+        their training set too."""
         overlap, policy = read_overlap(context, self.policy), self.policy
         if overlap is None or overlap <= policy.overlap or is_one_whole_batch(context, BatchPolicy()):
             return None  # of a graph, say, all nodes are given, and others are asked for than in training
         window = context.span(tags.EVAL_ROWS, policy.newest)
-        severe = overlap >= policy.leaked
+        severe = overlap >= policy.leaked and not context.total(tags.EVAL_BATCHES_NEW, policy.newest)
         text = f"{overlap:.0%} of the inputs of the newest evaluations were met in training"
         proof = Evidence(
             tags.EVAL_ROWS_TRAINED, window, overlap, policy.leaked if severe else policy.overlap, ">", text

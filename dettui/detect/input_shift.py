@@ -61,6 +61,8 @@ class InputShift:
         text = f"from {median(before):.3g} to {median(after):.3g}, where batches differ by {sigma:.2g}"
         evidence = [Evidence(tag, (at, int(steps[-1])), abs(change) / sigma, policy.z, ">", text)]
         severity, told = self._loss_rose(context, at)
+        if _sizes_changed(context, at):  # a curriculum, or larger pictures: whoever changes sizes means it
+            severity = "info"
         title = f"Inputs changed their nature at step {at}"
         return told_by([*evidence, *told], "distribution_shift", severity, title, key="inputs")
 
@@ -88,3 +90,12 @@ class InputShift:
             curve.tag, window, ratio, self.policy.loss_rise, ">", f"the loss is {ratio:.2f} times what it was"
         )
         return ("warning", (proof,)) if ratio > self.policy.loss_rise else ("info", ())
+
+
+def _sizes_changed(context: Context, at: int) -> bool:
+    """Whether inputs have another number of elements since step *at* than they had right before it."""
+    sizes = context.series(tags.ROW_ELEMENTS)
+    if sizes is None:
+        return False
+    before, after = sizes.values[sizes.steps < at][-5:], sizes.values[sizes.steps >= at][:5]
+    return bool(len(before) and len(after)) and median(before) != median(after)

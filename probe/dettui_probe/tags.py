@@ -161,10 +161,12 @@ SATURATED: Final = "layer/saturated/"
 ROWS: Final = "data/rows"
 ROWS_NEW: Final = "data/rows_new"
 ROWS_GIVEN: Final = "data/rows_given"
+ROW_ELEMENTS: Final = "data/row_elements"
 BATCH_LAG: Final = "data/batch_lag"
 TARGETS_PER_ROW: Final = "data/targets_per_row"
 EVAL_ROWS: Final = "data/eval_rows"
 EVAL_ROWS_TRAINED: Final = "data/eval_rows_in_training"
+EVAL_BATCHES_NEW: Final = "data/eval_batches_new"
 EVAL_CLASSES: Final = "eval_names/classes"
 EVAL_RENAMED: Final = "eval_names/renamed"
 BATCH: Final = "batch/"  # + mean, std, min, max, ...: the first tensor that the model is given in training
@@ -345,12 +347,14 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(ROWS, "rows", "inputs of the batch that were fingerprinted"),
     Tag(ROWS_NEW, "rows", "of these, inputs that were not met before in this run"),
     Tag(ROWS_GIVEN, "rows", "inputs of the batch, fingerprinted or not"),
+    Tag(ROW_ELEMENTS, "", "elements of an input, on average over the batch"),
     Tag(BATCH_LAG, "steps", "steps since the very same batch came before; 0 where it never did"),
     Tag(
         TARGETS_PER_ROW, "", "class targets for each input of a pass: 1 of a classifier, as many as tokens of a tagger"
     ),
     Tag(EVAL_ROWS, "rows", "inputs of evaluations that were fingerprinted"),
     Tag(EVAL_ROWS_TRAINED, "rows", "of these, inputs that were met in training"),
+    Tag(EVAL_BATCHES_NEW, "batches", "batches of evaluations of whose inputs most were not met in training"),
     Tag(EVAL_CLASSES, "classes", "classes of which an evaluation has eight inputs or more, where its loss is heard"),
     Tag(EVAL_RENAMED, "classes", "of these, classes that are answered as another one, and that one not as itself"),
     Tag(BATCH + "{mean,std,min,max}", "", "the first tensor that the model is given in training (strided sample)"),

@@ -70,7 +70,7 @@ class Inputs:
         self._saturating = collector.instrument("saturation", at_most_every=activations.CADENCE.every)
         self._fit, self._rows, self._saturation = fit.Fit(), rows.Rows(), activations.Saturation()
         self._passed = 0  # inputs of the first forward pass of the step, where they are looked at
-        self._eval_batches = 0  # since the last step, of those that were looked at
+        self._eval_batches = rows.EvalBatches()
         self._assignment, self._norms = Assignment(), Norms(model)
         self._anchors = OwnAnchors(model)
         self._surest = surest.Surest()
@@ -134,8 +134,7 @@ class Inputs:
 
     def evaluation_begins(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """The model is called with *args* and *kwargs* in an evaluation."""
-        if self._eval_batches < rows.MOST_EVAL_BATCHES and self._recognising.works:
-            self._eval_batches += 1
+        if self._recognising.works and self._eval_batches.picks():
             self._recognising.run(self._take_eval_rows, args, by_name(args, kwargs))
 
     def wants_activations(self, step: int) -> bool:
@@ -210,7 +209,8 @@ class Inputs:
         self._collector.keep(self._assigning, self._assignment.close_step())
         self._collector.keep(self._trusting, self._surest.close_step())
         self._collector.keep(self._saturating, self._saturation.close_step())
-        self._eval_batches, self._alone = 0, None
+        self._eval_batches.restart()
+        self._alone = None
 
     def early_words(self) -> list[Signed]:
         """The targets taken so far in the step, ahead of it."""
@@ -346,6 +346,7 @@ class Inputs:
         self._passed = rows.count(args, kwargs)
         if taken is not None:
             self._collector.values[tags.ROWS_GIVEN] = self._passed
+            self._collector.values[tags.ROW_ELEMENTS] = taken.elements
             self._collector.keep(self._recognising, self._rows.reading(taken))
 
     def _take_sums(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

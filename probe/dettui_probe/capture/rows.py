@@ -21,7 +21,8 @@ MOST_ROWS: Final = 32
 WIDTH: Final = 128  # elements of an input
 DESCRIBED: Final = 1024  # elements of a batch, for its statistics
 MOST_KNOWN: Final = 65_536  # fingerprints that are kept; with more inputs than these, novelty is no longer told
-MOST_EVAL_BATCHES: Final = 8  # between two steps
+FIRST_EVAL_BATCHES: Final = 8  # between two steps, that are all looked at
+EVAL_SPACING: Final = 1.15  # from one that is looked at to the next after these: of 100 batches one of the last 13 is
 MOST_LINED: Final = 4  # inputs of which a line is taken
 LEAST_LINE: Final = 8  # elements
 LEAST_TOKENS: Final = 4  # of a row, before it is news that all of them are equal
@@ -39,6 +40,7 @@ class Sample(NamedTuple):
     lines: Tensor | None  # (k, l), neighbours along the last dimension; None for tokens and for short inputs
     beside: Tensor | None = None  # (b,) of further tensors, such as the edges of a graph; None where there are none
     given: int = 0  # rows before the sampling
+    elements: float = 0.0  # of each of them, on average
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -50,7 +52,7 @@ class Sample(NamedTuple):
         rest = iter(tensors)
         rows, lines, beside = (None if own is None else next(rest) for own in (self.rows, self.lines, self.beside))
         assert rows is not None
-        return Sample(rows, lines, beside, self.given)
+        return self._replace(rows=rows, lines=lines, beside=beside)
 
 
 def sample(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sample | None:
@@ -63,9 +65,14 @@ def sample(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sample | None:
     if first.dim() < 2 or (first.dim() == 3 and isinstance(args[0] if args else None, list | tuple)):
         images = find_images(values)
         rows = _of_list(images)
-        return None if rows is None or images is None else Sample(rows, _lines(images), given=len(images))
+        return None if rows is None or images is None else _sample(rows, _lines(images), None, images)
     rows = _thinned(first.detach()[:MOST_ROWS])
-    return None if rows is None else Sample(rows, _lines(first), _beside(values, first), len(first))
+    return None if rows is None else _sample(rows, _lines(first), _beside(values, first), first)
+
+
+def _sample(rows: Tensor, lines: Tensor | None, beside: Tensor | None, inputs: Sequence[Tensor] | Tensor) -> Sample:
+    elements = inputs.numel() if isinstance(inputs, Tensor) else sum(one.numel() for one in inputs)
+    return Sample(rows, lines, beside, len(inputs), elements / len(inputs))
 
 
 def count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
@@ -149,6 +156,26 @@ def _thinned(rows: Tensor) -> Tensor | None:
     return rows[..., ::side, ::side].reshape(len(rows), -1).clone()
 
 
+class EvalBatches:
+    """Picks batches of an evaluation, ever more seldom, so that its end is seen however long it is: some scripts go
+    through what they trained on first."""
+
+    def __init__(self) -> None:
+        self._count = self._picked = 0
+
+    def picks(self) -> bool:
+        """Whether to look at the one that comes."""
+        self._count += 1
+        if self._count > FIRST_EVAL_BATCHES and self._count < EVAL_SPACING * self._picked:
+            return False
+        self._picked = self._count
+        return True
+
+    def restart(self) -> None:
+        """A step of training came between."""
+        self._count = self._picked = 0
+
+
 class Rows:
     """Knows the inputs met so far; used on the writer thread.
 
@@ -206,6 +233,8 @@ class Rows:
             if not self._are_inputs(rows, prints):
                 return
             known = sum(mark in self._known for mark in prints)
+            is_new = float(2 * known < len(prints))
+            sheet.values[tags.EVAL_BATCHES_NEW] = sheet.values.get(tags.EVAL_BATCHES_NEW, 0) + is_new
             sheet.values[tags.EVAL_ROWS] = sheet.values.get(tags.EVAL_ROWS, 0) + len(prints)
             sheet.values[tags.EVAL_ROWS_TRAINED] = sheet.values.get(tags.EVAL_ROWS_TRAINED, 0) + known
 

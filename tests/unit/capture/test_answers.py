@@ -177,7 +177,7 @@ def test_inputs_of_an_evaluation_are_compared_with_those_of_training(run: Run, t
     model.train()
     train(model, batches[2:])
     values = told().rows[-1].values
-    assert (values[tags.EVAL_ROWS], values[tags.EVAL_ROWS_TRAINED]) == (32, 16)
+    assert (values[tags.EVAL_ROWS], values[tags.EVAL_ROWS_TRAINED], values[tags.EVAL_BATCHES_NEW]) == (32, 16, 1)
     assert (values[tags.EVAL_PASSES], values[tags.EVAL_PASSES_TRAINING]) == (2, 0)
     assert values[tags.EVAL_BATCH_STD] > 3 * values[tags.BATCH_STD]
     assert values[tags.DROPOUT] == 0.5

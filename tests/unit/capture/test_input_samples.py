@@ -14,7 +14,17 @@ from torch.nn import functional
 from dettui_probe import tags
 from dettui_probe.capture import attach
 from dettui_probe.capture.record import Sheet
-from dettui_probe.capture.rows import LEAST_LINE, WIDTH, Rows, Sample, finite_reading, roughness, sample, sums
+from dettui_probe.capture.rows import (
+    LEAST_LINE,
+    WIDTH,
+    EvalBatches,
+    Rows,
+    Sample,
+    finite_reading,
+    roughness,
+    sample,
+    sums,
+)
 from dettui_probe.run import Run
 
 ToldReader = Callable[[], Any]
@@ -225,6 +235,17 @@ def test_ids_of_tokens_have_no_sums_and_no_lines() -> None:
     told = values_of(taken)
     assert told[tags.ROWS] == 8  # and are recognised when they come again
     assert [tag for tag in told if tag.startswith(tags.BATCH)] == [tags.BATCH_CONSTANT]
+
+
+@pytest.mark.parametrize("passes", [3, 20, 100, 3000])
+def test_the_end_of_an_evaluation_is_looked_at_however_long_it_is(passes: int) -> None:
+    batches = EvalBatches()
+    picked = [place for place in range(1, passes + 1) if batches.picks()]
+    assert picked[:8] == list(range(1, min(passes, 8) + 1))
+    assert picked[-1] > 0.86 * passes
+    assert len(picked) < 60
+    batches.restart()
+    assert batches.picks()
 
 
 def test_places_by_which_the_loss_is_differentiated_are_no_data() -> None:

@@ -21,6 +21,7 @@ from dettui.detect.evaluation_inputs import EvaluationInputs
 from dettui.detect.evaluations import Overfit
 from dettui.detect.floors import LossFloor
 from dettui.detect.gradients import GradientDepth
+from dettui.detect.input_shift import InputShift
 from dettui.detect.signals import signals_of
 from dettui.detect.term_weights import UnbalancedTerms
 from dettui.detect.tight_clip import TightClip, norms_over_limit
@@ -384,3 +385,24 @@ def test_rows_that_are_parts_of_inputs_do_not_leak(per_row: float, told: bool) -
     for tag, value in ((tags.EVAL_PASSES, 1.0), (tags.EVAL_ROWS, 32.0), (tags.EVAL_ROWS_TRAINED, 32.0)):
         series[tag] = dict.fromkeys(evaluated, value)
     assert [s.key for s in judge(EvaluationInputs(), series)] == (["leak"] if told else [])
+
+
+@pytest.mark.parametrize(("new", "severity"), [(0.0, "warning"), (3.0, "info")])
+def test_the_training_set_may_be_scored_beside_another_one(new: float, severity: str) -> None:
+    evaluated = range(20, STEPS + 1, 20)
+    series: dict[str, Values] = {tags.EVAL_BATCHES_NEW: dict.fromkeys(evaluated, new)}
+    for tag, value in ((tags.EVAL_PASSES, 13.0), (tags.EVAL_ROWS, 320.0), (tags.EVAL_ROWS_TRAINED, 300.0)):
+        series[tag] = dict.fromkeys(evaluated, value)
+    (found,) = judge(EvaluationInputs(), series)
+    assert (found.key, found.severity) == ("leak", severity)
+
+
+@pytest.mark.parametrize(("larger", "severity"), [(1.0, "warning"), (2.0, "info")])
+def test_inputs_that_change_with_their_size_are_meant_to(larger: float, severity: str) -> None:
+    """As in a curriculum, or where pictures grow in the course of a training."""
+    late = np.arange(STEPS) >= STEPS // 2
+    mean, loss = (noisy(np.where(late, after, 1.0), np.random.default_rng(1), 0.01) for after in (2.0, 1.5))
+    sizes = np.where(late, 64.0 * larger, 64.0)
+    series: dict[str, Values] = {tags.BATCH_MEAN: mean, tags.BATCH_STD: 1.0, tags.LOSS_TOTAL: loss}
+    (found,) = judge(InputShift(), {**series, tags.ROW_ELEMENTS: sizes})
+    assert found.severity == severity
