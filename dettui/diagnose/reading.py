@@ -72,9 +72,10 @@ def _words(numbers: Mapping[str, float], model: ModelInfo | None) -> dict[str, s
 
 def _misreading(numbers: Mapping[str, float]) -> dict[str, str]:
     """What corners were made of, and what it was taken for."""
-    if "misread_as" not in numbers:
+    measured = numbers.get("misread_as")
+    name = next((name for index, name in enumerate(MISREADINGS) if index == measured), None)
+    if name is None:
         return {}
-    name = list(MISREADINGS)[int(numbers["misread_as"])]
     true, taken = name.split("_as_")
     line = f"torchvision.ops.box_convert(boxes, in_fmt='{true}', out_fmt=...), where they are read as {taken}"
     return {"misread": MISREADINGS[name], "likely_format": true, "conversion": line}
