@@ -28,7 +28,7 @@ class MovingAimsPolicy:
     rows: int = 200  # newest measured steps
     least: int = 20
     rivals: float = 0.1  # share of them between which a rival stepped: five steps of a critic to one of its generator
-    acts: float = 0.4  # share of them between which the network was asked: an agent that explores acts by chance, too
+    acts: float = 0.1  # share of them between which the network was asked: an agent that explores acts by chance, too
     asked: float = 0.5  # inputs that it is then asked about, as a share of those of a batch
 
 
@@ -42,7 +42,7 @@ def _has_rival(context: Context, policy: MovingAimsPolicy) -> bool:
 
 
 def acts(context: Context, policy: MovingAimsPolicy = MovingAimsPolicy()) -> bool:
-    """Whether the network is asked about a few inputs between most of its steps, which no evaluation would do."""
+    """Whether the network is asked about a few inputs between many of its steps, which no evaluation would do."""
     if _share_with(context, tags.EVAL_PASSES, policy) < policy.acts:
         return False
     asked, rows = context.median(tags.EVAL_ROWS, policy.rows), context.median(tags.ROWS, policy.rows)
