@@ -111,7 +111,9 @@ def _of_one_class(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _with_count(has: Tensor, says: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.cat([has, counts], dim=1).float(), torch.cat([says, counts], dim=1).float()
+    """In double precision, which autocast leaves alone: in half of it, sums of hundreds are no longer exact."""
+    exact = torch.float32 if has.device.type == "mps" else torch.float64
+    return torch.cat([has, counts], dim=1).to(exact), torch.cat([says, counts], dim=1).to(exact)
 
 
 def _sampled(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -79,6 +79,14 @@ def test_a_network_that_guesses_is_silent(noise: float) -> None:
     assert names_after((scores_for(drawn().flip(0), noise=noise), drawn())) == {}
 
 
+def test_sums_are_exact_under_autocast() -> None:
+    targets, confusion = drawn(3001), Confusion()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        confusion.add("cross_entropy_loss", (scores_for(targets), targets))
+    reading = confusion.reading()
+    assert reading is not None and float(reading.tensors[0][-1, -1]) == 3001
+
+
 def test_classes_of_a_handful_of_inputs_are_not_judged() -> None:
     targets = torch.tensor([0] * 4 + [1] * 4 + [2] * 60)
     assert names_after((scores_for(turned(targets, {0: 1, 1: 0})), targets)) == {}
