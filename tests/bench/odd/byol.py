@@ -31,7 +31,7 @@ class BYOL(nn.Module):
         self.target = copy.deepcopy(self.online).requires_grad_(False)
 
     @torch.no_grad()
-    def update_target(self, tau=0.99):
+    def update_target(self, tau=0.96):
         for target, online in zip(self.target.parameters(), self.online.parameters(), strict=True):
             target.mul_(tau).add_(online, alpha=1 - tau)
 
@@ -44,7 +44,7 @@ class BYOL(nn.Module):
 
 
 model = BYOL()
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
 for epoch in range(12):
     for x in loader:
         loss = model(augment(x), augment(x))

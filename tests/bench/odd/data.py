@@ -7,7 +7,7 @@ KINDS = 10
 SIDE = 16
 
 
-def pictures(count: int, seed: int, kinds: int = KINDS) -> tuple[torch.Tensor, torch.Tensor]:
+def pictures(count: int, seed: int, kinds: int = KINDS, noise: float = 0.08) -> tuple[torch.Tensor, torch.Tensor]:
     """(count, 1, SIDE, SIDE) in 0..1 and (count,) kinds: a blot of each kind, moved, brightened and noisy."""
     shapes = torch.rand(kinds, 1, 5, 5, generator=torch.Generator().manual_seed(7))
     blots = interpolate(shapes, size=(SIDE, SIDE), mode="bicubic").sub(0.5).mul(3).sigmoid()
@@ -17,7 +17,7 @@ def pictures(count: int, seed: int, kinds: int = KINDS) -> tuple[torch.Tensor, t
     moved = torch.randint(-3, 4, (count, 2), generator=generator).tolist()
     images = torch.stack([image.roll((y, x), (1, 2)) for image, (y, x) in zip(images, moved, strict=True)])
     images = images * (0.6 + 0.4 * torch.rand(count, 1, 1, 1, generator=generator))
-    return (images + 0.08 * torch.randn(images.shape, generator=generator)).clamp(0, 1), labels
+    return (images + noise * torch.randn(images.shape, generator=generator)).clamp(0, 1), labels
 
 
 def sentences(count: int, length: int, seed: int, words: int = 24) -> torch.Tensor:

@@ -48,6 +48,7 @@ train_loader = DataLoader(graphs[:1000], batch_size=32, shuffle=True, collate_fn
 test_loader = DataLoader(graphs[1000:], batch_size=50, collate_fn=collate)
 model = GIN()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=5, gamma=0.2)
 criterion = nn.CrossEntropyLoss()
 for epoch in range(15):
     model.train()
@@ -57,6 +58,7 @@ for epoch in range(15):
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+    scheduler.step()
     model.eval()
     with torch.no_grad():
         correct = sum((model(*data[:3]).argmax(1) == data[3]).sum().item() for data in test_loader)

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 torch.manual_seed(0)
-train_loader = DataLoader(pictures(2000, seed=0)[0], batch_size=64, shuffle=True)
-test_loader = DataLoader(pictures(500, seed=1)[0], batch_size=100)
+train_loader = DataLoader((pictures(2000, seed=0, noise=0.0)[0] > 0.4).float(), batch_size=64, shuffle=True)
+test_loader = DataLoader((pictures(500, seed=1, noise=0.0)[0] > 0.4).float(), batch_size=100)
 
 
 class VAE(nn.Module):
@@ -40,10 +40,14 @@ for epoch in range(25):
         step += 1
         beta = min(1.0, step / 400)
         optimizer.zero_grad()
-        loss = loss_function(*[(o := model(data))[0], data, o[1], o[2]], beta)
+        recon, mean, logvar = model(data)
+        loss = loss_function(recon, data, mean, logvar, beta)
         loss.backward()
         optimizer.step()
     model.eval()
     with torch.no_grad():
-        test_loss = sum(loss_function((o := model(d))[0], d, o[1], o[2], 1.0).item() for d in test_loader) / 5
-    print(f"====> Epoch {epoch} beta {beta:.2f} test loss {test_loss:.3f}")
+        test_losses = []
+        for data in test_loader:
+            recon, mean, logvar = model(data)
+            test_losses.append(loss_function(recon, data, mean, logvar, 1.0).item())
+    print(f"====> Epoch {epoch} beta {beta:.2f} test loss {sum(test_losses) / len(test_losses):.3f}")
