@@ -134,7 +134,11 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
         "lr_too_low",
     ),
     # what throws a network far off makes gradients agree from then on; a running sum is one from the start
-    ruled_out=either(over("lr_burst", 5), both(over("grad_agreement", 0.9), under("grad_agreement_lower", 0.5))),
+    ruled_out=either(
+        at_most("grad_left_over", 0),  # looked at, and all were cleared
+        over("lr_burst", 5),
+        both(over("grad_agreement", 0.9), under("grad_agreement_lower", 0.5)),
+    ),
     clues=(
         Clue(
             "agreement",

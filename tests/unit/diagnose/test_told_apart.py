@@ -50,6 +50,12 @@ def test_gradients_that_differed_once_are_no_running_sum() -> None:
     assert first_cause(diagnosis_of(*seen, **PILED_UP, grad_agreement_lower=0.1)) != "gradients_not_zeroed"
 
 
+def test_gradients_that_were_seen_to_be_cleared_are_no_running_sum() -> None:
+    """A loss that falls without end drives a network one way, too, ever faster."""
+    seen = finding("gradient_exploding"), finding("divergence")
+    assert first_cause(diagnosis_of(*seen, **PILED_UP, grad_left_over=0.0)) != "gradients_not_zeroed"
+
+
 def test_gradients_that_agree_and_have_shrunk_are_no_running_sum() -> None:
     shrunk = {**PILED_UP, "grad_norm_ratio": 0.4}
     named = causes_of(diagnosis_of(finding("dead_units"), **shrunk), "dead_units")
