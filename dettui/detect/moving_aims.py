@@ -29,6 +29,7 @@ class MovingAimsPolicy:
     least: int = 20
     rivals: float = 0.1  # share of them between which a rival stepped: five steps of a critic to one of its generator
     acts: float = 0.1  # share of them between which the network was asked: an agent that explores acts by chance, too
+    played: float = 5.0  # passes to one step, where no classes and no boxes are learnt: rollouts, several steps on each
     asked: float = 0.5  # inputs that it is then asked about, as a share of those of a batch
 
 
@@ -37,12 +38,25 @@ def aims_move(context: Context, policy: MovingAimsPolicy = MovingAimsPolicy()) -
     return _has_rival(context, policy) or acts(context, policy)
 
 
+def _plays(context: Context, policy: MovingAimsPolicy) -> bool:
+    """Whether it is asked far more often than it is trained, as an agent is in its rollouts."""
+    passes, steps = context.series(tags.EVAL_PASSES), context.series(tags.PROBE_OVERHEAD)
+    if passes is None or steps is None or len(steps) < policy.least:
+        return False
+    if context.counts("targets") is not None or context.series(tags.TARGET_BOXES) is not None:
+        return False
+    newest = steps.steps[-policy.rows :]
+    return float(passes.values[passes.steps >= newest[0]].sum()) >= policy.played * int(newest[-1] - newest[0] + 1)
+
+
 def _has_rival(context: Context, policy: MovingAimsPolicy) -> bool:
     return _share_with(context, tags.RIVAL_STEPS, policy) >= policy.rivals
 
 
 def acts(context: Context, policy: MovingAimsPolicy = MovingAimsPolicy()) -> bool:
     """Whether the network is asked about a few inputs between many of its steps, which no evaluation would do."""
+    if _plays(context, policy):
+        return True
     if _share_with(context, tags.EVAL_PASSES, policy) < policy.acts:
         return False
     asked, rows = context.median(tags.EVAL_ROWS, policy.rows), context.median(tags.ROWS, policy.rows)

@@ -52,3 +52,10 @@ def test_what_an_agent_is_asked_about_is_no_evaluation(between: int, told: bool)
     ):
         series[tag] = every(between, value)
     assert [s.key for s in judge(EvaluationInputs(), STEPS, series)] == (["shift"] if told else [])
+
+
+@pytest.mark.parametrize(("passes", "boxes", "move"), [(256.0, None, True), (16.0, None, False), (256.0, 3.0, False)])
+def test_rollouts_between_every_sixteen_steps_are_no_evaluation(passes: float, boxes: float | None, move: bool) -> None:
+    series = {**EACH, tags.EVAL_PASSES: every(16, passes), tags.EVAL_ROWS: every(16, 28.0)}
+    boxed: dict[str, Values] = {} if boxes is None else {tags.TARGET_BOXES: boxes}
+    assert aims_move(context_of(STEPS, {**series, **boxed})) is move
