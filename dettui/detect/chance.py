@@ -21,7 +21,9 @@ sum over the batch, of which other rules tell."""
 
 def has_other_terms(context: Context) -> bool:
     """Whether the cross-entropy is a part of the loss only, from the start and still: boxes beside classes, a second
-    head, Dice.  What a guesser loses is then no level of the total."""
+    head, Dice; or has a margin in it.  What a guesser loses is then no level of the total."""
+    if context.last(tags.GRAPH_COSINES):
+        return True
     if context.last(tags.GRAPH_PENALTY) or context.last(tags.GRAPH_SUMMED):
         return False
     total, part = context.early_median(tags.LOSS_TOTAL, 10), context.early_median(tags.FIT_LOSS_MEAN, _FIRST)

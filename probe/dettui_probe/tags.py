@@ -144,6 +144,7 @@ GRAPH_SOFTMAX_TWICE: Final = "graph/softmax_twice"
 GRAPH_SUMMED: Final = "graph/summed"
 GRAPH_NEGATED: Final = "graph/negated"
 GRAPH_PENALTY: Final = "graph/penalty"
+GRAPH_COSINES: Final = "graph/cosines"
 GRAPH_APART: Final = "graph/terms_apart"
 
 # --- what the model answers ---------------------------------------------------------------------------------
@@ -334,6 +335,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(GRAPH_SUMMED, "", "1 where the loss is summed over the batch and divided by nothing"),
     Tag(GRAPH_NEGATED, "", "1 where the loss enters backward with a minus sign"),
     Tag(GRAPH_PENALTY, "", "1 where the size of the weights is added to the loss"),
+    Tag(GRAPH_COSINES, "", "1 where a cross-entropy is given cosines of vectors of unit length"),
     Tag(GRAPH_APART, "", "greatest over least of the plain numbers that the terms of the loss are multiplied by"),
     Tag(FIT_ACCURACY, "share", "targets of a cross-entropy that are the likeliest class (sampled)"),
     Tag(FIT_LOSS_MEDIAN, "", "median of the cross-entropy over the sampled targets"),

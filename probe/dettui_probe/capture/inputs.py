@@ -370,6 +370,8 @@ class Inputs:
 
     def _take_answers(self, losses: Sequence[Tensor]) -> None:
         heads = loss_graph.heads_of(losses[0])
+        if loss_graph.are_of_cosines(heads):
+            return  # what enters such a loss are not the network's answers
         answers = fit.answers_of(heads)
         if answers is not None:
             self._collector.keep(self._fitting, self._fit.reading(answers))

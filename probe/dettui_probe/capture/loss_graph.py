@@ -6,7 +6,7 @@ Nothing has to be patched, however the script imported its loss: every loss ends
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from dettui_probe import tags
@@ -15,6 +15,8 @@ from dettui_probe.capture.torchlib import Tensor
 
 CADENCE: Final = Cadence(full=2, every=64)
 _NODES_SEARCHED: Final = 48
+_PRODUCTS: Final = frozenset(f"{name}Backward0" for name in ("Mm", "Addmm", "Bmm", "Baddbmm", "Linear"))
+_TO_A_NORM: Final = 4  # nodes from a division to the norm that it divides by
 _CROSS_ENTROPY: Final = ("NllLossBackward0", "NllLoss2DBackward0")
 _LOGISTIC: Final = ("BinaryCrossEntropyWithLogitsBackward0",)
 OF_NUMBERS: Final = (
@@ -111,6 +113,7 @@ def anatomy(loss: Tensor) -> dict[str, float]:
         tags.GRAPH_SUMMED: float(any(head.is_sum for head in heads)),
         tags.GRAPH_NEGATED: float(all(head.sign < 0 for head in heads)),
         tags.GRAPH_PENALTY: float(has_penalty(loss)),
+        tags.GRAPH_COSINES: float(are_of_cosines(heads)),
     }
 
 
@@ -128,6 +131,40 @@ def has_penalty(loss: Tensor) -> bool:
             return True
         if name in _COMBINING or name in _OF_SIZE:
             waiting.extend(made_of)
+    return False
+
+
+def are_of_cosines(heads: Sequence[Head]) -> bool:
+    """True where a cross-entropy is given cosines of vectors of unit length, scaled up: faces, voices, pictures beside
+    texts.  Most such losses put a margin between the own class and the others (ArcFace, CosFace, AM-softmax), so that
+    in training the answers cost more than a guess and name other classes, though the network knows better."""
+    return any(head.name in _CROSS_ENTROPY and _is_of_cosines(head.node) for head in heads)
+
+
+def _is_of_cosines(node: Any) -> bool:
+    waiting: deque[Any] = deque([node])
+    for _ in range(_NODES_SEARCHED):
+        found = waiting.popleft() if waiting else None
+        if found is None:
+            return False
+        made_of = [made for made, _ in found.next_functions if made is not None]
+        if found.name() not in _PRODUCTS:
+            waiting.extend(made_of)
+        elif any(_is_of_unit_length(made) for made in made_of):
+            return True
+    return False
+
+
+def _is_of_unit_length(node: Any) -> bool:
+    """Whether *node* divides by a norm."""
+    made = _through_reshapes(node)
+    if made is None or made.name() != "DivBackward0":
+        return False
+    divisor = made.next_functions[-1][0]
+    for _ in range(_TO_A_NORM):
+        if divisor is None or "Norm" in divisor.name():
+            return divisor is not None
+        divisor = divisor.next_functions[0][0] if divisor.next_functions else None
     return False
 
 

@@ -57,3 +57,10 @@ def test_where_there_are_others_the_total_is_not_held_against_a_guess(rule: Rule
     flat = {tags.LOSS_TOTAL: noisy(np.full(STEPS, GUESS), np.random.default_rng(0), noise)}
     assert [s.severity for s in judge(rule, STEPS, run(GUESS, GUESS) | flat, **setting)] == ["warning"]
     assert [s.severity for s in judge(rule, STEPS, run(GUESS, 0.4) | flat, **setting)] in ([], ["info"])
+
+
+def test_a_loss_of_cosines_has_no_level_of_a_guesser() -> None:
+    """With a margin it begins far above ln K, and may end there though every class is known."""
+    series = {tags.LOSS_TOTAL: noisy(np.full(STEPS, 4.0), np.random.default_rng(1), 0.02)}
+    assert guess_of(context_of(STEPS, series, **CLASSIFIER)) is not None
+    assert guess_of(context_of(STEPS, {**series, tags.GRAPH_COSINES: 1.0}, **CLASSIFIER)) is None
