@@ -44,6 +44,7 @@ from dettui.detect.outliers import OutlierBatches
 from dettui.detect.own_targets import NothingOfInputs
 from dettui.detect.precision import AmpOverflow, LostGradients
 from dettui.detect.preflight import Preflight
+from dettui.detect.progress.flat_score import FlatScore
 from dettui.detect.progress.hardly_moved import HardlyMoved
 from dettui.detect.progress.lr_drop import PlateauAfterLrDrop
 from dettui.detect.progress.not_learning import NotLearning
@@ -131,6 +132,7 @@ STATISTICAL: tuple[Rule, ...] = (
     InputShift(),
     OutlierBatches(),
     NoScore(),
+    FlatScore(),
     BetterInEvaluation(),
     HeavyDropout(),
     HeavyPenalty(),

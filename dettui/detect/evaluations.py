@@ -22,7 +22,7 @@ _LOWER_IS_BETTER = frozenset(
 )
 _HIGHER_IS_BETTER = frozenset(
     ("map", "ap", "ar", "acc", "accuracy", "top", "auc", "auroc", "iou", "miou", "recall", "precision", "f1", "dice",
-     "mdice", "score", "bleu", "rouge", "psnr", "ssim", "kappa", "mcc")
+     "mdice", "score", "match", "hmean", "bleu", "rouge", "psnr", "ssim", "kappa", "mcc")
 )  # fmt: skip
 """A number behind such a word is a threshold or a rank: AP50, top5."""
 _CLASS_SCORES = frozenset(("acc", "accuracy", "top", "auc", "auroc", "f1", "kappa", "mcc"))

@@ -38,6 +38,9 @@ detector in the manner of YOLOv8 with distributions for the sides of boxes, one 
 parcels as EAST does it, torchvision's Faster R-CNN with a trained BatchNorm, wrapped into a module that weighs its
 terms, a LLaMA that learns to add, and signatures told apart behind ArcFace's margin.
 
+Of this seventh test side 313 runs were scored, with rules that had not seen it, and the table was read.  It said that
+42 healthy runs were warned of, which was looked into at once: it is open since.
+
 What a measurement on the test side finds may be told to nobody in more detail than its tables until the thresholds are
 frozen.
 """
