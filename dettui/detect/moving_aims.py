@@ -43,8 +43,6 @@ def _plays(context: Context, policy: MovingAimsPolicy) -> bool:
     passes, steps = context.series(tags.EVAL_PASSES), context.series(tags.PROBE_OVERHEAD)
     if passes is None or steps is None or len(steps) < policy.least:
         return False
-    if context.counts("targets") is not None or context.series(tags.TARGET_BOXES) is not None:
-        return False
     newest = steps.steps[-policy.rows :]
     return float(passes.values[passes.steps >= newest[0]].sum()) >= policy.played * int(newest[-1] - newest[0] + 1)
 
@@ -54,7 +52,10 @@ def _has_rival(context: Context, policy: MovingAimsPolicy) -> bool:
 
 
 def acts(context: Context, policy: MovingAimsPolicy = MovingAimsPolicy()) -> bool:
-    """Whether the network is asked about a few inputs between many of its steps, which no evaluation would do."""
+    """Whether the network is asked about a few inputs between many of its steps, which no evaluation would do.  Never
+    of one that learns classes or boxes: some scripts look at two of their pictures every few steps."""
+    if context.counts("targets") is not None or context.series(tags.TARGET_BOXES) is not None:
+        return False
     if _plays(context, policy):
         return True
     if _share_with(context, tags.EVAL_PASSES, policy) < policy.acts:

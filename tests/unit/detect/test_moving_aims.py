@@ -34,6 +34,11 @@ def test_a_network_that_is_asked_about_a_few_inputs_between_its_steps_acts(
     assert aims_move(context_of(STEPS, series)) is move
 
 
+def test_a_detector_that_is_shown_two_pictures_every_few_steps_does_not_act() -> None:
+    series = {**EACH, tags.EVAL_PASSES: every(2), tags.EVAL_ROWS: every(2, 2.0), tags.TARGET_BOXES: 8.0}
+    assert not aims_move(context_of(STEPS, series))
+
+
 @pytest.mark.parametrize(("turns", "severity"), [(1, "info"), (50, "critical")])
 def test_a_loss_that_climbs_is_news_where_the_aim_moves(turns: int, severity: str) -> None:
     context = context_of(STEPS, {**EACH, tags.RIVAL_STEPS: every(turns)})
