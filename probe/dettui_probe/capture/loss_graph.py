@@ -150,14 +150,16 @@ def _is_of_cosines(node: Any) -> bool:
         made_of = [made for made, _ in found.next_functions if made is not None]
         if found.name() not in _PRODUCTS:
             waiting.extend(made_of)
-        elif any(_is_of_unit_length(made) for made in made_of):
+        elif made_of and all(_is_of_unit_length(made) for made in made_of):
             return True
     return False
 
 
 def _is_of_unit_length(node: Any) -> bool:
-    """Whether *node* divides by a norm."""
+    """Whether *node* divides by a norm, scaled up by a number or not."""
     made = _through_reshapes(node)
+    if made is not None and made.name() == "MulBackward0" and made.next_functions[-1][0] is None:
+        made = _through_reshapes(made.next_functions[0][0])
     if made is None or made.name() != "DivBackward0":
         return False
     divisor = made.next_functions[-1][0]

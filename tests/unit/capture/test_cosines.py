@@ -45,6 +45,11 @@ LOGITS: dict[str, tuple[Callable[[], Tensor], bool]] = {
     "a linear layer": (lambda: nn.Linear(8, 5)(features()), False),
     "a layer behind a norm": (lambda: nn.Linear(8, 5)(nn.LayerNorm(8)(features())), False),
     "a mean of pixels": (lambda: nn.Linear(8, 5)(features() / 4.0), False),
+    "a linear layer on unit vectors": (lambda: nn.Linear(8, 5, bias=False)(functional.normalize(features())), False),
+    "frozen unit vectors": (
+        lambda: 10 * functional.normalize(features()) @ functional.normalize(torch.randn(8, 5)),
+        True,
+    ),
     "a temperature": (lambda: nn.Linear(8, 5)(features()) / 0.07, False),
 }
 
