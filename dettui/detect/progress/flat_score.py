@@ -12,6 +12,7 @@ from dettui.detect.context import Context
 from dettui.detect.evaluations import PREFIX, direction
 from dettui.domain.finding import Abstention, Evidence
 from dettui.domain.series import Floats, Series
+from dettui_probe import tags
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class FlatScorePolicy:
 
 @dataclass(frozen=True)
 class FlatScore:
-    """No score of the run has risen, late in a run whose loss is not low either."""
+    """No score of the run has risen, late in a run whose loss is not low either.  Of detectors a low mAP may be all
+    that hard data give, and ``no_score`` tells of one that is next to nothing."""
 
     policy: FlatScorePolicy = FlatScorePolicy()
     name: str = "flat_score"
@@ -37,7 +39,7 @@ class FlatScore:
         found = (context.series(tag) for tag in context.tags_under(PREFIX) if direction(tag) > 0)
         scores = [score for score in found if score is not None and len(score) >= self.policy.evaluations]
         total, curve = context.total_steps, context.loss
-        if not scores or not total or curve is None:
+        if not scores or not total or curve is None or context.series(tags.TARGET_BOXES) is not None:
             return Abstention(self.name, (PREFIX + "*", "run/total_steps"))
         if context.step < self.policy.of_run * total or context.is_resumed:
             return ()
@@ -53,7 +55,8 @@ class FlatScore:
 
     def _symptom(self, score: Series) -> Symptom:
         best, window = float(score.values.max()), (int(score.steps[0]), int(score.steps[-1]))
-        text = f"{best:.3g} at best in {len(score)} evaluations, and no later one is better than the first ones"
+        trend = _rank_correlation(score.values)
+        text = f"{best:.3g} at best in {len(score)} evaluations, with no trend (rank correlation {trend:.2f})"
         proof = Evidence(score.tag, window, best, self.policy.best, "<", text)
         return told_by([proof], "not_learning", "warning", f"{score.tag} has not moved", key="flat_score")
 

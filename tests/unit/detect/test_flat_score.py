@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scenarios.build import Values
 from scenarios.shapes import decay, noisy
-from unit.detect.judging import judge
+from unit.detect.judging import context_of, judge
 
 from dettui.detect.progress.flat_score import FlatScore
+from dettui.domain.finding import Abstention
 from dettui_probe import tags
 
 STEPS = 400
@@ -48,3 +49,8 @@ def test_a_low_score_that_never_moved_is_told(series: dict[str, Values], told: b
 
 def test_early_in_the_run_nothing_is_said() -> None:
     assert judge(FlatScore(), STEPS, scored(CHANCE), total_steps=2 * STEPS) == ()
+
+
+def test_a_detector_may_end_where_its_hard_data_let_it() -> None:
+    series = scored(CHANCE) | {tags.TARGET_BOXES: 4.0}
+    assert isinstance(FlatScore().evaluate(context_of(STEPS, series, total_steps=STEPS)), Abstention)
