@@ -9,12 +9,13 @@ from typing import Final
 
 from dettui.detect.preflight import SYMPTOM_OF_CAUSE, proof_tag
 from dettui.diagnose.cause import CauseRecord, Proof
-from dettui.diagnose.causes import annotations as boxes_and_labels
 from dettui.diagnose.causes import (
     batch,
+    boxes,
     data,
     evaluation,
     inputs,
+    labels,
     learning_rate,
     model,
     optimizer,
@@ -25,7 +26,7 @@ from dettui.diagnose.counted import Counted, table, with_counted_weights
 from dettui.diagnose.reading import Reading
 from dettui.diagnose.symptoms import SYMPTOM_TEXTS
 
-_GROUPS: Final = (boxes_and_labels, data, inputs, learning_rate, optimizer, batch, model, precision, evaluation)
+_GROUPS: Final = (boxes, labels, data, inputs, learning_rate, optimizer, batch, model, precision, evaluation)
 
 
 def _provable_before_training(cause: CauseRecord) -> CauseRecord:
