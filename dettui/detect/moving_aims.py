@@ -31,6 +31,7 @@ class MovingAimsPolicy:
     acts: float = 0.1  # share of them between which the network was asked: an agent that explores acts by chance, too
     played: float = 5.0  # passes to one step, where no classes and no boxes are learnt: rollouts, several steps on each
     asked: float = 0.5  # inputs that it is then asked about, as a share of those of a batch
+    new: float = 0.98  # share of its inputs that were never met before, of one that plays on and on
 
 
 def aims_move(context: Context, policy: MovingAimsPolicy = MovingAimsPolicy()) -> bool:
@@ -61,7 +62,17 @@ def acts(context: Context, policy: MovingAimsPolicy = MovingAimsPolicy()) -> boo
     if _share_with(context, tags.EVAL_PASSES, policy) < policy.acts:
         return False
     asked, rows = context.median(tags.EVAL_ROWS, policy.rows), context.median(tags.ROWS, policy.rows)
-    return asked is not None and rows is not None and asked <= policy.asked * rows
+    if asked is None or rows is None:
+        return False
+    return asked <= policy.asked * rows or (asked <= rows and _never_meets_the_same(context, policy))
+
+
+def _never_meets_the_same(context: Context, policy: MovingAimsPolicy) -> bool:
+    """Whether nearly all inputs are new: an actor's critic is asked about one more state of each of its worlds."""
+    new, rows = context.series(tags.ROWS_NEW), context.series(tags.ROWS)
+    if new is None or rows is None or len(rows) < policy.least:
+        return False
+    return float(new.values.sum()) >= policy.new * float(rows.values.sum())
 
 
 def _share_with(context: Context, tag: str, policy: MovingAimsPolicy) -> float:

@@ -34,6 +34,12 @@ def test_a_network_that_is_asked_about_a_few_inputs_between_its_steps_acts(
     assert aims_move(context_of(STEPS, series)) is move
 
 
+@pytest.mark.parametrize(("new", "asked", "move"), [(32.0, 32.0, True), (30.0, 32.0, False), (32.0, 64.0, False)])
+def test_an_actor_whose_every_input_is_new_may_be_asked_about_as_many(new: float, asked: float, move: bool) -> None:
+    series = {**EACH, tags.ROWS_NEW: new, tags.EVAL_PASSES: every(1), tags.EVAL_ROWS: every(1, asked)}
+    assert aims_move(context_of(STEPS, series)) is move
+
+
 def test_a_detector_that_is_shown_two_pictures_every_few_steps_does_not_act() -> None:
     series = {**EACH, tags.EVAL_PASSES: every(2), tags.EVAL_ROWS: every(2, 2.0), tags.TARGET_BOXES: 8.0}
     assert not aims_move(context_of(STEPS, series))
