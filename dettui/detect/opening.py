@@ -36,6 +36,7 @@ class OpeningPolicy:
     shattered_layers: float = 0.5  # share of the weights that such a step moved: a new head is few of them
     least_layers: int = 4
     shattered_growth: float = 1.4
+    ruinous: float = 8.0  # growth after such steps that is told whatever the loss does; 3.9 at most in healthy runs
     growth_steps: int = 100
     growth: float = 2.0  # of the norm of all weights
     dying: float = 0.3  # rise of the share of gradient elements that are exactly zero; 0.1 on a healthy detector
@@ -111,7 +112,7 @@ def _first(series: Series, steps: int) -> Series:
 
 @dataclass(frozen=True)
 class ViolentOpening:
-    """Large first steps that multiplied the weights, where it shows that they did harm."""
+    """Large first steps that multiplied the weights, where it shows that they did harm, or must have."""
 
     policy: OpeningPolicy = OpeningPolicy()
     name: str = "violent_opening"
@@ -129,7 +130,8 @@ class ViolentOpening:
         if opening.update <= self.policy.violent or min(opening.growth, opening.kept) < growth:
             return ()
         harm = None if self._learns(context) else self._dying(context) or self._stuck(context, shatters)
-        return () if harm is None else (self._symptom(context, opening, harm),)
+        is_ruined = shatters and min(opening.growth, opening.kept) >= self.policy.ruinous
+        return (self._symptom(context, opening, harm),) if harm is not None or is_ruined else ()
 
     def _shatters(self, context: Context) -> bool:
         """Whether each of the first steps moved most of the weights by a good part of their size: little is then left
@@ -184,7 +186,7 @@ class ViolentOpening:
         window = context.span(tags.FIT_LOSS_MEAN, policy.answers)
         return Evidence(tags.FIT_LOSS_MEAN, window, cost / guess, policy.hardly_moved, ">", text)
 
-    def _symptom(self, context: Context, opening: Opening, harm: Evidence) -> Symptom:
+    def _symptom(self, context: Context, opening: Opening, harm: Evidence | None) -> Symptom:
         policy = self.policy
         return Symptom(
             kind="update_too_large",
@@ -199,7 +201,7 @@ class ViolentOpening:
                          "what is usual"),
                 Evidence(tags.WEIGHT_NORM, opening.growth_span, opening.growth, policy.growth, ">",
                          f"their norm grew {opening.growth:.1f}-fold by step {opening.growth_span[1]}"),
-                harm,
+                *(() if harm is None else (harm,)),
             ),
             facts={"update_ratio": opening.update, "growth": opening.growth},
             key="opening",

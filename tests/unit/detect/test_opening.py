@@ -126,6 +126,21 @@ def test_steps_that_leave_little_of_the_weights_are_told_where_it_does_not_learn
     assert [s.key for s in found] == (["opening"] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("layers", "norm", "told"),
+    [
+        (6, 400.0, True),
+        (6, 100.0, False),  # five times is what a new head on a frozen body comes to
+        (2, 400.0, False),  # a head by itself begins at next to nothing
+    ],
+)
+def test_steps_that_made_the_weights_many_times_as_large_are_told_though_the_loss_falls(
+    layers: int, norm: float, told: bool
+) -> None:
+    series = shattered(layers, layers, 0.1) | {tags.WEIGHT_NORM: eased(20.0, norm)}
+    assert [s.key for s in judge(ViolentOpening(), STEPS, series)] == (["opening"] if told else [])
+
+
 def test_gradients_that_became_zero_are_dead_units() -> None:
     found = played(**{tags.GRAD_ZERO: eased(0.12, 0.97, 30.0)}).first("dead_units")
     assert found is not None
