@@ -7,6 +7,7 @@ from typing import Final
 from dettui.detect.ending import LABEL_BEYOND
 from dettui.diagnose.cause import STUCK, CauseRecord, Clue, Proof
 from dettui.diagnose.causes.boxes import LIE_ASIDE
+from dettui.diagnose.causes.learning_rate import HARDLY_MOVED
 from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, both, over, under
 from dettui_probe import tags
 
@@ -244,6 +245,13 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "inputs reach the output and steps are of usual size, and still nothing can be learnt of the labels",
         ),
         Clue("chance", -2, under("eval_loss_over_guess", 0.9), "evaluations are better than guessing"),
+        Clue(
+            "moved",
+            -2,
+            HARDLY_MOVED,
+            "the weights have moved by {way:.1%} of their norm at most, and gradients ask for more: little could be "
+            "learnt so far, whatever the labels",
+        ),
         Clue("size", -1, Seen("plateau", tags.ROWS), "the network has fewer weights than there are examples"),
         Clue(
             "terms",

@@ -515,6 +515,16 @@ def test_a_learning_rate_that_fell_away_speaks_against_shuffled_labels() -> None
     assert "labels_shuffled" not in causes_of(gone, "not_learning")
 
 
+@pytest.mark.parametrize(
+    ("way", "asked", "first"),
+    [(0.13, -0.11, "lr_too_low"), (1.3, -0.11, "labels_shuffled"), (0.13, 0.0, "labels_shuffled")],
+)
+def test_weights_that_have_hardly_moved_say_nothing_of_the_labels(way: float, asked: float, first: str) -> None:
+    chance = {"output_spread": 0.3, "log10_update_ratio": -3.8, "log10_update_at_peak_lr": -3.8}
+    found = diagnosis_of(finding("not_learning"), way=way, update_overshoot=asked, **chance)
+    assert first_cause(found) == first
+
+
 def test_heavy_dropout_explains_gradients_of_zero() -> None:
     dead = finding("not_learning")
     dropped = diagnosis_of(dead, dropout=0.9, grad_zero_share=0.95)
