@@ -24,6 +24,9 @@ _FAULTS = (
            "every loss function in the graph is negated on its way to backward(): the optimizer climbs"),
     _Fault(tags.GRAPH_SOFTMAX_TWICE, "warning", "The loss is given probabilities and applies softmax again",
            "in the graph, the input of the loss is the output of a softmax or sigmoid"),
+    _Fault(tags.GRAPH_RAW_SCORES, "critical", "The loss wants logarithms of probabilities and is given raw scores",
+           "in the graph, nothing stands between the last layer and nll_loss or ctc_loss: log_softmax is missing, and "
+           "the loss falls without end"),
     _Fault(tags.GRAPH_SUMMED, "info", "The loss is a sum over the batch",
            "in the graph, the loss is reduced by a sum and divided by nothing: it scales with the batch"),
 )  # fmt: skip

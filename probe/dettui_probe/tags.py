@@ -145,6 +145,7 @@ GRAPH_SUMMED: Final = "graph/summed"
 GRAPH_NEGATED: Final = "graph/negated"
 GRAPH_PENALTY: Final = "graph/penalty"
 GRAPH_COSINES: Final = "graph/cosines"
+GRAPH_RAW_SCORES: Final = "graph/raw_scores"
 GRAPH_APART: Final = "graph/terms_apart"
 
 # --- what the model answers ---------------------------------------------------------------------------------
@@ -336,6 +337,7 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(GRAPH_NEGATED, "", "1 where the loss enters backward with a minus sign"),
     Tag(GRAPH_PENALTY, "", "1 where the size of the weights is added to the loss"),
     Tag(GRAPH_COSINES, "", "1 where a cross-entropy is given cosines of vectors of unit length"),
+    Tag(GRAPH_RAW_SCORES, "", "1 where a loss that wants logarithms of probabilities is given the output of a layer"),
     Tag(GRAPH_APART, "", "greatest over least of the plain numbers that the terms of the loss are multiplied by"),
     Tag(FIT_ACCURACY, "share", "targets of a cross-entropy that are the likeliest class (sampled)"),
     Tag(FIT_LOSS_MEDIAN, "", "median of the cross-entropy over the sampled targets"),

@@ -260,6 +260,12 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "one term of the loss is weighed so much more than another that this one need not be learnt",
         ),
         Clue(
+            "terms",
+            -2,
+            Seen("config_smell", tags.GRAPH_RAW_SCORES),
+            "the loss rewards scores that grow without end, whatever the inputs",
+        ),
+        Clue(
             "rate",
             -2,
             both(Seen("config_smell", tags.LR), Unless(over("lr_over_recipe", 1))),

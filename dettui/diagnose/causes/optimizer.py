@@ -6,6 +6,7 @@ from typing import Final
 
 from dettui.diagnose.cause import STUCK, UNSTEADY, CauseRecord, Clue, Proof
 from dettui.diagnose.conditions import Seen, Unless, at_least, at_most, between, both, either, over, under
+from dettui_probe import tags
 
 _BURST: Final = Clue(
     "burst", -2, over("lr_burst", 5), "the learning rate stood {lr_burst:.0f}-fold above its usual level"
@@ -168,6 +169,8 @@ GRADIENTS_NOT_ZEROED: Final = CauseRecord(
     overturned_by="p.grad is None or 0 before each backward.",
 )
 
+_RAW_SCORES: Final = Seen("config_smell", tags.GRAPH_RAW_SCORES)
+
 LOSS_SIGN_FLIPPED: Final = CauseRecord(
     id="loss_sign_flipped",
     group="optimizer",
@@ -189,14 +192,20 @@ LOSS_SIGN_FLIPPED: Final = CauseRecord(
         Clue(
             "sign",
             1,
-            both(over("loss_first", 0), under("loss_last", 0)),
+            both(over("loss_first", 0), under("loss_last", 0), Unless(_RAW_SCORES)),
             "the loss went from {loss_first:.3g} to {loss_last:.3g}, below the least value of a detection loss",
         ),
         Clue(
             "sign",
             2,
-            over("falls_without_end", 100),
+            both(over("falls_without_end", 100), Unless(_RAW_SCORES)),
             "the loss is below zero, and {falls_without_end:.0f} times as far from it as it began: a cost has a floor",
+        ),
+        Clue(
+            "sign",
+            -2,
+            _RAW_SCORES,
+            "the loss is given raw scores for logarithms of probabilities: it has no floor with the right sign either",
         ),
         Clue("growth", 1, over("grad_norm_ratio", 10), "gradients grew {grad_norm_ratio:.0f}-fold since the start"),
         Clue("update", -1, over("log10_update_ratio_highest", -1.5), "the step size alone explains the rise"),

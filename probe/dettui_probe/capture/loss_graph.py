@@ -16,6 +16,7 @@ from dettui_probe.capture.torchlib import Tensor
 CADENCE: Final = Cadence(full=2, every=64)
 _NODES_SEARCHED: Final = 48
 _PRODUCTS: Final = frozenset(f"{name}Backward0" for name in ("Mm", "Addmm", "Bmm", "Baddbmm", "Linear"))
+_SCORES: Final = frozenset((*_PRODUCTS, "ConvolutionBackward0"))
 _TO_A_NORM: Final = 4  # nodes from a division to the norm that it divides by
 _CROSS_ENTROPY: Final = ("NllLossBackward0", "NllLoss2DBackward0")
 _LOGISTIC: Final = ("BinaryCrossEntropyWithLogitsBackward0",)
@@ -27,7 +28,8 @@ OF_NUMBERS: Final = (
     "BinaryCrossEntropyBackward0",
 )
 """Losses of one number against another."""
-_HEADS: Final = (*_CROSS_ENTROPY, *OF_NUMBERS)
+_ALIGNMENT: Final = ("CtcLossBackward0", "CudnnCtcLossBackward0")
+_HEADS: Final = (*_CROSS_ENTROPY, *OF_NUMBERS, *_ALIGNMENT)
 _NONE: Final = 0  # at::Reduction
 _SUM: Final = 2
 _RESHAPES: Final = frozenset(
@@ -114,6 +116,7 @@ def anatomy(loss: Tensor) -> dict[str, float]:
         tags.GRAPH_NEGATED: float(all(head.sign < 0 for head in heads)),
         tags.GRAPH_PENALTY: float(has_penalty(loss)),
         tags.GRAPH_COSINES: float(are_of_cosines(heads)),
+        tags.GRAPH_RAW_SCORES: float(any(_is_given_raw_scores(head) for head in heads)),
     }
 
 
@@ -182,6 +185,11 @@ def _is_given_probabilities(head: Head) -> bool:
     if node.name() == "SoftmaxBackward0":  # nll_loss wants logarithms
         return True
     return node.name() == "LogSoftmaxBackward0" and _maker(node) in ("SoftmaxBackward0", "SigmoidBackward0")
+
+
+def _is_given_raw_scores(head: Head) -> bool:
+    """True where a loss that wants logarithms of probabilities is given what a layer made of its weights."""
+    return head.name in (*_CROSS_ENTROPY, *_ALIGNMENT) and _maker(head.node) in _SCORES
 
 
 def _maker(node: Any) -> str:

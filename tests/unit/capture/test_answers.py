@@ -33,6 +33,11 @@ def with_penalty(size: Callable[[Tensor], Tensor]) -> Tensor:
     return cross_entropy(logits(16, 3), LABELS) + 0.1 * sum(size(weight) for weight in WEIGHTS)
 
 
+def ctc(answers: Tensor) -> Tensor:
+    """Of two letters in nine frames, for two sequences."""
+    return functional.ctc_loss(answers, torch.tensor([[1, 2], [2, 1]]), torch.tensor([9, 9]), torch.tensor([2, 2]))
+
+
 @pytest.mark.parametrize(
     ("loss", "tag"),
     [
@@ -44,6 +49,9 @@ def with_penalty(size: Callable[[Tensor], Tensor]) -> Tensor:
             functional.binary_cross_entropy_with_logits(logits(16, 1).sigmoid(), torch.ones(16, 1)),
             tags.GRAPH_SOFTMAX_TWICE,
         ),
+        (functional.nll_loss(nn.Linear(4, 3)(logits(16, 4)), LABELS), tags.GRAPH_RAW_SCORES),
+        (functional.nll_loss(nn.Conv2d(3, 3, 1)(logits(2, 3, 4, 4)), MAP), tags.GRAPH_RAW_SCORES),
+        (ctc(nn.Linear(3, 3)(logits(9, 2, 3))), tags.GRAPH_RAW_SCORES),
         (cross_entropy(logits(16, 3), LABELS, reduction="sum"), tags.GRAPH_SUMMED),
         (cross_entropy(logits(16, 3), LABELS, reduction="none").sum(), tags.GRAPH_SUMMED),
         (functional.mse_loss(logits(16, 3), torch.ones(16, 3), reduction="sum"), tags.GRAPH_SUMMED),
@@ -68,6 +76,8 @@ def test_a_fault_of_the_loss_shows_in_its_graph(loss: Tensor, tag: str) -> None:
     [
         cross_entropy(logits(16, 3), LABELS),
         cross_entropy(logits(16, 3), LABELS) / 4,
+        functional.nll_loss(nn.Linear(4, 3)(logits(16, 4)).softmax(1).log(), LABELS),
+        ctc(nn.Linear(3, 3)(logits(9, 2, 3)).log_softmax(-1)),
         cross_entropy(logits(16, 3), LABELS) + (torch.ones(5, 4) @ WEIGHTS[0]).abs().mean(),
         cross_entropy(logits(16, 3), LABELS) * (-WEIGHTS[1][0]).exp() + WEIGHTS[1][0],
         cross_entropy(logits(16, 3), LABELS, reduction="sum") / 16,

@@ -742,6 +742,13 @@ def test_boxes_of_another_image_leave_no_room_for_shuffled_labels(extent: dict[s
     assert "labels_shuffled" not in named
 
 
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_loss_of_raw_scores_has_no_floor_with_the_right_sign_either(raw: bool) -> None:
+    endless = {"falls_without_end": 1e4, "loss_first": -0.3, "loss_last": -1e3, "grad_norm_ratio": 35.0}
+    smells = [finding("config_smell", tag=tags.GRAPH_RAW_SCORES)] if raw else []
+    assert (first_cause(diagnosis_of(finding("divergence"), *smells, **endless)) == "loss_sign_flipped") is not raw
+
+
 @pytest.mark.parametrize(("corners", "named"), [(0.1, "boxes_wrong_format"), (1.0, "loss_sign_flipped")])
 def test_boxes_of_negative_size_explain_a_loss_that_falls_without_end(corners: float, named: str) -> None:
     endless = {"falls_without_end": 1e8, "loss_first": 6.0, "loss_last": -1e9, "grad_norm_cv": 2.5}
