@@ -80,7 +80,7 @@ class Outcome:
 
     value: float | None  # that it printed last; None where it printed none
     seconds: float
-    recording: Path | None
+    recordings: tuple[Path, ...]  # one of each model that was trained
 
 
 def cases(folder: str) -> tuple[Case, ...]:
@@ -109,8 +109,8 @@ def outcome(training: Training, runs: Path, budget: float) -> Outcome:
         value = newest((place / "printed.txt").read_text(errors="replace"), training.case.words)
         result.write_text(json.dumps({"value": value, "seconds": round(time.monotonic() - began, 1)}))
     told = json.loads(result.read_text())
-    recordings = [path.parent for path in place.glob("*/*.dlog")]
-    return Outcome(told["value"], told["seconds"], recordings[0] if recordings else None)
+    recordings = sorted({path.parent for path in place.glob("*/*.dlog")})
+    return Outcome(told["value"], told["seconds"], tuple(recordings))
 
 
 def _train(training: Training, place: Path, budget: float) -> None:

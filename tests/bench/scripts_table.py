@@ -46,7 +46,7 @@ class Judged:
 
     training: Training
     outcome: Outcome
-    verdict: Verdict
+    verdict: Verdict  # where several models were trained, of the one that most is said of
 
     @property
     def learnt(self) -> bool:
@@ -72,9 +72,9 @@ class Judged:
 def judged(training: Training, runs: Path, budget: float) -> Judged | None:
     """*training* run and judged; None where nothing was recorded of it."""
     became = outcome(training, runs, budget)
-    if became.recording is None:
-        return None
-    return Judged(training, became, verdicts([became.recording], runs / "cache", 1)[became.recording])
+    said = verdicts(became.recordings, runs / "cache", 1).values()
+    worst = max(said, key=lambda verdict: (len(verdict.warnings_since(0)), verdict.steps), default=None)
+    return None if worst is None else Judged(training, became, worst)
 
 
 def row(one: Judged) -> str:

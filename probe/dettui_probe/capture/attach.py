@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from dettui_probe.capture.activations import named_hooks
@@ -86,13 +86,15 @@ def attach(
     budget: float = 0.01,
     guessed: bool = False,
     contract: Contract | None = None,
+    when_over: Callable[[], None] | None = None,
 ) -> Capture:
     """Watch the training of *model* for *run*, spending at most *budget* (a share of each step).
 
     Optimizers that are not given are found at their first step.  A second call with the same model only adds its
     optimizers; one with another model moves the run to that model.  *guessed*: nobody said that *model* is all that
     is trained, or that it is the one; what was seen of a model guessed before is forgotten.  *contract*: how boxes
-    and class ids have to arrive, where the user says so.
+    and class ids have to arrive, where the user says so.  *when_over* is called once another model is trained in the
+    place of *model*.
     """
     capture = _captures.get(run)
     if capture is not None and capture.model is not model:
@@ -106,7 +108,7 @@ def attach(
             capture.detach()
         capture = None
     if capture is None:
-        capture = _captures[run] = Capture(run, model, Wishes(budget, guessed, contract))
+        capture = _captures[run] = Capture(run, model, Wishes(budget, guessed, contract, when_over))
         run.at_finish(capture.detach)
         run.at_finish(capture.ear.close)
     for given in _as_list(optimizer):

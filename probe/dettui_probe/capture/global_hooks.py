@@ -6,9 +6,11 @@ made it, as it is while any such call lasts.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from dettui_probe import identity
 from dettui_probe.capture.attach import attach, capture_of, watched_model
 from dettui_probe.capture.entrances import CalledParts, common_owner, entrances_of, is_part, whole_of
 from dettui_probe.capture.patches import Patch
@@ -20,6 +22,8 @@ from dettui_probe.unwatched import is_unwatched
 
 MOST_SEARCHES: Final = 8
 """For what a called module is a part of: each looks at every object of the process."""
+MOST_RUNS: Final = 64
+"""Of one process: a script that trains more models than that is searching, and its later ones go unwatched."""
 
 
 class Wanted(NamedTuple):
@@ -43,10 +47,16 @@ class Search:
     it gives way to a module that it is a part of, and to one that is called before a step and after it while the guess
     is not: whoever takes no part in a step is not what is trained.  Where another part of the same module is called
     before the first step, such as the head behind the encoder, both are watched as parts of it.
+
+    Where the script trains another model when it is done with the one that was found, as it does for its next fold or
+    for the student of a teacher, the run is finished and another one begins with that model: the *number*-th, after the
+    one that is *left*.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, left: nn.Module | None = None, number: int = 1) -> None:
         self._wanted = wanted
+        self._left = left
+        self._number = number
         self._fence: Final = Fence("launcher", Ledger(lambda part, text: None))
         self._guess: nn.Module | None = None
         self._begun: tuple[nn.Module, tuple[Any, ...], dict[str, Any]] | None = None  # the first call of the guess
@@ -75,6 +85,9 @@ class Search:
             self._end()
         elif _trains(module):
             self._patch.undo()
+            if module is self._left:  # it was not over
+                self._end()
+                return
             if self._guess is None:
                 self._begun = (module, args, kwargs)
             if self._is_settled(module):
@@ -86,7 +99,7 @@ class Search:
         """Whether the script chose what is watched: it knows better."""
         run = current_run()
         watched = None if run is None else watched_model(run)
-        return watched is not None and watched is not self._guess
+        return watched is not None and watched is not self._guess and watched is not self._left
 
     def _is_settled(self, module: nn.Module) -> bool:
         """Whether the call of *module* tells that the right one is watched, which may become *module* by it."""
@@ -128,9 +141,34 @@ class Search:
     def _watch(self, module: nn.Module) -> None:
         self._guess, self._steps, self._calls = module, 0, 0
         self._others.clear()
-        run = start_run(self._wanted.name, total_steps=self._wanted.total_steps)
+        wanted = self._wanted
+        if self._left is not None:
+            self._leave()
+        run = start_run(self._name(), total_steps=wanted.total_steps)
         if run.active:
-            attach(run, module, budget=self._wanted.budget, guessed=True, contract=self._wanted.contract)
+            over = self._follow if self._may_be_followed() else None
+            attach(run, module, budget=wanted.budget, guessed=True, contract=wanted.contract, when_over=over)
+
+    def _leave(self) -> None:
+        """Finish the run of the model before."""
+        self._left, run = None, current_run()
+        if run is not None:
+            run.event("watch", "another model is trained from here on: it is a run of its own")
+            run.finish()
+
+    def _name(self) -> str | None:
+        name = self._wanted.name
+        return name if name is None or self._number == 1 else f"{name} {self._number}"
+
+    def _may_be_followed(self) -> bool:
+        """Whether another run may begin in this process: one whose id is given, or that ranks have in common, is all
+        that there is."""
+        alone = identity.place(os.environ).world == 1 and not os.environ.get("DETTUI_RUN")
+        return alone and self._number < MOST_RUNS
+
+    def _follow(self) -> None:
+        run = current_run()
+        Search(self._wanted, None if run is None else watched_model(run), self._number + 1)
 
     def _listen_after(self, module: nn.Module) -> None:
         """Go on once the call of *module* has ended: what it calls inside are its parts."""

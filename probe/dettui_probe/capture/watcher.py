@@ -22,6 +22,7 @@ from dettui_probe.capture.clock import Phase, StepClock
 from dettui_probe.capture.collector import Collector
 from dettui_probe.capture.criterion import SEARCHED, Criterion
 from dettui_probe.capture.entrances import Passes, entrances_of, whole_of
+from dettui_probe.capture.heirs import Heirs
 from dettui_probe.capture.held_out import HeldOut
 from dettui_probe.capture.inputs import Inputs
 from dettui_probe.capture.memory import MEMORY
@@ -52,6 +53,7 @@ class Wishes(NamedTuple):
     budget: float = 0.01  # share of a step that watching may take
     guessed: bool = False  # nobody said that the model is all that is trained
     contract: Contract | None = None  # pinned by the user
+    when_over: Callable[[], None] | None = None  # called once another model is trained in this one's place
 
 
 class Watcher:
@@ -98,6 +100,7 @@ class Watcher:
         self._awaits_closure = False  # an optimizer of ours steps, and calls backward itself
         self._optimizer_calls = 0
         self._rivals = Rivals()
+        self._heirs = Heirs(wishes.when_over)
         self._scaled: tuple[Tensor, Tensor] | None = None  # as GradScaler.scale returned it, and what it was given
         self._amp_scale: Tensor | None = None
         self._amp_skipped = 0
@@ -271,6 +274,7 @@ class Watcher:
             return
         if self._in_eval_mode and training:  # gradients were taken in an evaluation, and no step came of them
             self._forget_cycle()
+        self._heirs.ours_is_called()
         self._unclaimed, self._in_eval_mode = 0, not training
         self._trained_before = self._trained_before or training
         self._in_forward, self._in_backward = True, False
@@ -358,7 +362,10 @@ class Watcher:
             self.held_out.passes_were_of_training()
         if self._lit and not self._in_backward:
             self.parameters.backward_begins(self._coming_step)
-        if self._in_backward or not self._forwards:  # activation checkpointing; a loss of somebody else's
+        if self._in_backward:  # activation checkpointing
+            return
+        if not self._forwards:
+            self._heirs.others_backward(self._steps_done)
             return
         self._complete_pending_step()
         self._in_backward = True
@@ -396,6 +403,7 @@ class Watcher:
 
     def _optimizer_begins(self, optimizer: Optimizer) -> None:
         self._optimizer_calls += 1
+        self._heirs.stepped(optimizer)
         ours = self.parameters.adopt(optimizer, after_backward=self._micro_steps > 0)
         if self._is_within_a_step():
             self._update_begins(ours)
