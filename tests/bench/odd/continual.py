@@ -10,7 +10,7 @@ model = nn.Sequential(
     nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
     nn.Flatten(), nn.Linear(512, 10),
 )  # fmt: skip
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 criterion = nn.CrossEntropyLoss()
 tasks = []
 for task in range(3):
