@@ -135,6 +135,50 @@ for iteration in range(1, args.max_iter + 1):""",
         ),
     ),
     Case(
+        "faster_rcnn",
+        "AP50 =",
+        ">",
+        0.7,
+        (
+            Fault(
+                "labels_from_nought",
+                "torch.from_numpy(kinds) + 1  # 0 is background",
+                "torch.from_numpy(kinds)",
+                "background_label_used",
+            ),
+            Fault(
+                "boxes_as_plain_tensors",
+                'tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=img.shape[-2:])',
+                "torch.from_numpy(boxes)",
+                "boxes_not_transformed",
+            ),
+            Fault(
+                "divided_by_255_twice",
+                """tv_tensors.Image(torch.from_numpy(img).permute(2, 0, 1))""",
+                """tv_tensors.Image(torch.from_numpy(img).permute(2, 0, 1).float() / 255 / 255)""",
+                "inputs_normalised_twice",
+            ),
+            Fault(
+                "scheduler_every_batch",
+                """            warmup_scheduler.step()
+""",
+                """            warmup_scheduler.step()
+        lr_scheduler.step()
+""",
+                "schedule_too_fast",
+                "lr_zero",
+            ),
+            Fault(
+                "all_but_the_head_frozen",
+                "params = [p for p in model.parameters() if p.requires_grad]",
+                """model.requires_grad_(False)
+model.roi_heads.box_predictor.requires_grad_(True)
+params = [p for p in model.parameters() if p.requires_grad]""",
+                "frozen_params",
+            ),
+        ),
+    ),
+    Case(
         "retinanet",
         "valid mAP@0.5:",
         ">",
@@ -163,6 +207,30 @@ for iteration in range(1, args.max_iter + 1):""",
             ),
             Fault("zero_grad_lost", "        optimizer.zero_grad()\n", "", "gradients_not_zeroed"),
             Fault("betas_exchanged", "lr=2e-3", "lr=2e-3, betas=(0.999, 0.9)", "momentum_too_high"),
+        ),
+    ),
+    Case(
+        "detr",
+        "AP50 =",
+        ">",
+        0.5,
+        (
+            Fault("boxes_in_pixels", "        boxes = boxes / torch.tensor([w, h, w, h])\n", "", "boxes_wrong_scale"),
+            Fault("no_object_is_nought", "2], self.num_classes)", "2], 0)", "background_label_used"),
+            Fault(
+                "filtered_after_the_conversion",
+                """        keep = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        boxes = box_convert(boxes, "xyxy", "cxcywh")
+""",
+                """        boxes = box_convert(boxes, "xyxy", "cxcywh")
+        keep = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+""",
+                "empty_targets",
+                "missing_annotations",
+            ),
+            Fault("black_images", "(img / 255)", '((img / 255).astype("uint8"))', "inputs_constant"),
+            Fault("giou_as_its_own_loss", "(1 - giou(src", "(giou(src", "loss_sign_flipped"),
+            Fault("lr_high", "lr=1e-3", "lr=3e-2", "lr_too_high"),
         ),
     ),
     Case(
