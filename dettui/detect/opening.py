@@ -122,7 +122,9 @@ class ViolentOpening:
         missing = context.missing(tags.UPDATE_RATIO, tags.WEIGHT_NORM)
         if missing:
             return Abstention(self.name, missing)
-        opening = None if context.is_resumed else read_opening(context, self.policy)
+        if context.is_resumed or self._is_a_head_alone(context):
+            return ()
+        opening = read_opening(context, self.policy)
         if opening is None or context.step < opening.growth_span[0] + self.policy.settle_steps:
             return ()
         shatters = self._shatters(context)
@@ -132,6 +134,11 @@ class ViolentOpening:
         harm = None if self._learns(context) else self._dying(context) or self._stuck(context, shatters)
         is_ruined = shatters and min(opening.growth, opening.kept) >= self.policy.ruinous
         return (self._symptom(context, opening, harm),) if harm is not None or is_ruined else ()
+
+    def _is_a_head_alone(self, context: Context) -> bool:
+        """Whether a single weight is trained, as on a frozen body: it begins at next to nothing, and rates of 0.3 to 30
+        are usual for it."""
+        return len([tag for tag in context.tags_under(tags.LAYER_UPDATE_RATIO) if is_weight(tag)]) == 1
 
     def _shatters(self, context: Context) -> bool:
         """Whether each of the first steps moved most of the weights by a good part of their size: little is then left

@@ -74,3 +74,11 @@ def test_a_model_that_is_trained_after_another_is_a_run_of_its_own(
 
 def test_a_run_whose_id_is_given_stays_the_only_one(tmp_path: Path) -> None:
     assert steps_of_runs(tmp_path, FOLDS, DETTUI_RUN="given") == [("folds", 120)]
+
+
+IN_EVALUATION_MODE = "one = fresh()\none[0].eval()\ntrain(*one, 40)\n"
+
+
+def test_a_model_that_is_trained_in_evaluation_mode_is_found_by_the_steps_of_an_optimizer(tmp_path: Path) -> None:
+    ((name, steps),) = steps_of_runs(tmp_path, IN_EVALUATION_MODE)
+    assert (name, steps >= 36) == ("folds", True)

@@ -22,6 +22,9 @@ from dettui_probe.unwatched import is_unwatched
 
 MOST_SEARCHES: Final = 8
 """For what a called module is a part of: each looks at every object of the process."""
+UNEXPLAINED: Final = 2
+"""Optimizer steps before which nothing was called in training mode: a script that never asks for it, or a head on a
+frozen body that is kept in evaluation mode."""
 MOST_RUNS: Final = 64
 """Of one process: a script that trains more models than that is searching, and its later ones go unwatched."""
 
@@ -40,7 +43,8 @@ CALLS: Final = 64
 
 
 class Search:
-    """Waits for the outermost module that is called in training mode, with gradients, and with something to train.
+    """Waits for the outermost module that is called in training mode, with gradients, and with something to train; in
+    evaluation mode where no other explains the steps of an optimizer.
 
     The first such call need not be of the model: trainers call a part, or a model that they replace later, to learn
     its strides or sizes.  So the one found is a guess until it is called again after an optimizer's step.  Until then
@@ -83,17 +87,22 @@ class Search:
             return
         if self._script_watches():
             self._end()
-        elif _trains(module):
-            self._patch.undo()
-            if module is self._left:  # it was not over
+        elif module is self._left:
+            if _trains(module):  # it was not over
                 self._end()
-                return
+        elif self._may_be_trained(module):
+            self._patch.undo()
             if self._guess is None:
                 self._begun = (module, args, kwargs)
             if self._is_settled(module):
                 self._end()
             else:
                 self._listen_after(module)
+
+    def _may_be_trained(self, module: nn.Module) -> bool:
+        """In training mode; in evaluation mode as well where optimizers step and nothing was called in the other."""
+        unexplained = self._guess is None and self._steps >= UNEXPLAINED
+        return _trains(module) or ((unexplained or module is self._guess) and _could_learn(module))
 
     def _script_watches(self) -> bool:
         """Whether the script chose what is watched: it knows better."""
@@ -191,7 +200,11 @@ class Search:
 
 
 def _trains(module: nn.Module) -> bool:
-    return module.training and torch.is_grad_enabled() and any(param.requires_grad for param in module.parameters())
+    return module.training and _could_learn(module)
+
+
+def _could_learn(module: nn.Module) -> bool:
+    return torch.is_grad_enabled() and any(param.requires_grad for param in module.parameters())
 
 
 def _is_one_of(modules: Sequence[nn.Module], module: nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""A linear layer on a frozen body, which runs without gradients in every step."""
+"""A linear layer on a frozen body that learnt another task: kept in evaluation mode all the while."""
 
 import torch
 from data import pictures
@@ -14,6 +14,15 @@ model.body = nn.Sequential(
     nn.Flatten(),
 )  # fmt: skip
 model.fc = nn.Linear(64 * 16, 10)
+before = nn.Sequential(model.body, nn.Linear(64 * 16, 4))
+pretext = torch.optim.Adam(before.parameters(), lr=1e-3)
+for _ in range(4):
+    for x, _ in train_loader:
+        turned = torch.randint(4, (len(x),))
+        x = torch.stack([image.rot90(int(turns), (1, 2)) for image, turns in zip(x, turned)])
+        pretext.zero_grad()
+        nn.functional.cross_entropy(before(x), turned).backward()
+        pretext.step()
 for parameter in model.body.parameters():
     parameter.requires_grad = False
 model.fc.weight.data.normal_(0, 0.01)

@@ -141,6 +141,13 @@ def test_steps_that_made_the_weights_many_times_as_large_are_told_though_the_los
     assert [s.key for s in judge(ViolentOpening(), STEPS, series)] == (["opening"] if told else [])
 
 
+@pytest.mark.parametrize(("trained", "told"), [(("fc.weight", "fc.bias"), False), (("a.weight", "fc.weight"), True)])
+def test_a_head_alone_may_grow(trained: tuple[str, ...], told: bool) -> None:
+    layers = {tags.LAYER_UPDATE_RATIO + name: eased(0.5, 0.01, 5.0) for name in trained}
+    series = shattered(0, 0, 0.9) | {tags.WEIGHT_NORM: eased(20.0, 60.0)} | layers
+    assert [s.key for s in judge(ViolentOpening(), STEPS, series)] == (["opening"] if told else [])
+
+
 def test_gradients_that_became_zero_are_dead_units() -> None:
     found = played(**{tags.GRAD_ZERO: eased(0.12, 0.97, 30.0)}).first("dead_units")
     assert found is not None
