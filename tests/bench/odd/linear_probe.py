@@ -19,9 +19,9 @@ pretext = torch.optim.Adam(before.parameters(), lr=1e-3)
 for _ in range(4):
     for x, _ in train_loader:
         turned = torch.randint(4, (len(x),))
-        x = torch.stack([image.rot90(int(turns), (1, 2)) for image, turns in zip(x, turned)])
+        rotated = torch.stack([image.rot90(int(turns), (1, 2)) for image, turns in zip(x, turned, strict=True)])
         pretext.zero_grad()
-        nn.functional.cross_entropy(before(x), turned).backward()
+        nn.functional.cross_entropy(before(rotated), turned).backward()
         pretext.step()
 for parameter in model.body.parameters():
     parameter.requires_grad = False
