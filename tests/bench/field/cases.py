@@ -55,6 +55,18 @@ CASES = (
         Fault("classes_from_one", "heat[label] = np.maximum(heat[label]",
               "heat[label - 1] = np.maximum(heat[label - 1]", "class_names_mismatch"),
     )),
+    Case("detr_hungarian", "AP50:", ">", 0.6, (
+        Fault("lr_of_sgd", "], lr=1e-3, weight_decay", "], lr=2e-2, weight_decay", "lr_too_high"),
+        Fault("boxes_in_pixels", '"xyxy", "cxcywh") / SIDE', '"xyxy", "cxcywh")', "boxes_wrong_scale"),
+        Fault("softmax_first", "cross_entropy(logits.transpose", "cross_entropy(logits.softmax(-1).transpose",
+              "softmax_twice"),
+        Fault("body_only", '[{"params": rest}, {"params": backbone, "lr": 5e-4}]', '[{"params": backbone, "lr": 5e-4}]',
+              "params_not_in_optimizer"),
+        Fault("giou_sign", "+ 2 * loss_giou", "- 2 * loss_giou", "loss_sign_flipped"),
+        Fault("one_batch", "test_loader = DataLoader(",
+              "data_loader = [next(iter(data_loader))] * len(data_loader)\ntest_loader = DataLoader(", "batch_repeated",
+              "dataset_too_small"),
+    )),
     Case("rotated_ships", "F1@0.5", ">", 0.75, (
         Fault("sides_by_the_picture", "length / 16, width / 16", "length / SIDE, width / SIDE", "boxes_wrong_scale"),
         Fault("features_without_grad", "        output = model(x)\n",
