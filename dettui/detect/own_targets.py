@@ -33,6 +33,7 @@ class OwnTargetsPolicy:
     finds: float = (
         0.1  # average precision of a detector that has learnt to find objects, whatever one of its terms says
     )
+    by_heart: float = 0.8  # share of the newest eighth, below which a run that is over has learnt nothing but by heart
     fell: float = 0.5  # share of the first loss below which a detector without a score has learnt one term or another
 
 
@@ -55,11 +56,15 @@ def read_own_targets(context: Context, policy: OwnTargetsPolicy) -> OwnTargets |
     return None if _finds_objects(context, policy) else compare_own_targets(context, policy)
 
 
-def compare_own_targets(context: Context, policy: OwnTargetsPolicy) -> OwnTargets | None:
-    """The same, whatever the detector finds."""
+def compare_own_targets(context: Context, policy: OwnTargetsPolicy, upto: int | None = None) -> OwnTargets | None:
+    """The same, whatever the detector finds; of steps before *upto*."""
     pairs, won = context.series(tags.FIT_PAIRS), context.series(tags.FIT_PAIRS_OWN)
     if pairs is None or won is None or len(pairs) != len(won) or context.is_resumed:
         return None
+    if upto is not None:
+        pairs, won = pairs.between(0, upto - 1), won.between(0, upto - 1)
+        if not len(pairs):
+            return None
     until = _fresh_until(context, pairs, policy)
     fresh = int(np.searchsorted(pairs.steps, until, side="right"))
     start = fresh // 2
@@ -116,8 +121,8 @@ class NothingOfInputs:
             return Abstention(self.name, missing)
         if context.loss is None or context.lr_is_rising or not has_waited(context, FloorPolicy()):
             return ()
-        seen, policy = read_own_targets(context, self.policy), self.policy
-        if seen is None or seen.at_most >= policy.by_chance or seen.at_least >= policy.surely_more:
+        policy, seen = self.policy, self._at_chance(context)
+        if seen is None:
             return ()
         text = (
             f"of {seen.compared} pairs of inputs, {seen.share:.0%} get answers that fit their own targets better than "
@@ -126,3 +131,24 @@ class NothingOfInputs:
         proof = Evidence(tags.FIT_PAIRS_OWN, seen.window, seen.share, policy.by_chance, "<", text)
         title = "Nothing is learnt that tells one input from another"
         return (told_by([proof], "not_learning", "warning", title, key="pairs"),)
+
+    def _at_chance(self, context: Context) -> OwnTargets | None:
+        """The pairs where they fit by chance: all of them or, where examples are being learnt by heart by now, those of
+        the first half of the run."""
+        seen = read_own_targets(context, self.policy)
+        if seen is None or self._is_chance(seen):
+            return seen
+        if not context.total_steps or self._newest_share(context) >= self.policy.by_heart:
+            return None
+        half = compare_own_targets(context, self.policy, upto=context.total_steps // 2)
+        return half if half is not None and self._is_chance(half) else None
+
+    def _is_chance(self, seen: OwnTargets) -> bool:
+        return seen.at_most < self.policy.by_chance and seen.at_least < self.policy.surely_more
+
+    def _newest_share(self, context: Context) -> float:
+        pairs, won = context.series(tags.FIT_PAIRS), context.series(tags.FIT_PAIRS_OWN)
+        if pairs is None or won is None:
+            return 1.0
+        newest = slice(-max(len(pairs) // 8, 1), None)
+        return float(won.values[newest].sum() / max(pairs.values[newest].sum(), 1.0))

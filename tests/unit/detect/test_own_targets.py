@@ -55,6 +55,19 @@ def test_a_network_that_tells_inputs_apart_is_silent(first: float, later: float)
     assert not is_told(compared(first, later))
 
 
+def by_heart(newest: float) -> dict[str, Values]:
+    """Chance for half of the run, then more and more, up to *newest* in its last eighth."""
+    draw = np.random.default_rng(4)
+    series = compared(0.5, 0.5, pairs=32)
+    share = np.interp(np.arange(STEPS + 1), [STEPS / 2, 7 * STEPS / 8], [0.5, newest])
+    return {**series, tags.FIT_PAIRS_OWN: {step: float(draw.binomial(32, share[step])) for step in MEASURED}}
+
+
+@pytest.mark.parametrize(("newest", "told"), [(0.65, True), (0.95, False)])
+def test_what_is_learnt_late_and_by_heart_is_nothing_of_the_inputs(newest: float, told: bool) -> None:
+    assert is_told(by_heart(newest)) is told
+
+
 def test_a_weak_signal_in_much_noise_is_more_than_nothing() -> None:
     assert not is_told(compared(0.59, 0.59, pairs=32))
     assert is_told(compared(0.5, 0.5, pairs=32))
