@@ -18,6 +18,12 @@ WARMUP_SHARE = 0.95
 """Warm-up ends where the LR first reaches this share of its first peak (diagnosis.md 3.0)."""
 
 
+STAIRS = 4
+"""Rises that make a staircase."""
+STAIR_SLACK = 1.25
+"""Times as long as the longest of its stairs, until which the next rise may come."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """The LR of one param group up to one step."""
@@ -118,8 +124,11 @@ def _lately(steps: Steps) -> int:
 
 
 def _rose_lately(steps: Steps, changes: Steps) -> bool:
-    """True where the newest rise is late."""
-    return bool(len(changes) and len(steps) - changes[-1] <= _lately(steps))
+    """True where the newest rise is late, or as late as those of a staircase are, which rises once an epoch."""
+    if not len(changes):
+        return False
+    since, stair = len(steps) - int(changes[-1]), np.diff(changes[-STAIRS:])
+    return since <= _lately(steps) or (len(stair) == STAIRS - 1 and since <= STAIR_SLACK * int(stair.max()))
 
 
 def _falls_lately(steps: Steps, values: Floats, changes: Steps) -> bool:

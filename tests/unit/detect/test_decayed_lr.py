@@ -76,3 +76,13 @@ def test_a_warm_up_that_is_long_over_rises_no_more_though_few_of_its_points_were
     rising = context_of(220, {tags.LR + "0": still}).schedule
     assert rising is not None
     assert rising.rising
+
+
+@pytest.mark.parametrize(("steps", "rising"), [(480, True), (640, False)])
+def test_a_staircase_that_rises_once_an_epoch_is_on_its_way_up_until_a_stair_is_missing(
+    steps: int, rising: bool
+) -> None:
+    epoch = np.minimum(np.arange(steps) // 60, 7)  # of the ninth epoch on, it stands
+    schedule = context_of(steps, {tags.LR + "0": 1e-4 * (epoch + 1)}).schedule
+    assert schedule is not None
+    assert schedule.rising is rising
