@@ -211,6 +211,15 @@ LR_ZERO: Final = CauseRecord(
             "the "
             "run done",
         ),
+        Proof(
+            both(Seen("no_update"), under("lr_over_peak", 1e-4), Unless(at_least("schedule_share_done", 0.8))),
+            "the learning rate is {lr_now:.1e}, {lr_over_peak:.1e} of its peak, and no parameter moves any longer",
+        ),
+        Proof(
+            both(Seen("no_update"), under("lr_over_peak", 1e-4), under("lr_low_since", 0.5)),
+            "the learning rate fell below a tenth of its peak with {lr_low_since:.0%} of the run done, and to "
+            "{lr_over_peak:.1e} of it: no parameter moves any longer",
+        ),
     ),
     explains_away=("optimizer_not_stepping", "lr_too_low", "schedule_too_fast"),
     check="Print optimizer.param_groups[0]['lr'] after each scheduler.step() of one epoch.",

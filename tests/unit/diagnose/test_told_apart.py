@@ -515,6 +515,13 @@ def test_a_learning_rate_that_fell_away_speaks_against_shuffled_labels() -> None
     assert "labels_shuffled" not in causes_of(gone, "not_learning")
 
 
+def test_a_rate_that_fell_to_nothing_explains_that_nothing_moves() -> None:
+    assert first_cause(diagnosis_of(finding("no_update"), lr_now=1e-11, lr_peak=1e-3)) == "lr_zero"
+    over = {"lr_now": 1e-11, "lr_peak": 1e-3, "schedule_share_done": 0.99}
+    assert first_cause(diagnosis_of(finding("no_update"), **over, lr_low_since=0.1)) == "lr_zero"
+    assert first_cause(diagnosis_of(finding("no_update"), **over, lr_low_since=0.9)) != "lr_zero"
+
+
 @pytest.mark.parametrize(
     ("way", "asked", "first"),
     [(0.13, -0.11, "lr_too_low"), (1.3, -0.11, "labels_shuffled"), (0.13, 0.0, "labels_shuffled")],
