@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -33,6 +34,7 @@ def add_evaluation_inputs(context: Context, known: Signals) -> Signals:
         eval_means_apart=None if shift is None else shift.means_apart,
         eval_std_ratio=None if shift is None else shift.ratio,
         roughness_ratio=_roughness_ratio(context, policy),
+        normalised_apart=_normalised_apart(context, policy),
         eval_overlap=read_overlap(context, policy),
         eval_over_fresh=None if fresh is None else fresh.now,
         eval_training_mode=float(training.sum() / passes.sum()) if len(passes) and passes.sum() > 0 else None,
@@ -44,6 +46,30 @@ def _roughness_ratio(context: Context, policy: EvaluationPolicy) -> float | None
     ours = context.median(tags.BATCH_ROUGHNESS, 100, 4)
     theirs = context.median(tags.EVAL_BATCH_ROUGHNESS, policy.newest, policy.at_least)
     return ours / theirs if ours is not None and theirs else None
+
+
+AROUND_ZERO: Final = -0.3
+"""Least pixel of inputs that were normalised: -1 and below for any usual mean and deviation."""
+
+
+def _normalised_apart(context: Context, policy: EvaluationPolicy) -> bool | None:
+    """Whether pixels were normalised for training or for evaluation alone."""
+    ours = context.median(tags.BATCH_MIN, 100, 4), context.median(tags.BATCH_MAX, 100, 4)
+    theirs = (
+        context.median(tags.EVAL_BATCH_MIN, policy.newest, policy.at_least),
+        context.median(tags.EVAL_BATCH_MAX, policy.newest, policy.at_least),
+    )
+    if None in (*ours, *theirs):
+        return None
+    return any(
+        low is not None and high is not None and other is not None and _as_loaded(low, high) and other < AROUND_ZERO
+        for (low, high), (other, _) in ((ours, theirs), (theirs, ours))
+    )
+
+
+def _as_loaded(low: float, high: float) -> bool:
+    """Whether values from *low* to *high* are pixels as files hold them: bytes, or bytes over 255."""
+    return low >= 0 and (0.5 < high <= 1.0 or 100 < high <= 255)
 
 
 def _add_eval_loss(context: Context, known: Signals) -> Signals:

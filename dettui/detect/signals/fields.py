@@ -174,6 +174,7 @@ class Signals:
     eval_means_apart: float | None = None  # of inputs in evaluation and training, in standard deviations
     eval_std_ratio: float | None = None  # of the inputs in evaluation over training
     roughness_ratio: float | None = None  # of the inputs in training over evaluation
+    normalised_apart: bool | None = None  # inputs of the one lie within 0..1 or 0..255, of the other around 0
     eval_overlap: float | None = None  # share of evaluation inputs that were met in training [S35]
     eval_training_mode: float | None = None  # share of evaluation passes in training mode [E8]
     eval_loss_over_train: float | None = None  # newest evaluation loss over the training loss

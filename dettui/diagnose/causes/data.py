@@ -336,6 +336,13 @@ TRAIN_EVAL_MISMATCH: Final = CauseRecord(
             "{eval_std_ratio:.2g} times as much",
         ),
         Clue(
+            "inputs",
+            2,
+            both(at_least("normalised_apart", 1), Unless(FILTERED)),
+            "of the inputs of training and of evaluations, the ones are pixels as they were loaded and the others lie "
+            "around 0: only one of the two was normalised",
+        ),
+        Clue(
             "learnt",
             1,
             both(under("first_epoch_over_guess", 0.85), at_least("eval_loss_over_guess", 0.95)),

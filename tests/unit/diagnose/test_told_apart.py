@@ -515,6 +515,15 @@ def test_a_learning_rate_that_fell_away_speaks_against_shuffled_labels() -> None
     assert "labels_shuffled" not in causes_of(gone, "not_learning")
 
 
+@pytest.mark.parametrize(("apart", "rough", "named"), [(1.0, 1.5, True), (0.0, 1.5, False), (1.0, 4.0, False)])
+def test_inputs_of_which_one_side_alone_is_normalised_are_prepared_in_two_ways(
+    apart: float, rough: float, named: bool
+) -> None:
+    shifted = {"eval_means_apart": 0.6, "eval_std_ratio": 0.22, "roughness_ratio": rough, "normalised_apart": apart}
+    first = first_cause(diagnosis_of(finding("bad_evaluation", tag="eval_batch/mean"), **shifted))
+    assert (first == "train_eval_mismatch") is named
+
+
 def test_a_rate_that_fell_to_nothing_explains_that_nothing_moves() -> None:
     assert first_cause(diagnosis_of(finding("no_update"), lr_now=1e-11, lr_peak=1e-3)) == "lr_zero"
     over = {"lr_now": 1e-11, "lr_peak": 1e-3, "schedule_share_done": 0.99}
