@@ -35,6 +35,7 @@ from dettui_probe.capture.targets import (
     find_sizes,
     flat_snapshot,
     may_be_targets,
+    one_each_snapshot,
     row_snapshot,
     snapshot,
     snapshot_of,
@@ -194,6 +195,8 @@ class Inputs:
             self._loss.run(self._total.take, losses, forward)
         if not self._targets_found and self._classes.due(step):
             self._classes.run(self._take_labels, losses)
+        if self._sizes and self._forms.allows(Form.ONE_EACH) and self._targets.due(step):
+            self._targets.run(self._take_compared, losses)
         if forward == 1 and loss_graph.CADENCE.due(step) and self._dissecting.due(step):
             self._dissecting.run(self._dissect, losses)
         if forward == 1 and fit.CADENCE.due(step) and self._fitting.due(step):
@@ -232,7 +235,7 @@ class Inputs:
         self._sizes, self._apart = (), None
         if taken is not None:
             self._note_targets(taken)
-        elif step <= SEARCHED or self.loss_has_targets:
+        elif step <= SEARCHED or self.loss_has_targets or self._forms.knows(Form.ONE_EACH):
             self._sizes = find_sizes(values)
         elif not self._callers_refused and (step <= 2 * SEARCHED or self._callers.is_found):
             self._take_targets_of_callers(find_sizes(values))
@@ -300,6 +303,15 @@ class Inputs:
         self._sizes, self.loss_has_targets = (), True
         self._note_targets(taken)
         return self._targets_in_rows() if targets is None else targets
+
+    def _take_compared(self, losses: Sequence[Tensor]) -> None:
+        """Boxes that a loss of numbers is given, one for each image; their classes are told by a loss of their own."""
+        taken = one_each_snapshot(swaps.compared_with(loss_graph.heads_of(losses[0])), self._sizes)
+        self._sizes = ()
+        if taken is not None:
+            self._snapshots.append(taken)
+            if self._pixels.works:
+                self._pixels.run(self._join, self._targets_in_rows())
 
     def _targets_in_rows(self) -> FlatTargets | None:
         """The targets of the newest pass by image, where they came in one tensor that is known to hold them."""

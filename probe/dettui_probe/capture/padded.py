@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dettui_probe.capture.boxes import READINGS, are_shares, read_as_yxyx
 from dettui_probe.capture.listed import BOX_KEYS, ID_KEYS
-from dettui_probe.capture.targets import FlatTargets, Form, Size, Snapshot, are_rows_of_targets
+from dettui_probe.capture.targets import FlatTargets, Form, Size, Snapshot, are_a_box_each, are_rows_of_targets
 from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
 from dettui_probe.contract import UNKNOWN
 
@@ -41,6 +41,10 @@ class Forms:
         """Whether nothing of *form* proved to be something else."""
         return form not in self._refused
 
+    def knows(self, form: Form) -> bool:
+        """Whether targets came in *form*."""
+        return form in self._known
+
     def settle(self, taken: Snapshot, arrived: Sequence[Tensor]) -> list[Tensor] | None:
         """The tensors of *taken* without rows that fill up, from those that *arrived*; None where they hold no
         targets, or none that tell what they are."""
@@ -48,6 +52,9 @@ class Forms:
             tensors = list(arrived) if are_rows_of_targets(arrived, len(taken.sizes)) else None
         elif taken.form in (Form.PADDED_FIVE, Form.LISTED_FIVE):
             return self._settle_five(taken, arrived)
+        elif taken.form is Form.ONE_EACH:
+            is_known = taken.form in self._known
+            tensors = list(arrived) if is_known or are_a_box_each(arrived[0]) else None
         elif taken.form is Form.PADDED_PAIR:
             tensors = _kept(arrived, _is_real(arrived[0], arrived[1], len(taken.sizes)))
             if taken.is_guess and taken.form not in self._known and len(tensors[0]):
@@ -59,6 +66,9 @@ class Forms:
 
     def by_image(self, taken: Snapshot) -> FlatTargets | None:
         """*taken* by image, where it came in one tensor and is known to hold targets."""
+        if taken.form is Form.ONE_EACH and taken.boxes is not None and taken.form in self._known:
+            owners = torch.arange(len(taken.boxes), device=taken.boxes.device)
+            return FlatTargets(taken.boxes, torch.zeros_like(owners), owners, len(owners))
         if taken.boxes is None or taken.labels is None or taken.owners is None:
             return None
         if taken.is_guess and taken.form not in self._known:

@@ -39,6 +39,11 @@ def numbers_of(heads: Iterable[Head]) -> Numbers | None:
     return None
 
 
+def compared_with(heads: Iterable[Head]) -> list[Tensor]:
+    """The targets of all losses of numbers among *heads*, whole."""
+    return [head.node._saved_target for head in heads if head.name in OF_NUMBERS]
+
+
 def _thinned(values: Tensor) -> Tensor:
     some = values.detach()[:: -(-len(values) // MOST_INPUTS)].flatten(1) if values.dim() > 1 else _column(values)
     every = -(-some.numel() // MOST_ELEMENTS)

@@ -12,6 +12,8 @@ from dettui_probe.capture.torchlib import Tensor, as_mapping, torch
 
 LABEL_KEYS: Final = ("labels", "class_labels", "classes", "gt_classes")
 FLAT_KEYS: Final = ("img", "bboxes", "cls", "batch_idx")
+LEAST_SINGLE: Final = 8
+MOSTLY_BOXES: Final = 0.98
 NAME_KEYS: Final = ("file_name", "filename", "path", "image_path", "image_id")
 
 
@@ -49,6 +51,7 @@ class Form(Enum):
     PADDED_PAIR = "boxes and class ids, filled up to as many for each image"
     PADDED_FIVE = "boxes with their class ids, filled up to as many for each image"
     LISTED_FIVE = "boxes with their class ids, a tensor for each image"
+    ONE_EACH = "a box for each image, held against the answer"
 
 
 class Snapshot(NamedTuple):
@@ -205,6 +208,27 @@ def row_snapshot(values: Sequence[object], sizes: Sequence[Size]) -> Snapshot | 
         columns[:, 2:].clone(), columns[:, 1].clone(), unknown, unknown, tuple(sizes), (False,) * count, nobody,
         columns[:, 0].clone(), is_guess=True, form=Form.ROWS,
     )  # fmt: skip
+
+
+def one_each_snapshot(compared: Sequence[Tensor], sizes: Sequence[Size]) -> Snapshot | None:
+    """The targets of a localiser, which finds the one object of each image: four numbers, among those that its loss
+    *compared* the answers with.  Whether they are boxes, ``are_a_box_each`` tells once they have arrived."""
+    count = len(sizes)
+    boxes = next((target for target in compared if target.shape == (count, 4)), None)
+    if boxes is None or not count or not boxes.is_floating_point() or boxes.requires_grad:
+        return None
+    one, nobody = (1,) * count, (None,) * count
+    copied = boxes.detach().float().clone()
+    return Snapshot(copied, None, one, one, tuple(sizes), (False,) * count, nobody, is_guess=True, form=Form.ONE_EACH)
+
+
+def are_a_box_each(rows: Tensor) -> bool:
+    """Whether *rows* (n, 4) are corners of boxes: one row in four of other numbers looks like one by chance, and eight
+    in a row one time in 65,000."""
+    if len(rows) < LEAST_SINGLE:
+        return False
+    has_area = (rows[:, 2:] > rows[:, :2]).all(dim=1)
+    return bool((rows[:, 2:].amax() > 0) & (has_area.float().mean() >= MOSTLY_BOXES))
 
 
 def _has_rows(value: object) -> bool:
