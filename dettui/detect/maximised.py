@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dettui.detect.base import Symptom, told_by
 from dettui.detect.context import Context
 from dettui.domain.finding import Abstention, Evidence
+from dettui.numerics.robust import usable_of
 from dettui_probe import tags
 
 
@@ -18,8 +21,11 @@ class MaximisedPolicy:
     newest: int = 20  # points
     first: int = 5
     grown: float = 3.0  # every term over its first level
-    endless: float = 100.0  # total below zero over its first level
-    gradients: float = 10.0  # their norm over the first one, as that of an objective without end grows
+    endless: float = 100.0  # total below zero over its first level, or over its very first value
+    far: float = 20.0  # over its first level in any case: the first value alone may lie near zero by chance
+    gradients: float = 10.0  # their norm over the very first one, as that of an objective without end grows
+    gradients_since: float = 5.0  # over that of the first steps
+    grown_share: float = 0.1  # of the steps: once an answer is as sure as can be, they are small again
 
 
 def terms_climb(context: Context, policy: MaximisedPolicy) -> float | None:
@@ -42,8 +48,19 @@ def falls_without_end(context: Context, policy: MaximisedPolicy) -> float | None
     curve = context.loss
     if curve is None or context.is_resumed or curve.now >= 0 or not curve.start:
         return None
-    growth = context.ratio_to_first(tags.GRAD_NORM, policy.newest, policy.first)
-    return abs(curve.now / curve.start) if growth is not None and growth >= policy.gradients else None
+    if not _gradients_grew(context, policy):
+        return None
+    fall, first = abs(curve.now / curve.start), abs(float(curve.values[0]))
+    return max(fall, abs(curve.now) / first) if first and fall >= policy.far else fall
+
+
+def _gradients_grew(context: Context, policy: MaximisedPolicy) -> bool:
+    norms = context.series(tags.GRAD_NORM)
+    first, early = context.early_median(tags.GRAD_NORM, 1), context.early_median(tags.GRAD_NORM, policy.first)
+    if norms is None or not first or not early or len(norms) < policy.newest:
+        return False
+    grown = float(np.quantile(usable_of(norms.values), 1 - policy.grown_share))
+    return grown >= max(policy.gradients * first, policy.gradients_since * early)
 
 
 @dataclass(frozen=True)

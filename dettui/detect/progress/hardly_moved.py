@@ -18,7 +18,7 @@ class HardlyMovedPolicy:
 
     of_run: float = 0.9  # share of a declared run, or of one that has ended
     way: float = 0.025  # sum of all ||dw||/||w||, in the median over tensors: what the weights have moved at most
-    shorter: float = -0.4  # median cosine between a gradient and the step before it
+    shorter: float = -0.12  # median cosine between a gradient and the step before it
     points: int = 200  # newest, of which it is taken
     at_least: int = 24
     left: float = 0.3  # share of the first loss, below which the task may be done

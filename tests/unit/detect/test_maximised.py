@@ -66,6 +66,14 @@ def test_a_total_that_falls_without_end_is_told_where_gradients_grow_with_it() -
     assert causes(series)[0] == "loss_sign_flipped"
 
 
+def test_it_may_begin_near_zero_and_its_gradients_may_end_small() -> None:
+    fall = -0.4 * np.minimum(np.arange(STEPS), 60.0) ** 2
+    grads = np.where(np.arange(STEPS) < 80, 10.0 + 10.0 * np.minimum(np.arange(STEPS), 60), 2.0)
+    series = {tags.LOSS_TOTAL: fall - 0.2, tags.GRAD_NORM: grads}
+    assert [s.title for s in told(series)] == ["The loss falls without end"]
+    assert not told({**series, tags.GRAD_NORM: 2.0})
+
+
 @pytest.mark.parametrize(
     ("total", "grads"),
     [
