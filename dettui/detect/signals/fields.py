@@ -73,6 +73,7 @@ class Signals:
     # targets, as shares over all boxes or images so far
     boxes_seen: float | None = None
     images_seen: float | None = None
+    batches_with_one_image: float | None = None  # where nearly all are such, though batches are of four and more
     share_empty: float | None = None
     share_degenerate: float | None = None
     share_nonfinite_boxes: float | None = None

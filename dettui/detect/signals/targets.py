@@ -10,7 +10,13 @@ from dettui.detect.assignment import AssignmentPolicy, read_likeness, read_match
 from dettui.detect.classes import are_of_parts, foreground, named_background, parts_unseen
 from dettui.detect.context import Context
 from dettui.detect.signals.fields import Signals
-from dettui.detect.targets.checks import fits_no_format, is_another_format, share_outside, without_area
+from dettui.detect.targets.checks import (
+    batches_with_one_image,
+    fits_no_format,
+    is_another_format,
+    share_outside,
+    without_area,
+)
 from dettui.detect.targets.formats import READINGS, read_format, read_misreading
 from dettui.detect.targets.pairing import aside, learnt, mirrors, own_place, same_batch, swapped
 from dettui.detect.targets.policy import DEFAULT_POLICY
@@ -33,6 +39,7 @@ def add_boxes(context: Context, known: Signals) -> Signals:
         known,
         boxes_seen=reading.boxes,
         images_seen=images,
+        batches_with_one_image=batches_with_one_image(reading, DEFAULT_POLICY),
         share_empty=empty / images if images and empty is not None else None,
         share_degenerate=reading.share(flat) if flat else None,
         share_nonfinite_boxes=reading.share(tags.TARGET_NONFINITE),

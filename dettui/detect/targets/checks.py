@@ -331,6 +331,26 @@ def share_outside(reading: TargetReading, policy: TargetPolicy) -> float | None:
     return max(1.0 - format.legal - flat, 0.0)
 
 
+def one_image(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
+    """The boxes of every batch come with one of its images: which image each belongs to was lost when they were put
+    together."""
+    batches = batches_with_one_image(reading, policy)
+    if batches is None:
+        return None
+    text = f"in each of {batches:.0f} batches all boxes come with one image, and the others have none"
+    proof = Evidence(tags.TARGET_EMPTY, reading.window, batches, policy.one_image_batches, ">=", text)
+    return bad_targets("one_image", "critical", "All boxes of a batch come with one of its images", (proof,))
+
+
+def batches_with_one_image(reading: TargetReading, policy: TargetPolicy) -> float | None:
+    """How many of the newest batches are such; None where not nearly all of them are, or they are few."""
+    sizes, without = (reading.context.window(tag, reading.horizon) for tag in (tags.BATCH_SIZE, tags.TARGET_EMPTY))
+    if len(sizes) != len(without) or len(sizes) < policy.one_image_batches:
+        return None
+    single = (sizes >= policy.one_image_of) & (without == sizes - 1)
+    return float(single.sum()) if float(single.mean()) >= policy.one_image else None
+
+
 def empty(reading: TargetReading, policy: TargetPolicy) -> Symptom | None:
     """No boxes at all, or few images with any [A13]."""
     images, without = reading.count(tags.BATCH_SIZE), reading.count(tags.TARGET_EMPTY)

@@ -25,6 +25,9 @@ class TargetPolicy:
     outside_critical: float = 0.20  # [3.1 row 4]
     empty_hint: int = 32  # images without one box [3.1 row 6]
     empty_proof: int = 200
+    one_image: float = 0.98  # of the batches, in which all boxes come with a single image: 0.42 at most by chance
+    one_image_batches: int = 20
+    one_image_of: int = 4  # images or more
     empty_share: float = 0.6  # [A13; rare objects are legitimate, so news only]
     mostly_empty: float = 0.85  # beyond what rare objects leave without a box in most collections (ships at sea: 0.78)
     mostly_empty_images: int = 400

@@ -25,6 +25,7 @@ CHECKS: tuple[Callable[[TargetReading, TargetPolicy], Symptom | None], ...] = (
     checks.labels_below_zero,
     checks.background_labels,
     checks.length_mismatch,
+    checks.one_image,
     checks.empty,
     checks.tiny,
     checks.duplicates,

@@ -230,6 +230,14 @@ LABELS_SHUFFLED: Final = CauseRecord(
     group="annotations",
     meaning="Boxes or labels belong to other images than the ones they come with.",
     symptoms=("bad_targets", "bad_augmentation", "overfit", *STUCK),
+    explains_away=("empty_targets", "missing_annotations"),
+    proofs=(
+        Proof(
+            at_least("batches_with_one_image", 20),
+            "in each of {batches_with_one_image:.0f} batches all boxes come with one image: which image each belongs "
+            "to was lost when the batch was put together",
+        ),
+    ),
     clues=(
         Clue(
             "chance",
@@ -345,7 +353,7 @@ LABELS_SHUFFLED: Final = CauseRecord(
             "boxes fit their own image better than the next one ({own_place_wins:.0%})",
         ),
     ),
-    tags=("pairing/", "loss/", "grad/", "update/"),
+    tags=("pairing/", "loss/", "grad/", "update/", tags.TARGET_EMPTY),
     check="Draw the boxes of ten samples on their images, as they leave the data loader.",
     remedy="Join by key, not by position: annotations = by_image_id[image_id]; sorted() both listings if they must be "
     "zipped.",

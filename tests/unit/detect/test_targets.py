@@ -250,6 +250,22 @@ def test_nearly_only_empty_images_are_a_warning_where_evaluations_find_little(
     assert (None if found is None else found.severity) == severity
 
 
+@pytest.mark.parametrize(
+    ("size", "empty", "told"),
+    [
+        (8.0, 7.0, True),
+        (8.0, 6.0, False),
+        (2.0, 1.0, False),
+        (8.0, {step: 7.0 + (step % 3 == 0) for step in range(1, 61)}, False),
+    ],
+    ids=["one of eight", "two of eight", "one of two", "one or none of eight, as with rare objects"],
+)
+def test_boxes_of_a_batch_that_all_come_with_one_image_have_lost_theirs(size: float, empty: Values, told: bool) -> None:
+    series: dict[str, Values] = {tags.TARGET_BOXES: 20.0, tags.BATCH_SIZE: size, tags.TARGET_EMPTY: empty}
+    found = judge(series, steps=60).get("one_image")
+    assert (found is not None and found.exact and found.severity == "critical") is told
+
+
 def unknown_detector(score: float, own: float = 0.5, swapped: float = 0.5, **changes: Values) -> dict[str, Values]:
     """A detector that nobody knows, and its score in ten evaluations."""
     series = (

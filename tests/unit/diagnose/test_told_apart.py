@@ -515,6 +515,13 @@ def test_a_learning_rate_that_fell_away_speaks_against_shuffled_labels() -> None
     assert "labels_shuffled" not in causes_of(gone, "not_learning")
 
 
+def test_boxes_that_lost_their_images_are_no_empty_images() -> None:
+    lost = finding("bad_targets", severity="critical", tag=tags.TARGET_EMPTY)
+    found = diagnosis_of(lost, batches_with_one_image=80.0, share_empty=0.94, images_seen=1280.0)
+    assert [(cause.id, cause.certain) for cause in found.causes][:1] == [("labels_shuffled", True)]
+    assert first_cause(diagnosis_of(lost, share_empty=0.94, images_seen=1280.0)) == "empty_targets"
+
+
 @pytest.mark.parametrize(("apart", "rough", "named"), [(1.0, 1.5, True), (0.0, 1.5, False), (1.0, 4.0, False)])
 def test_inputs_of_which_one_side_alone_is_normalised_are_prepared_in_two_ways(
     apart: float, rough: float, named: bool
