@@ -45,7 +45,16 @@ def foreground(context: Context, counts: ClassCounts) -> tuple[NDArray[np.int64]
     padded = np.zeros(max(size, 1), dtype=np.int64)
     known = counts.seen[: len(padded)]
     padded[: len(known)] = known
+    if model is not None and not padded[-1] and first == 0 and _may_end_with_no_object(context, model, counts):
+        padded = padded[:-1]
     return padded[first:], first
+
+
+def _may_end_with_no_object(context: Context, model: ModelInfo, counts: ClassCounts) -> bool:
+    """Whether the last id of a detector's head may be kept for "no object", as DETR has it: nobody knows the head, no
+    names tell its classes, and its objects come with ids."""
+    are_of_objects = context.series(tags.TARGET_BOXES) is not None and context.series(tags.TARGET_LABEL_MAX) is not None
+    return are_of_objects and not are_named(counts) and not model.family.startswith("torchvision.")
 
 
 def are_named(counts: ClassCounts) -> bool:

@@ -363,6 +363,22 @@ def test_classes_of_tokens_are_neither_imbalanced_nor_missing() -> None:
     assert [s.severity for s in judge(Unseen(), 2000, of_tokens, targets=(0.0, 5.0, 5.0, 0.0))] == ["info"]
 
 
+@pytest.mark.parametrize(
+    ("targets", "boxes", "told"),
+    [
+        ((300.0, 300.0, 300.0, 0.0), True, False),  # no object, as DETR has it
+        ((300.0, 0.0, 300.0, 0.0), True, True),
+        ((300.0, 300.0, 300.0, 0.0), False, True),
+    ],
+)
+def test_the_last_id_of_a_detector_that_nobody_knows_may_be_kept_for_no_object(
+    targets: tuple[float, ...], boxes: bool, told: bool
+) -> None:
+    series = loss(np.ones(100)) | ({tags.TARGET_BOXES: 9.0, tags.TARGET_LABEL_MAX: 2.0} if boxes else {})
+    head: dict[str, Any] = {"family": "unknown", "num_classes": 4, "background": None, "class_names": ()}
+    assert bool(judge(Unseen(), 100, series, targets=targets, **head)) is told
+
+
 def test_an_unseen_class_is_named_once_chance_is_ruled_out() -> None:
     assert judge(Unseen(), 20, loss(np.ones(20)), targets=(0.0, 5.0, 5.0, 0.0)) == ()
     (found,) = judge(Unseen(), 100, loss(np.ones(100)), targets=(0.0, 5.0, 5.0, 0.0))
