@@ -21,6 +21,7 @@ from dettui.detect.divergence import Divergence
 from dettui.detect.ending import Ending
 from dettui.detect.endless_warmup import EndlessWarmup
 from dettui.detect.evaluation_inputs import EvaluationInputs
+from dettui.detect.evaluation_names import ForeignCategories
 from dettui.detect.evaluations import Collapse, Overfit
 from dettui.detect.extreme_norms import ExtremeNorms
 from dettui.detect.few_inputs import FewInputs
@@ -86,6 +87,7 @@ EXACT: tuple[Rule, ...] = (
     CopiedUnits(),
     LostState(),
     EvaluationInputs(),
+    ForeignCategories(),
 )
 """Rules with exact checks, and those that read the newest rows only: asked often."""
 

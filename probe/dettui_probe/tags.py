@@ -171,6 +171,8 @@ EVAL_ROWS_TRAINED: Final = "data/eval_rows_in_training"
 EVAL_BATCHES_NEW: Final = "data/eval_batches_new"
 EVAL_CLASSES: Final = "eval_names/classes"
 EVAL_RENAMED: Final = "eval_names/renamed"
+EVAL_FOREIGN: Final = "eval_names/foreign"
+EVAL_NEVER_NAMED: Final = "eval_names/never_named"
 BATCH: Final = "batch/"  # + mean, std, min, max, ...: the first tensor that the model is given in training
 EVAL_BATCH: Final = "eval_batch/"
 BATCH_MEAN, BATCH_STD, BATCH_MIN, BATCH_MAX = (BATCH + s for s in ("mean", "std", "min", "max"))
@@ -361,6 +363,8 @@ VOCABULARY: Final[tuple[Tag, ...]] = (
     Tag(EVAL_BATCHES_NEW, "batches", "batches of evaluations of whose inputs most were not met in training"),
     Tag(EVAL_CLASSES, "classes", "classes of which an evaluation has eight inputs or more, where its loss is heard"),
     Tag(EVAL_RENAMED, "classes", "of these, classes that are answered as another one, and that one not as itself"),
+    Tag(EVAL_FOREIGN, "", "share of the detections of a COCO evaluation whose category its ground truth does not have"),
+    Tag(EVAL_NEVER_NAMED, "categories", "of those that the ground truth has objects of, no detection names"),
     Tag(BATCH + "{mean,std,min,max}", "", "the first tensor that the model is given in training (strided sample)"),
     Tag(BATCH + "roughness", "", "of it, mean square difference of neighbours over twice the variance; 1 for noise"),
     Tag(BATCH_NONFINITE, "tensors", "inputs of the step, looked at whole, that hold a NaN or an infinity"),

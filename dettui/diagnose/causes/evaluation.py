@@ -90,6 +90,13 @@ CLASS_NAMES_MISMATCH: Final = CauseRecord(
             "evaluations, and inputs of that one are not: a network mixes classes up, and does not exchange them",
         ),
         Clue(
+            "names",
+            2,
+            Seen("bad_evaluation", tags.EVAL_FOREIGN),
+            "detections carry category ids that the ground truth of the evaluation does not have, and leave out ids "
+            "that it has",
+        ),
+        Clue(
             "first",
             2,
             both(

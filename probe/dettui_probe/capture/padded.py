@@ -19,6 +19,7 @@ from dettui_probe.contract import UNKNOWN
 
 MOST_ROWS: Final = 2**15  # of a batch: more are answers, not objects
 LARGEST_ID: Final = 10_000
+EMPTY_LISTS: Final = 8
 _FAR: Final = 4.0  # sides of its image that a box may lie away from it, were it scaled wrongly
 _MOSTLY: Final = 0.8  # of the boxes, which have an extent in some reading
 _CLEARLY: Final = 0.2  # of the boxes, that one order of the columns leaves more of within their images than the other
@@ -31,6 +32,7 @@ class Forms:
         self._refused: set[Form] = set()  # a tensor had that shape, and other values
         self._known: set[Form] = set()
         self._is_class_first = False  # of five numbers
+        self._empty_lists = 0  # batches whose images all had a list without a box
 
     def find(self, values: Sequence[object], named: Mapping[str, Any], sizes: Sequence[Size]) -> Snapshot | None:
         """Targets of images of these *sizes* among *values*, of which some are *named*."""
@@ -80,6 +82,11 @@ class Forms:
             boxes = boxes.masked_fill(_is_blank(boxes)[:, None], math.nan)
         return FlatTargets(boxes, labels, taken.owners, len(taken.sizes))
 
+    def _settle_empty(self, taken: Snapshot, tensors: list[Tensor]) -> list[Tensor] | None:
+        """Nothing but filling: who knows of what.  Lists of (0, 5), batch after batch, are targets."""
+        self._empty_lists += taken.form is Form.LISTED_FIVE
+        return tensors if self._empty_lists >= EMPTY_LISTS else None
+
     def _note(self, taken: Snapshot, are_targets: bool) -> None:
         if taken.is_guess:
             (self._known if are_targets else self._refused).add(taken.form)
@@ -89,7 +96,7 @@ class Forms:
             return _real_five(taken, arrived, self._is_class_first)
         orders = {first: _real_five(taken, arrived, first) for first in (False, True)}
         if not any(len(tensors[0]) for tensors in orders.values()):
-            return None  # nothing but filling: who knows of what
+            return self._settle_empty(taken, orders[False])
         possible = {first: tensors for first, tensors in orders.items() if _may_be_objects(tensors, taken.sizes)}
         if not possible:
             self._note(taken, False)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from dettui_probe import tags
 from dettui_probe.overheard.names import of_evaluation, tag_of
 
 Scores: TypeAlias = Mapping[str, Any]
@@ -37,6 +39,7 @@ class Source(NamedTuple):
     read: Callable[[Call], Scores]
 
 
+_MOST_DETECTIONS: Final = 20_000  # of an evaluation that are looked at
 _COCO: Final = (
     "mAP", "mAP50", "mAP75", "mAP_small", "mAP_medium", "mAP_large",
     "AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large",
@@ -57,6 +60,20 @@ def _coco(call: Call) -> Scores:
         f"eval/{_KINDS.get(kind, kind + '_')}{name}": number
         for name, number in zip(names, numbers, strict=False)
         if number >= 0
+    }
+
+
+def _coco_categories(call: Call) -> Scores:
+    """``COCOeval.accumulate``: whether detections and ground truth number the categories alike."""
+    truth, found = call.owner.cocoGt, call.owner.cocoDt
+    known = {category["id"] for category in truth.dataset["categories"]}
+    named = [found["category_id"] for found in islice(found.anns.values(), _MOST_DETECTIONS)]
+    present = {annotation["category_id"] for annotation in islice(truth.anns.values(), _MOST_DETECTIONS)}
+    if not named or not present:
+        return {}
+    return {
+        tags.EVAL_FOREIGN: sum(category not in known for category in named) / len(named),
+        tags.EVAL_NEVER_NAMED: float(len((present & known).difference(named))),
     }
 
 
@@ -139,6 +156,7 @@ def _is_number(value: Any) -> bool:
 
 SOURCES: Final = (
     Source("pycocotools.cocoeval", "COCOeval", "summarize", _coco),
+    Source("pycocotools.cocoeval", "COCOeval", "accumulate", _coco_categories),
     Source("faster_coco_eval.core.faster_eval_api", "COCOeval_faster", "summarize", _coco),
     Source("ultralytics.engine.trainer", "BaseTrainer", "validate", _ultralytics),
     Source("transformers.trainer", "Trainer", "evaluate", _transformers),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dettui_probe import tags
 from dettui_probe.capture import attach
 from dettui_probe.capture.criterion import SEARCHED
+from dettui_probe.capture.padded import EMPTY_LISTS
 from dettui_probe.run import Run
 
 ToldReader = Callable[[], Any]
@@ -211,6 +212,15 @@ def test_a_batch_without_objects_is_empty_once_the_form_is_known(run: Run, told:
     given = iter(batches)
     values = train(run, told, lambda net, loss, x: loss(net(x, next(given))))
     assert values.values(tags.TARGET_EMPTY)[-1] == 3
+
+
+@pytest.mark.parametrize(("steps", "told_of"), [(EMPTY_LISTS - 1, 0), (EMPTY_LISTS + 2, 3)])
+def test_lists_without_a_box_in_batch_after_batch_are_targets_that_were_lost(
+    run: Run, told: ToldReader, steps: int, told_of: int
+) -> None:
+    empty = [torch.zeros(0, 5)] * 3
+    values = train(run, told, lambda net, loss, x: loss(net(x), empty), steps=steps)
+    assert values.values(tags.TARGET_EMPTY) == [3.0] * told_of
 
 
 NOTHING = [torch.zeros(3, 4, 5), torch.full((3, 2, 5), -1.0)]

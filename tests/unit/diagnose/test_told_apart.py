@@ -515,6 +515,11 @@ def test_a_learning_rate_that_fell_away_speaks_against_shuffled_labels() -> None
     assert "labels_shuffled" not in causes_of(gone, "not_learning")
 
 
+def test_categories_that_are_numbered_in_two_ways_are_a_mismatch_of_names() -> None:
+    found = diagnosis_of(finding("bad_evaluation", tag=tags.EVAL_FOREIGN))
+    assert first_cause(found) == "class_names_mismatch"
+
+
 def test_boxes_that_lost_their_images_are_no_empty_images() -> None:
     lost = finding("bad_targets", severity="critical", tag=tags.TARGET_EMPTY)
     found = diagnosis_of(lost, batches_with_one_image=80.0, share_empty=0.94, images_seen=1280.0)

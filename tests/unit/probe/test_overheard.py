@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dettui_probe import wire
+from dettui_probe import tags, wire
 from dettui_probe.after_import import after_import
 from dettui_probe.encode import Encoder
 from dettui_probe.fence import Fence, Ledger
@@ -116,13 +116,23 @@ def test_a_real_coco_evaluation(run: Run, hear: Hear) -> None:
     assert "eval/mAP_small" not in values  # -1: there is no small object
 
 
+@pytest.mark.parametrize(("shift", "foreign", "never"), [(0, 0.0, 0.0), (1, 1.0, 1.0)])
+def test_a_real_coco_evaluation_tells_whether_categories_are_numbered_alike(
+    run: Run, hear: Hear, shift: int, foreign: float, never: float
+) -> None:
+    import_module("pycocotools.cocoeval")
+    hear(next(source for source in SOURCES if source.method == "accumulate"))
+    coco_evaluation(shift)
+    assert heard(run) == {tags.EVAL_FOREIGN: foreign, tags.EVAL_NEVER_NAMED: never}
+
+
 def source_of_imported(module: str) -> Source:
     import_module(module)
     return source_of(module)
 
 
-def coco_evaluation() -> Any:
-    """Two images with an object each, of which one is found."""
+def coco_evaluation(shift: int = 0) -> Any:
+    """Two images with an object each, of which one is found, its category numbered by *shift* too high."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -136,7 +146,7 @@ def coco_evaluation() -> Any:
             "annotations": [{**box, "id": i, "image_id": i, "area": 1600, "iscrowd": 0} for i in (1, 2)],
         }
         truth.createIndex()
-        judge = COCOeval(truth, truth.loadRes([{**box, "image_id": 1, "score": 0.9}]), "bbox")
+        judge = COCOeval(truth, truth.loadRes([{**box, "category_id": 1 + shift, "image_id": 1, "score": 0.9}]), "bbox")
         judge.evaluate()
         judge.accumulate()
         judge.summarize()
