@@ -110,7 +110,7 @@ class BatchOrder:
         chi2 = context.median(tags.ORDER_CHI2, policy.ordered)
         if mean <= policy.carry or mean <= limit * error:
             return self._in_blocks(context, chi2)
-        if chi2 is not None and chi2 < policy.varied:
+        if (chi2 is not None and chi2 < policy.varied) or self._began_at_random(context):
             return None
         window = context.span(tags.ORDER_CARRY, policy.ordered)
         text = (
@@ -124,6 +124,16 @@ class BatchOrder:
                          f"class counts vary {chi2:.1f} times as much from batch to batch as chance makes them")
             )  # fmt: skip
         return told_by(evidence, "batch_order", "warning", "Batches come sorted by class", key="sorted")
+
+    def _began_at_random(self, context: Context) -> bool:
+        """Whether the first batches were random samples: then the data changed once, and what came before lies in the
+        usual shares for long; a loader that does not shuffle does not from the first batch on."""
+        carry, chi2 = context.series(tags.ORDER_CARRY), context.series(tags.ORDER_CHI2)
+        least = self.policy.ordered_least
+        if carry is None or chi2 is None or len(carry) < 2 * least:
+            return False
+        first, varied = carry.values[:least], float(np.median(chi2.values[:least]))
+        return float(first.mean()) <= self.policy.carry and varied < self.policy.varied
 
     def _in_blocks(self, context: Context, chi2: float | None) -> Symptom | None:
         """Batches of one class or two, whose successors are of others: blocks as short as a batch.  Of parts, as of the

@@ -53,6 +53,7 @@ class DivergencePolicy:
     calm_growth: float = 2.0  # of updates and gradients before it, over the usual ones
     calm_update: float = 0.1
     at_once: float = 0.5  # share of the step change that two points bring
+    other_classes: float = 4.0  # times as far from the usual shares of classes as chance makes batches
     foreground: float = 1.5  # times as many proposals that are foreground: theirs are the dear ones
 
 
@@ -292,13 +293,23 @@ class Divergence:
             facts={"ratio": ratio, "over_start": rise.now / curve.start if curve.start > 0 else 0.0},
         )  # fmt: skip
 
+    def _classes_changed(self, context: Context, step: int) -> bool:
+        """Whether the classes of the batches became others with *step*: another task begins, as after pretraining."""
+        chi2, policy = context.series(tags.ORDER_CHI2), self.policy
+        if chi2 is None:
+            return False
+        before = _median_within(chi2, step - policy.usual_steps, step - 1)
+        after = _median_within(chi2, step + 1, step + policy.beside)
+        return before is not None and after is not None and after > policy.other_classes * max(before, 1.0)
+
     def _shifted(self, context: Context, curve: LossCurve, at: int) -> Sequence[Symptom]:
         since = len(curve) - at
         before = median(curve.values[max(0, at - self.policy.beside) : at])
         first, newest = (median(part) for part in (curve.values[at : at + 20], curve.values[-20:]))
         height = first - before
-        settled = since >= self.policy.shift_wait and newest > first - self.policy.recovering * height
         step, last = int(curve.steps[at]), int(curve.steps[-1])
+        settled = since >= self.policy.shift_wait and newest > first - self.policy.recovering * height
+        settled = settled and not self._classes_changed(context, step)
         return (
             Symptom(
                 kind="distribution_shift",

@@ -266,6 +266,14 @@ def test_batches_that_are_all_alike_are_not_sorted(chi2: float, told: bool) -> N
     assert [s.key for s in judge(BatchOrder(), series)] == (["sorted"] if told else [])
 
 
+@pytest.mark.parametrize(("random", "told"), [(100, False), (0, True)])
+def test_batches_that_were_random_at_first_are_of_other_data_and_not_sorted(random: int, told: bool) -> None:
+    since = np.arange(STEPS) >= random
+    carry = np.where(since, 0.95, np.random.default_rng(2).normal(0.0, 0.3, STEPS))
+    series = {tags.LOSS_TOTAL: flat(), tags.ORDER_CARRY: carry, tags.ORDER_CHI2: np.where(since, 6.0, 0.9)}
+    assert [s.key for s in judge(BatchOrder(), series)] == (["sorted"] if told else [])
+
+
 @pytest.mark.parametrize(
     ("chi2", "changes", "told"),
     [

@@ -47,6 +47,13 @@ def test_a_step_change_after_calm_updates_is_a_shift() -> None:
     assert (found.kind, found.severity, found.first_step) == ("distribution_shift", "warning", LIFTED + 1)
 
 
+@pytest.mark.parametrize(("chi2", "severity"), [(12.0, "info"), (1.0, "warning")])
+def test_a_step_change_with_other_classes_is_another_task(chi2: float, severity: str) -> None:
+    classes = np.where(np.arange(STEPS) < LIFTED, 1.0, chi2)
+    (found,) = judge(Divergence(), STEPS, run(**{tags.ORDER_CHI2: classes}))
+    assert (found.kind, found.severity) == ("distribution_shift", severity)
+
+
 def test_a_step_change_is_a_shift_even_where_gradients_updates_and_loss_grow_afterwards() -> None:
     """A network that is shown other data answers with large gradients: they came after, and led up to nothing."""
     loss = lifted() * 1.5 ** np.clip((grid(STEPS) - LIFTED) / 100, 0, 1)
