@@ -82,3 +82,18 @@ IN_EVALUATION_MODE = "one = fresh()\none[0].eval()\ntrain(*one, 40)\n"
 def test_a_model_that_is_trained_in_evaluation_mode_is_found_by_the_steps_of_an_optimizer(tmp_path: Path) -> None:
     ((name, steps),) = steps_of_runs(tmp_path, IN_EVALUATION_MODE)
     assert (name, steps >= 36) == ("folds", True)
+
+
+MAKES_A_PICTURE = """
+judge, picture = nn.Linear(4, 3).eval(), torch.zeros(8, 4, requires_grad=True)
+optimizer = torch.optim.Adam([picture], lr=0.1)
+for _ in range(40):
+    optimizer.zero_grad()
+    judge(picture).square().sum().backward()
+    optimizer.step()
+"""
+
+
+def test_a_network_that_is_asked_while_a_picture_is_made_is_not_trained(tmp_path: Path) -> None:
+    ((_, steps),) = steps_of_runs(tmp_path, MAKES_A_PICTURE)
+    assert steps == 0

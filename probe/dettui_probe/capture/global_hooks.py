@@ -7,14 +7,16 @@ made it, as it is while any such call lasts.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from dettui_probe import identity
 from dettui_probe.capture.attach import attach, capture_of, watched_model
+from dettui_probe.capture.coverage import params_of
 from dettui_probe.capture.entrances import CalledParts, common_owner, entrances_of, is_part, whole_of
 from dettui_probe.capture.patches import Patch
-from dettui_probe.capture.torchlib import nn, register_optimizer_step_post_hook, torch
+from dettui_probe.capture.torchlib import Optimizer, nn, register_optimizer_step_post_hook, torch
 from dettui_probe.contract import Contract
 from dettui_probe.fence import Fence, Ledger
 from dettui_probe.start import current_run, start_run
@@ -68,7 +70,8 @@ class Search:
         self._searches = 0
         self._steps = 0  # of any optimizer, since the guess was made
         self._calls = 0  # of the guess
-        self._counting = register_optimizer_step_post_hook(lambda *_: self._step_ended())
+        self._stepped: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._counting = register_optimizer_step_post_hook(lambda optimizer, *_: self._step_ended(optimizer))
         self._listen()
 
     def _listen(self) -> None:
@@ -101,8 +104,16 @@ class Search:
 
     def _may_be_trained(self, module: nn.Module) -> bool:
         """In training mode; in evaluation mode as well where optimizers step and nothing was called in the other."""
+        if _trains(module):
+            return True
         unexplained = self._guess is None and self._steps >= UNEXPLAINED
-        return _trains(module) or ((unexplained or module is self._guess) and _could_learn(module))
+        return (unexplained or module is self._guess) and _could_learn(module) and self._is_stepped(module)
+
+    def _is_stepped(self, module: nn.Module) -> bool:
+        """Whether an optimizer that stepped holds parameters of *module*: one that makes a picture, or a point of a
+        latent space, steps as well, and the network that it asks is not trained."""
+        held = {id(param) for optimizer in self._stepped for param in params_of([optimizer])}
+        return any(id(param) in held for param in module.parameters())
 
     def _script_watches(self) -> bool:
         """Whether the script chose what is watched: it knows better."""
@@ -188,7 +199,8 @@ class Search:
 
         handle = module.register_forward_hook(ended)
 
-    def _step_ended(self) -> None:
+    def _step_ended(self, optimizer: Optimizer) -> None:
+        self._stepped.add(optimizer)
         self._steps += 1
         self._begun = None
 
