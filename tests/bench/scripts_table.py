@@ -6,7 +6,7 @@ and are the mistakes found that keep it from learning?
 
     odd               unusual kinds: adversaries, agents, graphs, teachers, losses that are meant to rise (default)
     detectors         of several styles; the rules were tuned on these and on odd
-    field             mostly detectors; the rules were not tuned on these
+    field             mostly detectors; judged unseen at first, opened since, with two rules mended by what they showed
     --faults          also with the mistakes of cases.py; a mistake counts where the run did not learn with it
     --seeds N         healthy runs of each script (default: 1)
     --budget SHARE    of each step that watching may take; 1 measures them as densely as a training on a GPU would be

@@ -43,8 +43,8 @@ Of this seventh test side 313 runs were scored, with rules that had not seen it,
 
 The eighth is of another make, for five programs are few kinds, whatever the number of their runs: fourteen trainings in
 scripts of their own (``tests/bench/field``), with five or six mistakes each, by an author who had looked neither at the
-rules nor at the misses.  Beside them stand scripts to tune on, of others: ``odd`` and ``detectors``
-(``scripts_table.py``).
+rules nor at the misses.  They were judged once with only the figures read, and are open since.  Beside them stand
+scripts to tune on, of others: ``odd`` and ``detectors`` (``scripts_table.py``).
 
 What a measurement on the test side finds may be told to nobody in more detail than its tables until the thresholds are
 frozen.
